@@ -1,0 +1,1 @@
+"""Automation worker for Cloudflare Email Security: poll, match, act, audit."""

@@ -1,0 +1,148 @@
+"""What playbooks may ask for, and the words of the ledger. See the API's move, release and reclassify."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import msgspec
+
+from worker.model.events import DISPOSITIONS, Detection
+
+DESTINATIONS = ("Inbox", "JunkEmail", "DeletedItems", "RecoverableItemsDeletions", "RecoverableItemsPurges")
+"""Folders that `POST /investigate/move` accepts."""
+PURGE = "RecoverableItemsPurges"
+"""The one destination from which a user cannot bring a message back: it needs approval in every mode."""
+
+
+class Mode(StrEnum):
+    """How far a playbook may go; compare with `lower_mode`."""
+
+    SHADOW = "shadow"
+    APPROVE = "approve"
+    ENFORCE = "enforce"
+
+
+_LADDER = tuple(Mode)
+
+
+def lower_mode(*modes: Mode) -> Mode:
+    """The least permissive of the modes."""
+    return min(modes, key=_LADDER.index)
+
+
+class State(StrEnum):
+    """States of an action, as `worker actions list` prints them. OPEN is internal: its plan is not closed yet."""
+
+    OPEN = "open"
+    SHADOWED = "shadowed"
+    HELD = "held"
+    READY = "ready"
+    SUBMITTED = "submitted"
+    SUCCEEDED = "succeeded"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+LIVE = (State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN, State.SUCCEEDED, State.REJECTED)
+"""States in which an action bars a second one of the same identity (partial unique index)."""
+UNSENT = (State.HELD, State.READY)
+"""States in which nothing has been sent and a newer decision may still replace the action."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What a playbook wants done to one message."""
+
+    message: Detection
+    kind: ClassVar[str] = ""
+
+    @property
+    def target(self) -> str:
+        """Folder or disposition; empty where the kind has none. Part of the action's identity."""
+        return ""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the request, as `worker actions show` prints them."""
+        return {}
+
+
+class Move(Action, frozen=True):
+    """Moves the message to `to`, one of DESTINATIONS, in every recipient's mailbox."""
+
+    to: str
+    reason: str = ""
+    kind: ClassVar[str] = "move"
+
+    def __post_init__(self) -> None:
+        _check_message(self)
+        _check_choice(self, "destination", self.to, DESTINATIONS)
+
+    @property
+    def target(self) -> str:
+        return self.to
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"destination": self.to}
+
+
+class Release(Action, frozen=True):
+    """Releases the message from quarantine to its recipients. Cannot be undone."""
+
+    reason: str = ""
+    kind: ClassVar[str] = "release"
+
+    def __post_init__(self) -> None:
+        _check_message(self)
+
+
+class Reclassify(Action, frozen=True):
+    """Asks the vendor to change the verdict to `to`, one of DISPOSITIONS. Cannot be undone."""
+
+    to: str
+    reason: str = ""
+    kind: ClassVar[str] = "reclassify"
+
+    def __post_init__(self) -> None:
+        _check_message(self)
+        _check_choice(self, "disposition", self.to, DISPOSITIONS)
+
+    @property
+    def target(self) -> str:
+        return self.to
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"expected_disposition": self.to}
+
+
+AnyAction = Move | Release | Reclassify
+ACTION_TYPES: tuple[type[Action], ...] = (Move, Release, Reclassify)
+
+
+def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> bool:
+    """Whether two wishes for one message cannot both be meant: two targets of one kind, or move and release."""
+    if kind == other_kind:
+        return target != other_target
+    return {kind, other_kind} == {"move", "release"}
+
+
+def _check_message(action: Action) -> None:
+    if not isinstance(action.message, Detection):
+        name = type(action).__name__
+        got = type(action.message).__name__
+        raise TypeError(
+            f"{name}(message): expected a Detection, got {got}; a report's message is `report.message`, "
+            "which is None where no message was found"
+        )
+
+
+def _check_choice(action: Action, noun: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        name = type(action).__name__
+        raise ValueError(f"{name}(to={value!r}): unknown {noun}; choose one of {', '.join(choices)}")

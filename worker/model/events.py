@@ -1,0 +1,139 @@
+"""What playbooks are decided on: frozen, typed events under the API's own names.
+
+Facts: `GET /investigate` and `GET /phishguard/reports` of the Email Security API. Enumerations stay plain
+strings, so that a value the vendor adds tomorrow passes through. A sequence the API leaves out or sends as
+null is an empty tuple here; `validation` and `properties` are always present, with empty fields.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec resolves annotations at run time
+
+import msgspec
+
+DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
+"""Verdicts that the API accepts in requests; rows may carry more (MALICIOUS-BEC, ENCRYPTED, ...)."""
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """Results of mail authentication: `pass`, `neutral`, `fail`, `error`, `none`, or None where unknown."""
+
+    comment: str | None = None
+    dkim: str | None = None
+    dmarc: str | None = None
+    spf: str | None = None
+
+
+class Properties(msgspec.Struct, frozen=True, kw_only=True):
+    """Which allow or block pattern of the tenant touched the message, if any."""
+
+    allowlisted_pattern: str | None = None
+    allowlisted_pattern_type: str | None = None
+    blocklisted_message: bool | None = None
+    blocklisted_pattern: str | None = None
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """One message as the list of `GET /investigate` shows it; `from` alone is called `sender`."""
+
+    id: str
+    """The investigate id: opaque; every action names the message by it."""
+    postfix_id: str = ""
+    alert_id: str | None = None
+    message_id: str | None = None
+    """The RFC 5322 Message-ID header."""
+    subject: str | None = None
+    final_disposition: str | None = None
+    client_recipients: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    to_name: tuple[str, ...] = ()
+    sender: str | None = None
+    from_name: str | None = None
+    replyto: str | None = None
+    envelope_from: str | None = None
+    envelope_to: tuple[str, ...] = ()
+    threat_categories: tuple[str, ...] = ()
+    detection_reasons: tuple[str, ...] = ()
+    delivery_mode: str | None = None
+    delivery_status: tuple[str, ...] = ()
+    post_delivery_operations: tuple[str, ...] = ()
+    is_quarantined: bool = False
+    is_phish_submission: bool = False
+    edf_hash: str | None = None
+    htmltext_structure_hash: str | None = None
+    postfix_id_outbound: str | None = None
+    smtp_helo_server_ip: str | None = None
+    smtp_previous_hop_ip: str | None = None
+    x_originating_ip: str | None = None
+    scanned_at: datetime | None = None
+    """Aware, UTC."""
+    sent_at: datetime | None = None
+    validation: Validation = Validation()
+    properties: Properties = Properties()
+
+    @property
+    def sender_domain(self) -> str:
+        """The lower-case domain of `sender`; of `envelope_from` where there is none; else empty."""
+        return domain_of(self.sender) or domain_of(self.envelope_from)
+
+    @property
+    def recipient_domains(self) -> frozenset[str]:
+        """The lower-case domains of `client_recipients`."""
+        return frozenset(domain_of(address) for address in self.client_recipients)
+
+    @property
+    def is_malicious(self) -> bool:
+        """Whether the verdict is MALICIOUS or one of its kinds, such as MALICIOUS-BEC."""
+        return (self.final_disposition or "").startswith("MALICIOUS")
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the message reached at least one mailbox."""
+        return "delivered" in self.delivery_status
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether anybody, the worker included, moved the message after its delivery."""
+        return "MOVE" in self.post_delivery_operations or "moved" in self.delivery_status
+
+
+class ReportFields(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """What a PhishGuard report says of the message that it is about."""
+
+    to: tuple[str, ...] = ()
+    sender: str | None = None
+    postfix_id: str | None = None
+    occurred_at: datetime | None = None
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """A label that the PhishGuard team put on a report."""
+
+    category: str
+    value: str
+
+
+class PhishReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One report of the PhishGuard team, joined with the message that it is about."""
+
+    id: int
+    title: str = ""
+    content: str = ""
+    disposition: str | None = None
+    priority: str | None = None
+    fields: ReportFields = ReportFields()
+    tags: tuple[Tag, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    message: Detection | None = None
+    """The message, found by `fields.postfix_id`, or None where none could be found."""
+
+
+Event = Detection | PhishReport
+
+
+def domain_of(address: str | None) -> str:
+    """The lower-case part after the last `@`, without brackets and trailing dot; empty where there is none."""
+    if not address or "@" not in address:
+        return ""
+    return address.rpartition("@")[2].strip().strip("<>").rstrip(".").lower()
