@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # Only what the lock files name is installed, and only if its hash is right.
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 INSTALL_LOCKED := $(INSTALL) --require-hashes
 
 # Stamps: a target's environment is up to date while its stamp is newer than what it was made from.
