@@ -1,0 +1,59 @@
+"""The vendor's answer envelope: `{success, errors, messages, result, result_info?}`, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+_ENCODER = msgspec.json.Encoder()
+_OK = b'{"success":true,"errors":[],"messages":[],"result":'
+
+
+class ApiError(Exception):
+    """A refusal. `code` is the vendor's, from 1000 up; 10000 is authentication, 7003 an unknown route."""
+
+    def __init__(self, status: HTTPStatus, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def response(self) -> web.Response:
+        """The refusal as an answer."""
+        return refusal(self.status, self.code, str(self))
+
+
+def invalid(message: str) -> ApiError:
+    """A parameter or a body breaks the contract."""
+    return ApiError(HTTPStatus.BAD_REQUEST, 1004, message)
+
+
+def unknown_id(investigate_id: str) -> ApiError:
+    """No message has this investigate id."""
+    return ApiError(HTTPStatus.NOT_FOUND, 1005, f"message {investigate_id} not found")
+
+
+def refusal(status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer with `success` false and a null result."""
+    body = {"success": False, "errors": [{"code": code, "message": message}], "messages": [], "result": None}
+    return _response(_ENCODER.encode(body), status, headers)
+
+
+def answer(
+    result: object, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A successful answer with one result."""
+    return _response(_OK + _ENCODER.encode(result) + b"}", status, headers)
+
+
+def page(rows: Iterable[bytes], info: Mapping[str, object]) -> web.Response:
+    """A successful answer with a list of rows that are JSON already."""
+    return _response(
+        b'%b[%b],"result_info":%b}' % (_OK, b",".join(rows), _ENCODER.encode(info)), HTTPStatus.OK
+    )
+
+
+def _response(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=body, status=status, headers=headers, content_type="application/json")

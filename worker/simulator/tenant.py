@@ -1,0 +1,157 @@
+"""The state of one simulated tenant: its mail on a time line, reports, submissions and what was done. Pure: no I/O.
+
+Time comes from the configured clock. Before anything is read, `advance` lets the time that has passed take effect: new mail
+arrives, requested verdicts become true.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from .config import SimulatorConfig
+from .generate import Generator
+from .rows import DETECTIONS, ActionEntry, Effect, Report, Row, Submission, parse_rfc3339
+
+_ENCODER = msgspec.json.Encoder()
+_ARRIVED_REPORT_DELAY = 2.0
+_BACKLOG_REPORT_DELAY = 600.0
+
+Position = tuple[int, int]
+"""Where a message stands on the time line: (scanned at in milliseconds since 1970, number of its arrival)."""
+
+
+@dataclass(slots=True)
+class Message:
+    """A message with what the vendor's row does not show."""
+
+    row: Row
+    position: Position
+    log: list[tuple[float, ActionEntry]] = field(default_factory=list)
+    """Action log, oldest first, each entry with the second since 1970 from which it is visible."""
+    encoded: bytes | None = None
+    """The row as JSON, None after a change."""
+
+
+def _position(message: Message) -> Position:
+    return message.position
+
+
+def _scanned_ms(message: Message) -> int:
+    return message.position[0]
+
+
+class Tenant:
+    """Holds the state; `actions` changes it, `query` reads it."""
+
+    def __init__(self, config: SimulatorConfig) -> None:
+        self.config = config
+        self.messages: dict[str, Message] = {}
+        self.submissions: list[tuple[float, Submission]] = []
+        """Each with the second since 1970 from which it is listed."""
+        self.reports: list[tuple[int, Report]] = []
+        """Each with its creation in milliseconds since 1970, oldest first."""
+        self.verdicts: list[tuple[float, Message, Submission]] = []
+        """Requested verdicts with the second since 1970 at which they become true."""
+        self.effects: list[Effect] = []
+        self.given = Generator(f"{config.seed}/given", config.mix)
+        self._timeline: list[Message] = []
+        self._arrivals = Generator(f"{config.seed}/arrivals", config.mix)
+        self._arrived = 0
+        self._origin = self.now_ms
+        self._fill(Generator(f"{config.seed}/backlog", config.mix))
+
+    @property
+    def now(self) -> float:
+        """The tenant's time in seconds since 1970."""
+        return self.config.clock()
+
+    @property
+    def now_ms(self) -> int:
+        """The tenant's time in whole milliseconds since 1970."""
+        return int(self.now * 1000)
+
+    def advance(self) -> None:
+        """Lets the time since the last call take effect."""
+        now = self.now
+        while self._arrived < (now * 1000 - self._origin) * self.config.rate / 1000:
+            self._arrive()
+        while self.verdicts and self.verdicts[0][0] <= now:
+            self._settle(*self.verdicts.pop(0)[1:])
+
+    def add(self, row: Row) -> Message:
+        """Puts a message on the time line, also a late one. Raises ValueError for an id that exists."""
+        if row.id in self.messages:
+            raise ValueError(f"message {row.id} exists")
+        scanned_ms = parse_rfc3339(row.scanned_at)
+        message = Message(row, (scanned_ms, len(self.messages)))
+        insort(self._timeline, message, key=_position)
+        self.messages[row.id] = message
+        return message
+
+    def add_report(self, report: Report) -> None:
+        """Files a PhishGuard report."""
+        created_ms = parse_rfc3339(report.created_at)
+        insort(self.reports, (created_ms, report), key=lambda entry: entry[0])
+
+    def newest_first(self, start_ms: int, end_ms: int, before: Position | None = None) -> Iterator[Message]:
+        """Messages scanned between the two times (both included), from the position before `before` backwards."""
+        high = bisect_right(self._timeline, end_ms, key=_scanned_ms)
+        if before is not None:
+            high = min(high, bisect_left(self._timeline, before, key=_position))
+        low = bisect_left(self._timeline, start_ms, key=_scanned_ms)
+        return (self._timeline[index] for index in range(high - 1, low - 1, -1))
+
+    def wire(self, message: Message) -> bytes:
+        """The row as JSON, kept until the message changes."""
+        if message.encoded is None:
+            encoded = _ENCODER.encode(message.row)
+            if self.config.deprecated:
+                # An empty log on purpose: nobody shall come to rely on the field that is going away.
+                encoded = b'{"ts":"%b","action_log":[],%b' % (message.row.scanned_at.encode(), encoded[1:])
+            message.encoded = encoded
+        return message.encoded
+
+    def set_verdict(self, message: Message, disposition: str) -> None:
+        """Changes what the vendor thinks of a message."""
+        row = message.row
+        row.final_disposition = disposition
+        if disposition in DETECTIONS and row.alert_id is None:
+            row.alert_id = f"{row.postfix_id}-{row.scanned_at[:19]}"
+        message.encoded = None
+
+    def _fill(self, generator: Generator) -> None:
+        config = self.config
+        ages = sorted((generator.offset(config.span) for _ in range(config.messages)), reverse=True)
+        rows = [self._receive(generator, self._origin - age) for age in ages]
+        count = len(rows) // 100 if config.reports is None else config.reports
+        for row in generator.sample(rows, count):
+            created_ms = parse_rfc3339(row.scanned_at) + generator.offset(_BACKLOG_REPORT_DELAY)
+            self._report(generator, row, min(created_ms, self._origin))
+
+    def _arrive(self) -> None:
+        self._arrived += 1
+        scanned_ms = self._origin + int(self._arrived * 1000 / self.config.rate)
+        row = self._receive(self._arrivals, scanned_ms)
+        if self._arrived % 100 == 0:
+            self._report(self._arrivals, row, scanned_ms + self._arrivals.offset(_ARRIVED_REPORT_DELAY))
+
+    def _receive(self, generator: Generator, scanned_ms: int) -> Row:
+        row = generator.message(scanned_ms)
+        self.add(row)
+        if row.is_phish_submission:
+            self.submissions.append((scanned_ms / 1000, generator.user_submission(row, scanned_ms)))
+        return row
+
+    def _report(self, generator: Generator, row: Row, created_ms: int) -> None:
+        self.add_report(generator.report(len(self.reports) + 1, row, created_ms))
+
+    def _settle(self, message: Message, submission: Submission) -> None:
+        self.set_verdict(message, submission.requested_disposition)
+        submission.status = "completed"
+        submission.customer_status = "reviewed"
+        submission.outcome = "accepted"
+        submission.outcome_disposition = submission.requested_disposition
