@@ -1,0 +1,192 @@
+"""Who may act, how much, and what waits for a person: the rules of a plan's closing. Pure.
+
+A plan is what one playbook wants from one poll. Several playbooks that want the same thing share one action,
+which counts in each of their plans.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.model.actions import PURGE, Mode, State, contradicts, lower_mode
+from worker.model.plans import Ceilings, Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One action of an open plan with the votes for it."""
+
+    action_id: str
+    message_id: str
+    kind: str
+    target: str
+    votes: tuple[Vote, ...]
+
+    def mode(self, ceiling: Mode) -> Mode:
+        """The highest of the votes' modes, under the ceiling."""
+        highest = max((vote.mode for vote in self.votes), key=list(Mode).index)
+        return lower_mode(highest, ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A live action on the same message, from an earlier poll or another source."""
+
+    action_id: str
+    message_id: str
+    kind: str
+    target: str
+    state: State
+    is_undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The state that an action leaves its open plan with, and why."""
+
+    action_id: str
+    state: State
+    mode: Mode
+    why: str = ""
+    joins: str = ""
+    """The id of the live action of the same identity that stands for this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulings:
+    """One ruling for each candidate, the held plans' reasons, and the earlier actions to hold beside them."""
+
+    rulings: tuple[Ruling, ...]
+    held_plans: Mapping[str, str]
+    also_hold: Mapping[str, str]
+
+
+def rule(
+    candidates: Sequence[Candidate],
+    existing: Iterable[Existing],
+    used: Mapping[str, int],
+    used_by_all: int,
+    ceilings: Ceilings,
+) -> Rulings:
+    """Decides every candidate of one poll. `used`: actions admitted in the last hour, by playbook and in all."""
+    by_message: dict[str, list[Existing]] = defaultdict(list)
+    for other in existing:
+        by_message[other.message_id].append(other)
+    joins = _joins(candidates, by_message, ceilings.mode)
+    acting = [
+        one for one in candidates if one.action_id not in joins and one.mode(ceilings.mode) is not Mode.SHADOW
+    ]
+    held_plans = _breaches(acting, used, used_by_all, ceilings)
+    clashes, also_hold = _clashes(acting, by_message)
+    rulings = []
+    for one in candidates:
+        mode = one.mode(ceilings.mode)
+        if one.action_id in joins:
+            rulings.append(
+                Ruling(one.action_id, State.SKIPPED, mode, "the same action exists", joins[one.action_id])
+            )
+        elif mode is Mode.SHADOW:
+            rulings.append(Ruling(one.action_id, State.SHADOWED, mode))
+        elif why := _why_held(one, mode, held_plans, clashes, ceilings.mode):
+            rulings.append(Ruling(one.action_id, State.HELD, mode, why))
+        else:
+            rulings.append(Ruling(one.action_id, State.READY, mode))
+    return Rulings(tuple(rulings), held_plans, also_hold)
+
+
+def _joins(
+    candidates: Sequence[Candidate], by_message: Mapping[str, list[Existing]], ceiling: Mode
+) -> dict[str, str]:
+    """Candidates that a live action of the same identity stands for, by its id. Shadow never joins."""
+    joins: dict[str, str] = {}
+    first: dict[tuple[str, str, str], str] = {}
+    for one in candidates:
+        if one.mode(ceiling) is Mode.SHADOW:
+            continue
+        identity = (one.message_id, one.kind, one.target)
+        live = (
+            other.action_id
+            for other in by_message.get(one.message_id, ())
+            if (other.kind, other.target) == identity[1:] and not other.is_undo
+        )
+        twin = next(live, None) or first.get(identity)
+        if twin is not None:
+            joins[one.action_id] = twin
+        else:
+            first[identity] = one.action_id
+    return joins
+
+
+def _breaches(
+    acting: Sequence[Candidate], used: Mapping[str, int], used_by_all: int, ceilings: Ceilings
+) -> dict[str, str]:
+    """Plans over a cap, by playbook, with the reason. An enforcing plan over its cap is held whole."""
+    votes: dict[str, list[Vote]] = defaultdict(list)
+    for one in acting:
+        for vote in one.votes:
+            if lower_mode(vote.mode, ceilings.mode) is Mode.ENFORCE:
+                votes[vote.playbook].append(vote)
+    held: dict[str, str] = {}
+    admitted = used_by_all
+    for playbook, cast in sorted(votes.items()):
+        wanted = len(cast)
+        per_poll = min(ceilings.per_poll, *(vote.per_poll for vote in cast))
+        per_hour = min(ceilings.per_hour, *(vote.per_hour for vote in cast))
+        if wanted > per_poll:
+            held[playbook] = f"cap per poll: {wanted} actions, {per_poll} allowed"
+        elif used.get(playbook, 0) + wanted > per_hour:
+            held[playbook] = f"cap per hour: {used.get(playbook, 0)} + {wanted} actions, {per_hour} allowed"
+        elif admitted + wanted > ceilings.per_hour:
+            held[playbook] = (
+                f"cap per hour of all playbooks: {admitted} + {wanted} actions, {ceilings.per_hour} allowed"
+            )
+        else:
+            admitted += wanted
+    return held
+
+
+def _clashes(
+    acting: Sequence[Candidate], by_message: Mapping[str, list[Existing]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Contradictions: candidates to hold, and unsent earlier actions to hold beside them, each with the reason."""
+    new: dict[str, list[Candidate]] = defaultdict(list)
+    for one in acting:
+        new[one.message_id].append(one)
+    clashes: dict[str, str] = {}
+    also_hold: dict[str, str] = {}
+    for message_id, group in new.items():
+        unsent = [old for old in by_message.get(message_id, ()) if old.state in (State.HELD, State.READY)]
+        if len(group) == 1 and not unsent:
+            continue
+        for one in group:
+            for other in group:
+                if one is not other and contradicts(one.kind, one.target, other.kind, other.target):
+                    clashes[one.action_id] = _clash(other.kind, other.target, other.action_id)
+            for old in unsent:
+                if contradicts(one.kind, one.target, old.kind, old.target):
+                    clashes[one.action_id] = _clash(old.kind, old.target, old.action_id)
+                    also_hold[old.action_id] = _clash(one.kind, one.target, one.action_id)
+    return clashes, also_hold
+
+
+def _clash(kind: str, target: str, action_id: str) -> str:
+    return f"contradicts {kind} {target}".rstrip() + f" ({action_id})"
+
+
+def _why_held(
+    one: Candidate, mode: Mode, held_plans: Mapping[str, str], clashes: Mapping[str, str], ceiling: Mode
+) -> str:
+    if one.action_id in clashes:
+        return clashes[one.action_id]
+    if one.target == PURGE and one.kind == "move":
+        return "a purge needs approval in every mode"
+    if mode is Mode.APPROVE:
+        return "waits for approval"
+    over = (
+        held_plans[vote.playbook]
+        for vote in one.votes
+        if vote.playbook in held_plans and lower_mode(vote.mode, ceiling) is Mode.ENFORCE
+    )
+    return next(over, "")

@@ -1,0 +1,71 @@
+"""From a claimed call to the outcome of each of its actions. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.model.actions import State
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One action as its executor needs it. Times are seconds since the epoch."""
+
+    action_id: str
+    message_id: str
+    rfc_message_id: str | None
+    postfix_id: str
+    recipients: tuple[str, ...]
+    kind: str
+    target: str
+    params: Mapping[str, Any]
+    attempts: int
+    is_submission: bool = False
+    verdict: str | None = None
+    message_from: float | None = None
+    message_until: float | None = None
+    submitted_at: float | None = None
+    approved_at: float | None = None
+    read_backs: int = 0
+    cause: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that was recorded before it is sent; `id` is the fencing token."""
+
+    id: str
+    kind: str
+    target: str
+    items: tuple[Item, ...]
+    submitted_at: float
+    lease_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one action; `due_in` seconds until it is looked at again, None for never."""
+
+    action_id: str
+    state: State
+    error: str | None = None
+    due_in: float | None = None
+    batch: int | None = None
+    """How many messages may share its next call, where a refused bulk call is split."""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """What was seen, for the audit log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcomes of one call and what the audit log keeps of the answer."""
+
+    outcomes: tuple[Outcome, ...]
+    event: str
+    """The log's `event.action`: call.answered, call.lost, call.refused, call.split, call.not_sent."""
+    status: int | None = None
+    ray: str | None = None
+    error: str | None = None

@@ -1,0 +1,122 @@
+"""From an event to what should be done about it: sightings, votes, wishes. Pure values, one direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from worker.model.actions import AnyAction, Mode
+from worker.model.events import Detection, Event, PhishReport
+
+DETECTIONS = "detections"
+PHISHGUARD = "phishguard"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One event as a source showed it; (source, key, revision) is its identity."""
+
+    source: str
+    key: str
+    revision: str
+    event: Event
+    occurred_at: float | None
+    changed: bool = False
+    """Whether the same key was seen before under another revision."""
+
+    @property
+    def message(self) -> Detection | None:
+        """The message that actions on this event concern."""
+        return self.event.message if isinstance(self.event, PhishReport) else self.event
+
+
+def detection_sighting(row: Detection) -> Sighting:
+    """A message and its verdict: a changed verdict is a new event, a move is not."""
+    occurred = row.scanned_at.timestamp() if row.scanned_at else None
+    return Sighting(DETECTIONS, row.id, row.final_disposition or "", row, occurred)
+
+
+def report_sighting(report: PhishReport) -> Sighting:
+    """A report; its disposition, priority and `updated_at` make the revision."""
+    updated = report.updated_at.isoformat() if report.updated_at else ""
+    revision = f"{report.disposition or ''}|{report.priority or ''}|{updated}"
+    occurred = report.created_at.timestamp() if report.created_at else None
+    return Sighting(PHISHGUARD, str(report.id), revision, report, occurred)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One playbook's wish, with the effective mode and the caps under which it was cast."""
+
+    playbook: str
+    version: str
+    mode: Mode
+    per_poll: int
+    per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One action for one message and the playbooks that want it: the lowest id first, at least one."""
+
+    action: AnyAction
+    votes: tuple[Vote, ...]
+
+    @property
+    def mode(self) -> Mode:
+        """The highest effective mode among the votes: that one acts."""
+        return max((vote.mode for vote in self.votes), key=list(Mode).index)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A playbook that could not decide an event; the event is parked for that playbook alone."""
+
+    playbook: str
+    version: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Everything that the playbooks said about one event."""
+
+    sighting: Sighting
+    wishes: tuple[Wish, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def keeps_evidence(self) -> bool:
+        """Whether a playbook decided on it, or still has to."""
+        return bool(self.wishes or self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One window of one source, whatever pages and retries it takes. Times are seconds since the epoch."""
+
+    id: str
+    source: str
+    kind: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The operator's limits: no playbook gets past them."""
+
+    mode: Mode = Mode.SHADOW
+    per_poll: int = 1000
+    per_hour: int = 5000
+    hold_seconds: float = 86400.0
+    """How long a held action waits for a person before it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedPlan:
+    """What became of one playbook's plan: counts by state, and why it was held, if it was."""
+
+    plan_id: str
+    playbook: str
+    states: dict[str, int] = field(default_factory=dict)
+    held_because: str | None = None

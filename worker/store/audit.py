@@ -1,0 +1,141 @@
+"""The tamper-evident log: a chain of SHA-256 hashes per account, written in the transaction that it records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from worker.clock import iso
+from worker.store import schema
+
+GENESIS = "0" * 64
+_FIELDS = (
+    "account_id",
+    "seq",
+    "at",
+    "kind",
+    "plan_id",
+    "action_id",
+    "call_id",
+    "message_id",
+    "body",
+    "prev_hash",
+)
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Entry(NamedTuple):
+    """One thing that happened. `body` is any JSON value; the ids make it findable."""
+
+    kind: str
+    body: dict[str, Any]
+    plan_id: str | None = None
+    action_id: str | None = None
+    call_id: str | None = None
+    message_id: str | None = None
+
+
+class Broken(NamedTuple):
+    """The first record that does not fit the chain."""
+
+    seq: int
+    why: str
+
+
+def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entry]) -> None:
+    """Adds the entries to the account's chain; the caller's transaction makes them durable with what they record."""
+    if not entries:
+        return
+    head = conn.execute(
+        select(schema.audit_head.c.seq, schema.audit_head.c.hash)
+        .where(schema.audit_head.c.account_id == account_id)
+        .with_for_update()
+    ).first()
+    seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
+    at = iso(now)
+    rows = []
+    for entry in entries:
+        seq += 1
+        row = {
+            "account_id": account_id,
+            "seq": seq,
+            "at": at,
+            "kind": entry.kind,
+            "plan_id": entry.plan_id,
+            "action_id": entry.action_id,
+            "call_id": entry.call_id,
+            "message_id": entry.message_id,
+            "body": _canonical(entry.body).decode(),
+            "prev_hash": previous,
+        }
+        previous = row["hash"] = record_hash(row)
+        rows.append(row)
+    conn.execute(insert(schema.audit), rows)
+    if head:
+        conn.execute(
+            update(schema.audit_head)
+            .where(schema.audit_head.c.account_id == account_id)
+            .values(seq=seq, hash=previous)
+        )
+    else:
+        conn.execute(insert(schema.audit_head).values(account_id=account_id, seq=seq, hash=previous))
+
+
+def record_hash(row: dict[str, Any]) -> str:
+    """SHA-256 in hex over the canonical JSON of every other column of the record."""
+    return hashlib.sha256(_canonical([row[name] for name in _FIELDS])).hexdigest()
+
+
+def records(conn: Connection, account_id: str, **equal: str | None) -> Iterator[dict[str, Any]]:
+    """The account's records in order, streamed; `equal` narrows by action_id, message_id, plan_id, call_id, kind."""
+    query = select(schema.audit).where(schema.audit.c.account_id == account_id).order_by(schema.audit.c.seq)
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(schema.audit.c[name] == value)
+    for row in conn.execution_options(yield_per=1000).execute(query).mappings():
+        yield dict(row)
+
+
+def verify(conn: Connection, account_id: str) -> tuple[int, Broken | None]:
+    """Number of intact records and the first that was edited, deleted, inserted or reordered, if any."""
+    count, previous = 0, GENESIS
+    for row in records(conn, account_id):
+        if row["seq"] != count + 1:
+            return count, Broken(count + 1, f"record {count + 1} is missing: the next one is {row['seq']}")
+        if row["prev_hash"] != previous:
+            return count, Broken(row["seq"], "does not follow the record before it")
+        if not isinstance(row["hash"], str) or record_hash(row) != row["hash"]:
+            return count, Broken(row["seq"], "its content does not match its hash")
+        count, previous = row["seq"], row["hash"]
+    return count, _check_head(conn, account_id, count, previous)
+
+
+def _check_head(conn: Connection, account_id: str, count: int, last: str) -> Broken | None:
+    heads = conn.execute(
+        select(schema.audit_head.c.seq, schema.audit_head.c.hash).where(
+            schema.audit_head.c.account_id == account_id
+        )
+    ).all()
+    if not heads:
+        return Broken(count, "the head of the chain is missing") if count else None
+    if heads[0].seq != count:
+        return Broken(count + 1, f"record {count + 1} is missing: the head names {heads[0].seq} records")
+    return None if heads[0].hash == last else Broken(count, "the head of the chain names another hash")
+
+
+def entries_for(kind: str, rows: Iterable[dict[str, Any]], **body: Any) -> list[Entry]:
+    """One entry per action row, all of one kind; each body gets the action's state and reason."""
+    return [
+        Entry(
+            kind,
+            {"state": row["state"], "reason": row["reason"], **body},
+            plan_id=row["plan_id"],
+            action_id=row["id"],
+            message_id=row["message_id"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,62 @@
+"""The request budget: a log of one-second buckets, so that no window of 300 s ever exceeds it, over restarts too."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, select
+
+from worker.store import schema
+from worker.store.tools import put
+
+WINDOW = 300
+
+
+class Grant(NamedTuple):
+    """How many requests were granted, how many are used in the window, and when to ask again (seconds)."""
+
+    granted: int
+    used: int
+    wait: float
+
+
+def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int) -> Grant:
+    """Takes up to `wanted` requests out of `limit` per window; grants none where none is left."""
+    table = schema.buckets
+    second = math.floor(now)
+    # A bucket counts until its last instant has left the window; buckets of a clock that went back count too.
+    horizon = second - WINDOW
+    rows = conn.execute(
+        select(table.c.second, table.c.used)
+        .where(table.c.account_id == account_id, table.c.second >= horizon)
+        .order_by(table.c.second)
+    ).all()
+    used = sum(row.used for row in rows)
+    granted = max(0, min(wanted, limit - used))
+    if granted:
+        here = next((row.used for row in rows if row.second == second), 0)
+        put(conn, table, [{"account_id": account_id, "second": second, "used": here + granted}])
+        conn.execute(delete(table).where(table.c.account_id == account_id, table.c.second < horizon - WINDOW))
+        return Grant(granted, used + granted, 0.0)
+    return Grant(0, used, _wait([(row.second, row.used) for row in rows], used - limit + 1, now))
+
+
+def _wait(buckets: list[tuple[int, int]], excess: int, now: float) -> float:
+    """Seconds until enough old requests have left the window."""
+    for second, used in buckets:
+        excess -= used
+        if excess <= 0:
+            return max(0.05, second + WINDOW + 1 - now)
+    return 1.0
+
+
+def used(conn: Connection, account_id: str, now: float) -> int:
+    """Requests in the window that ends now."""
+    table = schema.buckets
+    total = conn.execute(
+        select(func.sum(table.c.used)).where(
+            table.c.account_id == account_id, table.c.second >= math.floor(now) - WINDOW
+        )
+    ).scalar_one()
+    return int(total or 0)

@@ -1,0 +1,290 @@
+"""Ready actions become calls: intent first, one token, one request; then each outcome is settled under the call's id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+
+from worker.ids import new_id
+from worker.model.actions import Mode, State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.store import budget, flags, schema
+from worker.store.audit import Entry, append
+from worker.store.tools import chunks, from_json
+
+VERIFIED_SECONDS = 60.0
+ITEM_COLUMNS = [
+    schema.actions.c[name]
+    for name in (
+        "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
+        "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
+        "cause", "source", "batch", "plan_id", "call_id",
+    )
+]  # fmt: skip
+
+
+class Lane(NamedTuple):
+    """Ready work that may share calls; `oldest` is when the first of it fell due."""
+
+    name: str
+    kind: str
+    target: str
+    waiting: int
+    oldest: float
+
+
+class Limits(NamedTuple):
+    """What a claim obeys: the mode's ceiling, the request budget and the lease in seconds."""
+
+    ceiling: Mode
+    budget: int
+    lease: float
+
+
+def item(row: Any) -> Item:
+    """An action's row as its executor needs it."""
+    return Item(
+        action_id=row["id"],
+        message_id=row["message_id"],
+        rfc_message_id=row["rfc_message_id"],
+        postfix_id=row["postfix_id"],
+        recipients=tuple(from_json(row["recipients"])),
+        kind=row["kind"],
+        target=row["target"],
+        params=from_json(row["params"]),
+        attempts=row["attempts"],
+        is_submission=row["is_submission"],
+        verdict=row["verdict"],
+        message_from=row["message_from"],
+        message_until=row["message_until"],
+        submitted_at=row["submitted_at"],
+        approved_at=row["approved_at"],
+        read_backs=row["read_backs"],
+        cause=row["cause"],
+        source=row["source"],
+    )
+
+
+def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[Lane]:
+    """Lanes with work that is due and allowed, the longest waiting first."""
+    if ceiling is Mode.SHADOW or flags.paused(conn, account_id):
+        return []
+    a = schema.actions
+    query = (
+        select(a.c.lane, a.c.kind, a.c.target, func.count(), func.min(a.c.due_at))
+        .where(*_due(account_id, now, ceiling))
+        .group_by(a.c.lane, a.c.kind, a.c.target)
+    )
+    return sorted((Lane(*row) for row in conn.execute(query)), key=lambda lane: lane.oldest)
+
+
+def _due(account_id: str, now: float, ceiling: Mode) -> list[ColumnElement[bool]]:
+    a = schema.actions
+    conditions = [a.c.account_id == account_id, a.c.state == State.READY, a.c.due_at <= now]
+    if ceiling is Mode.APPROVE:
+        conditions.append(a.c.approved_at.is_not(None))
+    return conditions
+
+
+def unverified(
+    conn: Connection, account_id: str, lane: str, now: float, ceiling: Mode, most: int
+) -> list[Item]:
+    """Due actions of the lane whose message was last seen too long ago to act on, or shows another's hand."""
+    a = schema.actions
+    if flags.paused(conn, account_id):
+        return []
+    query = (
+        select(*ITEM_COLUMNS)
+        .where(
+            *_due(account_id, now, ceiling),
+            a.c.lane == lane,
+            a.c.verified_at.is_(None) | (a.c.verified_at < now - VERIFIED_SECONDS),
+        )
+        .order_by(a.c.due_at, a.c.id)
+        .limit(most)
+    )
+    return [item(row) for row in conn.execute(query).mappings()]
+
+
+def claim(
+    conn: Connection, account_id: str, lane: Lane, now: float, limits: Limits, *, most: int, calls: int = 1
+) -> tuple[list[Call], float]:
+    """Claims up to `calls` calls of at most `most` messages each: state, intent and tokens in one transaction.
+
+    Returns the calls, and how many seconds to wait where the budget granted none. Each must be sent once or
+    settled as not sent.
+    """
+    if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
+        return [], 0.0
+    a = schema.actions
+    query = (
+        select(*ITEM_COLUMNS)
+        .where(
+            *_due(account_id, now, limits.ceiling),
+            a.c.lane == lane.name,
+            a.c.verified_at >= now - VERIFIED_SECONDS,
+        )
+        .order_by(a.c.due_at, a.c.id)
+        .limit(most * calls)
+        .with_for_update(skip_locked=True)
+    )
+    groups = _group(list(conn.execute(query).mappings()), most)[:calls]
+    if not groups:
+        return [], 0.0
+    grant = budget.take(conn, account_id, now, len(groups), limits.budget)
+    claimed = [_submit(conn, account_id, lane, now, limits.lease, group) for group in groups[: grant.granted]]
+    return claimed, grant.wait
+
+
+def _group(rows: Sequence[Mapping[str, Any]], most: int) -> list[list[Mapping[str, Any]]]:
+    """Fills calls in order; the answer names no investigate id, so no two messages that it could mix up share one."""
+    groups: list[list[Mapping[str, Any]]] = []
+    taken: list[set[Any]] = []
+    sizes: list[int] = []
+    for row in rows:
+        limit = min(most, row["batch"]) if row["rfc_message_id"] else 1
+        name = row["rfc_message_id"]
+        for index, group in enumerate(groups):
+            if len(group) < min(sizes[index], limit) and name not in taken[index]:
+                group.append(row)
+                taken[index].add(name)
+                sizes[index] = min(sizes[index], limit)
+                break
+        else:
+            groups.append([row])
+            taken.append({name})
+            sizes.append(limit)
+    return groups
+
+
+def _submit(
+    conn: Connection, account_id: str, lane: Lane, now: float, lease: float, rows: Sequence[Mapping[str, Any]]
+) -> Call:
+    a = schema.actions
+    call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)
+    conn.execute(
+        update(a)
+        .where(a.c.id == bindparam("action"), a.c.state == State.READY)
+        .values(
+            state=State.SUBMITTED,
+            call_id=call.id,
+            submitted_at=now,
+            lease_until=call.lease_until,
+            attempts=a.c.attempts + 1,
+            read_backs=0,
+            due_at=None,
+            error=None,
+            updated_at=now,
+        ),
+        [{"action": row["id"]} for row in rows],
+    )
+    body = {
+        "kind": lane.kind,
+        "target": lane.target,
+        "params": dict(call.items[0].params),
+        "actions": [[one.action_id, one.message_id] for one in call.items],
+    }
+    single = call.items[0] if len(call.items) == 1 else None
+    entry = Entry(
+        "intent",
+        body,
+        action_id=single.action_id if single else None,
+        call_id=call.id,
+        message_id=single.message_id if single else None,
+    )
+    append(conn, account_id, now, [entry])
+    return call
+
+
+def settle(conn: Connection, account_id: str, call: Call, now: float, answered: Answered) -> int:
+    """Writes what became of each action, only where the call still owns it. Returns how many it owned."""
+    changed = write_outcomes(conn, now, answered.outcomes, call_id=call.id)
+    body = {
+        "event": answered.event,
+        "status": answered.status,
+        "ray": answered.ray,
+        "error": answered.error,
+        "owned": changed,
+        "outcomes": [[one.action_id, one.state, one.error] for one in answered.outcomes],
+    }
+    single = call.items[0] if len(call.items) == 1 else None
+    entry = Entry(
+        "outcome",
+        body,
+        action_id=single.action_id if single else None,
+        call_id=call.id,
+        message_id=single.message_id if single else None,
+    )
+    append(conn, account_id, now, [entry])
+    return changed
+
+
+def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *, call_id: str) -> int:
+    """Sets the states of the call's actions; those that another process has taken over stay as they are."""
+    a = schema.actions
+    rows = [
+        {
+            "action": one.action_id,
+            "to_state": one.state,
+            "to_error": one.error,
+            "to_due": None if one.due_in is None else now + one.due_in,
+            "to_batch": one.batch,
+        }
+        for one in outcomes
+    ]
+    if not rows:
+        return 0
+    result = conn.execute(
+        update(a)
+        .where(
+            a.c.id == bindparam("action"),
+            a.c.call_id == call_id,
+            a.c.state.in_([State.SUBMITTED, State.UNKNOWN]),
+        )
+        .values(
+            state=bindparam("to_state"),
+            error=bindparam("to_error"),
+            due_at=bindparam("to_due"),
+            batch=func.coalesce(bindparam("to_batch"), a.c.batch),
+            updated_at=now,
+        ),
+        rows,
+    )
+    return result.rowcount
+
+
+def recover(conn: Connection, account_id: str, now: float, delay: float) -> list[str]:
+    """At start, where only one process can act: every submitted call is orphaned, so its effect is unknown.
+
+    It is read back `delay` seconds after its submission. Returns the ids of the actions.
+    """
+    a = schema.actions
+    orphans = conn.execute(
+        select(a.c.id, a.c.call_id, a.c.submitted_at, a.c.message_id, a.c.plan_id).where(
+            a.c.account_id == account_id, a.c.state == State.SUBMITTED
+        )
+    ).all()
+    for part in chunks(orphans):
+        conn.execute(
+            update(a)
+            .where(a.c.id.in_([row.id for row in part]))
+            .values(
+                state=State.UNKNOWN,
+                error="the worker stopped before it saw the answer",
+                due_at=a.c.submitted_at + delay,
+                updated_at=now,
+            )
+        )
+    calls = sorted({row.call_id for row in orphans})
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry("orphaned", {"actions": [row.id for row in orphans if row.call_id == call]}, call_id=call)
+            for call in calls
+        ],
+    )
+    return [row.id for row in orphans]

@@ -1,0 +1,315 @@
+"""A plan closes: caps, contradictions and states, and only then the watermark moves, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from worker.model.actions import LIVE, Mode, State
+from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
+from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
+from worker.store import schema
+from worker.store.audit import Entry, append
+from worker.store.tools import chunks, put
+
+HOUR = 3600.0
+
+
+class Closed(NamedTuple):
+    """What the closing of a poll decided: its plans, and every action that is not ready, for the log."""
+
+    plans: tuple[ClosedPlan, ...]
+    set_aside: tuple[dict[str, Any], ...]
+    rows: int
+    new_events: int
+
+
+class Cursor(NamedTuple):
+    """How far a source has been read; times in seconds since the epoch."""
+
+    watermark: float
+    floor: float
+    swept_at: float
+
+
+def cursor(conn: Connection, account_id: str, source: str) -> Cursor | None:
+    """The source's cursor, or None before its first poll has closed."""
+    table = schema.cursors
+    row = conn.execute(
+        select(table.c.watermark, table.c.floor, table.c.swept_at).where(
+            table.c.account_id == account_id, table.c.source == source
+        )
+    ).first()
+    return Cursor(*row) if row else None
+
+
+def open_polls(conn: Connection, account_id: str, source: str) -> list[Poll]:
+    """Polls that a crash or a failure left open, oldest first; they go on under the same id."""
+    table = schema.polls
+    query = select(table).where(
+        table.c.account_id == account_id, table.c.source == source, table.c.closed_at.is_(None)
+    )
+    return [
+        Poll(row.id, row.source, row.kind, row.window_start, row.window_end)
+        for row in conn.execute(query.order_by(table.c.opened_at))
+    ]
+
+
+def close(
+    conn: Connection, account_id: str, poll: Poll, now: float, ceilings: Ceilings, advance: Cursor | None
+) -> Closed:
+    """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
+    actions, votes = _open_actions(conn, poll)
+    rulings = _rule(conn, account_id, now, ceilings, actions, votes)
+    set_aside = _apply(conn, account_id, now, ceilings, actions, rulings)
+    plans = _write_plans(conn, account_id, poll, now, ceilings, actions, votes, rulings)
+    polls = schema.polls
+    conn.execute(update(polls).where(polls.c.id == poll.id).values(closed_at=now))
+    counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
+    if advance is not None:
+        put(conn, schema.cursors, [{"account_id": account_id, "source": poll.source, **advance._asdict()}])
+    return Closed(plans, tuple(set_aside), *(counts or (0, 0)))
+
+
+def _open_actions(conn: Connection, poll: Poll) -> tuple[dict[str, dict[str, Any]], dict[str, list[Vote]]]:
+    a, d = schema.actions, schema.decisions
+    query = (
+        select(
+            a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.plan_id, a.c.playbook, a.c.playbook_version,
+            a.c.reason, a.c.mode, a.c.state,
+        )
+        .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
+        .order_by(a.c.id)
+    )  # fmt: skip
+    actions = {row["id"]: dict(row) for row in conn.execute(query).mappings()}
+    votes: dict[str, list[Vote]] = defaultdict(list)
+    cast = select(
+        d.c.action_id, d.c.playbook, d.c.playbook_version, d.c.mode, d.c.per_poll, d.c.per_hour
+    ).where(d.c.poll_id == poll.id)
+    for action_id, playbook, version, mode, per_poll, per_hour in conn.execute(cast.order_by(d.c.playbook)):
+        if action_id in actions:
+            votes[action_id].append(Vote(playbook, version, Mode(mode), per_poll, per_hour))
+    return actions, votes
+
+
+def _rule(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    ceilings: Ceilings,
+    actions: dict[str, dict[str, Any]],
+    votes: dict[str, list[Vote]],
+) -> Rulings:
+    if not actions:
+        return Rulings((), {}, {})
+    candidates = [
+        Candidate(row["id"], row["message_id"], row["kind"], row["target"], tuple(votes[row["id"]]))
+        for row in actions.values()
+    ]
+    live = _live(conn, account_id, [one.message_id for one in candidates])
+    used, used_by_all = usage(conn, account_id, now)
+    return rule(candidates, live, used, used_by_all, ceilings)
+
+
+def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list[Existing]:
+    a = schema.actions
+    found = []
+    for part in chunks(sorted(set(message_ids))):
+        query = select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.cause).where(
+            a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.in_(LIVE)
+        )
+        found.extend(
+            Existing(row.id, row.message_id, row.kind, row.target, State(row.state), is_undo=bool(row.cause))
+            for row in conn.execute(query)
+        )
+    return found
+
+
+def usage(conn: Connection, account_id: str, now: float) -> tuple[dict[str, int], int]:
+    """Actions admitted in the last hour, by playbook (each agreeing one) and in all."""
+    a, d = schema.actions, schema.decisions
+    recent = (a.c.account_id == account_id, a.c.admitted_at > now - HOUR, a.c.state != State.SKIPPED)
+    by_playbook = (
+        select(d.c.playbook, func.count(func.distinct(a.c.id)))
+        .select_from(a.join(d, d.c.action_id == a.c.id))
+        .where(*recent)
+        .group_by(d.c.playbook)
+    )
+    in_all = conn.execute(select(func.count()).select_from(a).where(*recent)).scalar_one()
+    return {playbook: count for playbook, count in conn.execute(by_playbook)}, in_all
+
+
+def _apply(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    ceilings: Ceilings,
+    actions: dict[str, dict[str, Any]],
+    rulings: Rulings,
+) -> list[dict[str, Any]]:
+    """Writes the states; returns the actions that were set aside: shadowed or held."""
+    _hold_earlier(conn, account_id, now, ceilings, rulings)
+    _join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
+    a = schema.actions
+    changes = []
+    set_aside = []
+    entries = []
+    for one in rulings.rulings:
+        if one.joins:
+            continue
+        row = actions[one.action_id]
+        row.update(state=one.state, mode=one.mode, why=one.why)
+        ready, held = one.state is State.READY, one.state is State.HELD
+        changes.append(
+            {
+                "action": one.action_id,
+                "to_state": one.state,
+                "to_mode": one.mode,
+                "to_error": one.why or None,
+                "to_due": now if ready else None,
+                "to_admitted": now if ready else None,
+                "to_held_until": now + ceilings.hold_seconds if held else None,
+            }
+        )
+        if not ready:
+            set_aside.append(row)
+            body = {"state": one.state, "why": one.why}
+            entries.append(
+                Entry(str(one.state), body, row["plan_id"], row["id"], message_id=row["message_id"])
+            )
+    if changes:
+        conn.execute(
+            update(a)
+            .where(a.c.id == bindparam("action"))
+            .values(
+                state=bindparam("to_state"),
+                mode=bindparam("to_mode"),
+                error=bindparam("to_error"),
+                due_at=bindparam("to_due"),
+                admitted_at=bindparam("to_admitted"),
+                held_until=bindparam("to_held_until"),
+                updated_at=now,
+            ),
+            changes,
+        )
+    append(conn, account_id, now, entries)
+    return set_aside
+
+
+def _join(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    actions: dict[str, dict[str, Any]],
+    joining: Sequence[Ruling],
+) -> None:
+    """The votes go to the action that stands for theirs; one action, every playbook recorded."""
+    if not joining:
+        return
+    a, d = schema.actions, schema.decisions
+    pairs = [{"own": one.action_id, "joined": one.joins} for one in joining]
+    conn.execute(
+        update(d).where(d.c.action_id == bindparam("own")).values(action_id=bindparam("joined")), pairs
+    )
+    conn.execute(delete(a).where(a.c.id == bindparam("own")), pairs)
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry(
+                "joined",
+                {"decided_as": one.action_id, "playbook": actions[one.action_id]["playbook"]},
+                actions[one.action_id]["plan_id"],
+                one.joins,
+                message_id=actions[one.action_id]["message_id"],
+            )
+            for one in joining
+        ],
+    )
+
+
+def _hold_earlier(
+    conn: Connection, account_id: str, now: float, ceilings: Ceilings, rulings: Rulings
+) -> None:
+    a = schema.actions
+    entries = []
+    for action_id, why in rulings.also_hold.items():
+        conn.execute(
+            update(a)
+            .where(a.c.id == action_id, a.c.state.in_([State.READY, State.HELD]))
+            .values(
+                state=State.HELD,
+                error=why,
+                due_at=None,
+                admitted_at=None,
+                approved_at=None,
+                held_until=now + ceilings.hold_seconds,
+                updated_at=now,
+            )
+        )
+        entries.append(Entry("held", {"state": State.HELD, "why": why}, action_id=action_id))
+    append(conn, account_id, now, entries)
+
+
+def _write_plans(
+    conn: Connection,
+    account_id: str,
+    poll: Poll,
+    now: float,
+    ceilings: Ceilings,
+    actions: dict[str, dict[str, Any]],
+    votes: dict[str, list[Vote]],
+    rulings: Rulings,
+) -> tuple[ClosedPlan, ...]:
+    states: dict[str, Counter[str]] = defaultdict(Counter)
+    voters: dict[str, Vote] = {}
+    for one in rulings.rulings:
+        for vote in votes[one.action_id]:
+            states[vote.playbook][str(one.state)] += 1
+            voters[vote.playbook] = vote
+    plans = tuple(
+        ClosedPlan(f"{poll.id}.{playbook}", playbook, dict(counts), rulings.held_plans.get(playbook))
+        for playbook, counts in sorted(states.items())
+    )
+    if not plans:
+        return plans
+    rows = [
+        {
+            "id": plan.plan_id,
+            "account_id": account_id,
+            "poll_id": poll.id,
+            "playbook": plan.playbook,
+            "playbook_version": voters[plan.playbook].version,
+            "mode": voters[plan.playbook].mode,
+            "actions": sum(plan.states.values()),
+            "held_because": plan.held_because,
+            "closed_at": now,
+        }
+        for plan in plans
+    ]
+    conn.execute(delete(schema.plans).where(schema.plans.c.poll_id == poll.id))
+    conn.execute(insert(schema.plans), rows)
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry(
+                "plan",
+                {
+                    "playbook": plan.playbook,
+                    "version": voters[plan.playbook].version,
+                    "ceiling": ceilings.mode,
+                    "states": plan.states,
+                    "held_because": plan.held_because,
+                },
+                plan_id=plan.plan_id,
+            )
+            for plan in plans
+        ],
+    )
+    return plans

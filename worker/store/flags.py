@@ -1,0 +1,71 @@
+"""What the account remembers across restarts: pause, the vendor's 429, when it ends."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, select
+
+from worker.store import schema
+from worker.store.audit import Entry, append
+from worker.store.tools import from_json, put, to_json
+
+PAUSE = "pause"
+BLOCKED_UNTIL = "blocked_until"
+
+
+class Pause(NamedTuple):
+    """Why and since when (seconds since the epoch) nothing new is sent."""
+
+    reason: str
+    since: float
+    by: str
+
+
+def get(conn: Connection, account_id: str, name: str) -> Any:
+    """The value of one setting, or None."""
+    table = schema.settings
+    text = conn.execute(
+        select(table.c.value).where(table.c.account_id == account_id, table.c.name == name)
+    ).scalar_one_or_none()
+    return None if text is None else from_json(text)
+
+
+def set_value(conn: Connection, account_id: str, name: str, value: Any, now: float) -> None:
+    """Stores one setting; the value is any JSON."""
+    row = {"account_id": account_id, "name": name, "value": to_json(value), "updated_at": now}
+    put(conn, schema.settings, [row])
+
+
+def paused(conn: Connection, account_id: str) -> Pause | None:
+    """The pause in force, if any."""
+    value = get(conn, account_id, PAUSE)
+    return Pause(**value) if value else None
+
+
+def pause(conn: Connection, account_id: str, reason: str, by: str, now: float) -> None:
+    """No new mutating request starts from here on, until `resume`."""
+    set_value(conn, account_id, PAUSE, Pause(reason, now, by)._asdict(), now)
+    append(conn, account_id, now, [Entry("pause", {"reason": reason, "by": by})])
+
+
+def resume(conn: Connection, account_id: str, by: str, now: float) -> bool:
+    """Lifts the pause; False where there was none."""
+    if paused(conn, account_id) is None:
+        return False
+    table = schema.settings
+    conn.execute(delete(table).where(table.c.account_id == account_id, table.c.name == PAUSE))
+    append(conn, account_id, now, [Entry("resume", {"by": by})])
+    return True
+
+
+def block_until(conn: Connection, account_id: str, until: float, now: float) -> None:
+    """Nothing is sent before `until`: the vendor answered 429. Never shortens a block in force."""
+    current = get(conn, account_id, BLOCKED_UNTIL) or 0.0
+    if until > current:
+        set_value(conn, account_id, BLOCKED_UNTIL, until, now)
+
+
+def blocked_until(conn: Connection, account_id: str) -> float:
+    """When the vendor may be asked again; 0 where nothing is known."""
+    return float(get(conn, account_id, BLOCKED_UNTIL) or 0.0)

@@ -1,0 +1,241 @@
+"""What is done with actions between their plan and their call, and after an answer was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from worker.model.actions import LIVE, Mode, State
+from worker.model.calls import Item, Outcome
+from worker.model.plans import Ceilings
+from worker.store import schema
+from worker.store.audit import Entry, append
+from worker.store.claims import ITEM_COLUMNS, item
+from worker.store.tools import chunks
+
+
+class Look(NamedTuple):
+    """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why."""
+
+    action_id: str
+    state: State
+    why: str = ""
+
+
+def apply_looks(
+    conn: Connection, account_id: str, now: float, hold_seconds: float, looks: Sequence[Look]
+) -> int:
+    """Writes what the looks showed, only to actions that are still ready. Returns how many were changed."""
+    a = schema.actions
+    rows = [
+        {
+            "action": look.action_id,
+            "to_state": look.state,
+            "to_error": look.why or None,
+            "to_verified": now if look.state is State.READY else None,
+            "to_held_until": now + hold_seconds if look.state is State.HELD else None,
+        }
+        for look in looks
+    ]
+    if not rows:
+        return 0
+    result = conn.execute(
+        update(a)
+        .where(a.c.id == bindparam("action"), a.c.state == State.READY)
+        .values(
+            state=bindparam("to_state"),
+            error=bindparam("to_error"),
+            verified_at=bindparam("to_verified"),
+            held_until=bindparam("to_held_until"),
+            updated_at=now,
+        ),
+        rows,
+    )
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry(str(look.state), {"state": look.state, "why": look.why}, action_id=look.action_id)
+            for look in looks
+            if look.state is not State.READY
+        ],
+    )
+    return result.rowcount
+
+
+def our_last_move(conn: Connection, account_id: str, message_id: str) -> str | None:
+    """The folder that the worker itself last moved the message to, if it did."""
+    a = schema.actions
+    return conn.execute(
+        select(a.c.target)
+        .where(
+            a.c.account_id == account_id,
+            a.c.message_id == message_id,
+            a.c.kind == "move",
+            a.c.state == State.SUCCEEDED,
+        )
+        .order_by(a.c.submitted_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:
+    """Unknown actions whose read-back has fallen due, oldest first."""
+    a = schema.actions
+    query = (
+        select(*ITEM_COLUMNS)
+        .where(a.c.account_id == account_id, a.c.state == State.UNKNOWN, a.c.due_at <= now)
+        .order_by(a.c.due_at)
+        .limit(most)
+    )
+    return [item(row) for row in conn.execute(query).mappings()]
+
+
+def settle_read_back(
+    conn: Connection, account_id: str, now: float, outcome: Outcome, *, counted: bool
+) -> bool:
+    """Writes what a read-back showed, only where the action is still unknown; `counted` when it showed something."""
+    a = schema.actions
+    ready = outcome.state is State.READY
+    result = conn.execute(
+        update(a)
+        .where(a.c.id == outcome.action_id, a.c.state == State.UNKNOWN)
+        .values(
+            state=outcome.state,
+            error=outcome.error,
+            due_at=None if outcome.due_in is None else now + outcome.due_in,
+            read_backs=a.c.read_backs + (1 if counted else 0),
+            # What was read back is no proof of the message's state now.
+            verified_at=None if ready else a.c.verified_at,
+            updated_at=now,
+        )
+    )
+    if not result.rowcount:
+        return False
+    body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
+    append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
+    return True
+
+
+def confirm(conn: Connection, account_id: str, now: float, action_id: str, body: Mapping[str, Any]) -> None:
+    """Records that the vendor's own log shows the effect of an action that had already succeeded."""
+    append(conn, account_id, now, [Entry("confirmed", dict(body), action_id=action_id)])
+
+
+def expire(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]]:
+    """Held actions that waited too long for a person are expired, never silently done."""
+    a = schema.actions
+    query = select(a.c.id, a.c.plan_id, a.c.message_id, a.c.kind, a.c.target, a.c.playbook).where(
+        a.c.account_id == account_id, a.c.state == State.HELD, a.c.held_until <= now
+    )
+    rows = [dict(row) for row in conn.execute(query).mappings()]
+    for part in chunks(rows):
+        conn.execute(
+            update(a)
+            .where(a.c.id.in_([row["id"] for row in part]))
+            .values(state=State.EXPIRED, error="nobody approved it in time", updated_at=now)
+        )
+    append(
+        conn,
+        account_id,
+        now,
+        [Entry("expired", {}, row["plan_id"], row["id"], message_id=row["message_id"]) for row in rows],
+    )
+    return rows
+
+
+def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceilings) -> int:
+    """At start under a lower WORKER_MODE: what no person approved waits for one. Returns how many."""
+    if ceilings.mode is Mode.ENFORCE:
+        return 0
+    a = schema.actions
+    ids = list(
+        conn.scalars(
+            select(a.c.id).where(
+                a.c.account_id == account_id, a.c.state == State.READY, a.c.approved_at.is_(None)
+            )
+        )
+    )
+    why = f"WORKER_MODE is {ceilings.mode} now: waits for approval"
+    for part in chunks(ids):
+        conn.execute(
+            update(a)
+            .where(a.c.id.in_(part))
+            .values(
+                state=State.HELD,
+                error=why,
+                due_at=None,
+                admitted_at=None,
+                held_until=now + ceilings.hold_seconds,
+                updated_at=now,
+            )
+        )
+    append(
+        conn,
+        account_id,
+        now,
+        [Entry("held", {"state": State.HELD, "why": why}, action_id=one) for one in ids],
+    )
+    return len(ids)
+
+
+class Open(NamedTuple):
+    """What is left to do: counts, and when the next of it falls due (seconds since the epoch, None for never)."""
+
+    ready: int
+    next_ready: float | None
+    unknown: int
+    next_read_back: float | None
+
+
+def left(conn: Connection, account_id: str, ceiling: Mode) -> Open:
+    """Open work as the dispatcher and the reconciler see it."""
+    a = schema.actions
+    ready = [a.c.account_id == account_id, a.c.state == State.READY]
+    if ceiling is Mode.APPROVE:
+        ready.append(a.c.approved_at.is_not(None))
+    count, due = conn.execute(select(func.count(), func.min(a.c.due_at)).where(*ready)).one()
+    unknown, read_back = conn.execute(
+        select(func.count(), func.min(a.c.due_at)).where(
+            a.c.account_id == account_id, a.c.state == State.UNKNOWN
+        )
+    ).one()
+    return Open(count, due, unknown, read_back)
+
+
+def past_actions(
+    conn: Connection, account_id: str, message_ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """What the worker did or meant to do to these messages before, newest first, at most 20 each."""
+    a = schema.actions
+    found: dict[str, list[dict[str, Any]]] = {}
+    for part in chunks(message_ids):
+        query = (
+            select(a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.playbook, a.c.updated_at)
+            .where(a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state != State.OPEN)
+            .order_by(a.c.updated_at.desc())
+        )
+        for row in conn.execute(query).mappings():
+            past = found.setdefault(row["message_id"], [])
+            if len(past) < 20:  # noqa: PLR2004 - the bound that Context.history documents
+                past.append(dict(row))
+    return found
+
+
+def has_live_twin(conn: Connection, row: Mapping[str, Any]) -> str | None:
+    """The id of another live action of the same identity, which bars this one from coming back."""
+    a = schema.actions
+    return conn.execute(
+        select(a.c.id).where(
+            a.c.account_id == row["account_id"],
+            a.c.message_id == row["message_id"],
+            a.c.kind == row["kind"],
+            a.c.target == row["target"],
+            a.c.cause == row["cause"],
+            a.c.state.in_(LIVE),
+            a.c.id != row["id"],
+        )
+    ).scalar_one_or_none()

@@ -1,0 +1,325 @@
+"""Events and decisions come in, page by page; nothing here is claimable until its plan is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from worker.ids import new_id
+from worker.model.actions import UNSENT, State
+from worker.model.events import Detection
+from worker.model.plans import Decided, Poll, Sighting, Wish
+from worker.store import schema
+from worker.store.audit import Entry, append, entries_for
+from worker.store.tools import chunks, put, put_new, to_json
+
+FRESH_SECONDS = 60.0
+DEFAULT_BATCH = 1000
+_encode = msgspec.json.Encoder().encode
+
+
+def unseen(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Those whose verdict is new: never seen, or seen last under another revision (then `changed`)."""
+    known = _current_revisions(conn, account_id, sightings)
+    fresh: dict[str, Sighting] = {}
+    for sighting in sightings:
+        current = known.get(sighting.key)
+        if current != sighting.revision:
+            fresh[sighting.key] = replace(sighting, changed=True) if current is not None else sighting
+    return list(fresh.values())
+
+
+def _current_revisions(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> dict[str, str]:
+    events = schema.events
+    known: dict[str, str] = {}
+    for part in chunks(sightings):
+        query = select(events.c.key, events.c.revision).where(
+            events.c.account_id == account_id,
+            events.c.source == part[0].source,
+            events.c.key.in_([sighting.key for sighting in part]),
+            events.c.is_current,
+        )
+        known.update((row.key, row.revision) for row in conn.execute(query))
+    return known
+
+
+def record(
+    conn: Connection,
+    account_id: str,
+    poll: Poll,
+    now: float,
+    sightings: Sequence[Sighting],
+    decided: Sequence[Decided],
+    *,
+    rows: int,
+    keep_all: bool = False,
+    batch: int = DEFAULT_BATCH,
+) -> list[dict[str, Any]]:
+    """Commits one page: seen-keys, evidence, decisions and the actions of the open plan, and the audit of it all.
+
+    `sightings` are the page's unseen events, `rows` how many rows it showed. Returns the unsent actions that a
+    changed verdict replaced.
+    """
+    _open(conn, account_id, poll, now, rows, len(sightings))
+    replaced = _supersede(conn, account_id, now, sightings)
+    _see(conn, account_id, now, sightings)
+    digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all)
+    _park(conn, account_id, now, decided)
+    entries = entries_for("superseded", replaced)
+    actions: list[dict[str, Any]] = []
+    votes: list[dict[str, Any]] = []
+    for one in decided:
+        for wish in one.wishes:
+            row = _action_row(account_id, poll, now, one.sighting, wish, batch)
+            actions.append(row)
+            votes.extend(_vote_rows(row, poll, now, wish))
+            entries.append(_decision_entry(row, wish, digests[one.sighting.key]))
+        entries.extend(_failure_entries(one))
+    if actions:
+        conn.execute(insert(schema.actions), actions)
+        conn.execute(insert(schema.decisions), votes)
+    append(conn, account_id, now, entries)
+    return replaced
+
+
+def _open(conn: Connection, account_id: str, poll: Poll, now: float, rows: int, fresh: int) -> None:
+    polls = schema.polls
+    values = {
+        "id": poll.id,
+        "account_id": account_id,
+        "source": poll.source,
+        "kind": poll.kind,
+        "window_start": poll.start,
+        "window_end": poll.end,
+        "opened_at": now,
+        "rows": 0,
+        "new_events": 0,
+    }
+    put_new(conn, polls, [values])
+    conn.execute(
+        update(polls)
+        .where(polls.c.id == poll.id)
+        .values(rows=polls.c.rows + rows, new_events=polls.c.new_events + fresh)
+    )
+
+
+def _supersede(
+    conn: Connection, account_id: str, now: float, sightings: Sequence[Sighting]
+) -> list[dict[str, Any]]:
+    """A new verdict replaces what has not been sent under the old one."""
+    table = schema.actions
+    replaced: list[dict[str, Any]] = []
+    for sighting in sightings:
+        if not sighting.changed:
+            continue
+        stale = select(table.c.id, table.c.plan_id, table.c.message_id, table.c.kind, table.c.playbook).where(
+            table.c.account_id == account_id,
+            table.c.source == sighting.source,
+            table.c.event_key == sighting.key,
+            table.c.event_revision != sighting.revision,
+            table.c.cause == "",
+            table.c.state.in_([*UNSENT, State.OPEN]),
+        )
+        reason = f"the verdict changed to {sighting.revision.partition('|')[0] or 'none'} before it was sent"
+        for row in conn.execute(stale).mappings():
+            replaced.append({**row, "state": State.SKIPPED, "reason": reason})
+    if replaced:
+        conn.execute(
+            update(table)
+            .where(table.c.id == bindparam("action"))
+            .values(state=State.SKIPPED, reason=bindparam("why"), due_at=None, updated_at=now),
+            [{"action": row["id"], "why": row["reason"]} for row in replaced],
+        )
+    return replaced
+
+
+def _see(conn: Connection, account_id: str, now: float, sightings: Sequence[Sighting]) -> None:
+    events = schema.events
+    changed = [sighting for sighting in sightings if sighting.changed]
+    if changed:
+        conn.execute(
+            update(events)
+            .where(
+                events.c.account_id == account_id,
+                events.c.source == bindparam("from_source"),
+                events.c.key == bindparam("seen_key"),
+            )
+            .values(is_current=False),
+            [{"from_source": sighting.source, "seen_key": sighting.key} for sighting in changed],
+        )
+    rows = [
+        {
+            "account_id": account_id,
+            "source": sighting.source,
+            "key": sighting.key,
+            "revision": sighting.revision,
+            "is_current": True,
+            "seen_at": now,
+            "occurred_at": sighting.occurred_at,
+        }
+        for sighting in sightings
+    ]
+    if not rows:
+        return
+    if changed:
+        put(conn, events, rows)
+    else:
+        conn.execute(insert(events), rows)
+
+
+def _keep_evidence(
+    conn: Connection, account_id: str, now: float, decided: Sequence[Decided], *, keep_all: bool
+) -> dict[str, str]:
+    """Stores the rows as they were seen; returns their SHA-256 by event key."""
+    digests: dict[str, str] = {}
+    rows = []
+    for one in decided:
+        if not (keep_all or one.keeps_evidence):
+            continue
+        body = _encode(one.sighting.event)
+        digests[one.sighting.key] = sha256(body).hexdigest()
+        rows.append(event_key(account_id, one.sighting) | {"body": body.decode(), "stored_at": now})
+    put(conn, schema.evidence, rows)
+    return digests
+
+
+def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decided]) -> None:
+    rows = [
+        event_key(account_id, one.sighting)
+        | {
+            "playbook": failure.playbook,
+            "version": failure.version,
+            "error": failure.error,
+            "parked_at": now,
+        }
+        for one in decided
+        for failure in one.failures
+    ]
+    put(conn, schema.parked, rows)
+
+
+def event_key(account_id: str, sighting: Sighting) -> dict[str, Any]:
+    """The identity of an event as columns."""
+    return {
+        "account_id": account_id,
+        "source": sighting.source,
+        "key": sighting.key,
+        "revision": sighting.revision,
+    }
+
+
+def plan_id(poll: Poll, playbook: str) -> str:
+    """The plan of one playbook from one poll."""
+    return f"{poll.id}.{playbook}"
+
+
+def _action_row(
+    account_id: str, poll: Poll, now: float, sighting: Sighting, wish: Wish, batch: int
+) -> dict[str, Any]:
+    message: Detection = wish.action.message
+    action = wish.action
+    mode = wish.mode
+    owner = next(vote for vote in wish.votes if vote.mode is mode)
+    times = [moment.timestamp() for moment in (message.scanned_at, message.sent_at) if moment]
+    return {
+        "id": new_id(),
+        "account_id": account_id,
+        "plan_id": plan_id(poll, owner.playbook),
+        "poll_id": poll.id,
+        "source": sighting.source,
+        "event_key": sighting.key,
+        "event_revision": sighting.revision,
+        "message_id": message.id,
+        "rfc_message_id": message.message_id,
+        "postfix_id": message.postfix_id,
+        "recipients": to_json(message.client_recipients),
+        "verdict": message.final_disposition,
+        "is_submission": message.is_phish_submission,
+        "message_from": min(times, default=None),
+        "message_until": max(times, default=None),
+        "playbook": owner.playbook,
+        "playbook_version": owner.version,
+        "kind": action.kind,
+        "target": action.target,
+        "params": to_json(action.params),
+        "cause": "",
+        "mode": mode,
+        "state": State.OPEN,
+        "reason": action.reason,
+        "lane": lane_of(action.kind, action.target),
+        "batch": batch,
+        "verified_at": now if _needs_no_look(action.kind, message) else None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def lane_of(kind: str, target: str) -> str:
+    """What may share one call: kind and target."""
+    return f"{kind}:{target}" if target else kind
+
+
+def _needs_no_look(kind: str, message: Detection) -> bool:
+    """A row read just now is proof enough, unless somebody already acted on the message."""
+    if kind == "move":
+        return not message.has_moved
+    return kind == "reclassify" or (
+        message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
+    )
+
+
+def _vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[dict[str, Any]]:
+    return [
+        {
+            "account_id": row["account_id"],
+            "poll_id": poll.id,
+            "plan_id": plan_id(poll, vote.playbook),
+            "action_id": row["id"],
+            "playbook": vote.playbook,
+            "playbook_version": vote.version,
+            "mode": vote.mode,
+            "per_poll": vote.per_poll,
+            "per_hour": vote.per_hour,
+            "decided_at": now,
+        }
+        for vote in wish.votes
+    ]
+
+
+def _decision_entry(row: dict[str, Any], wish: Wish, evidence: str) -> Entry:
+    body = {
+        "source": row["source"],
+        "event": row["event_key"],
+        "revision": row["event_revision"],
+        "kind": row["kind"],
+        "params": wish.action.params,
+        "mode": row["mode"],
+        "reason": row["reason"],
+        "playbooks": [[vote.playbook, vote.version, vote.mode] for vote in wish.votes],
+        "evidence_sha256": evidence,
+    }
+    return Entry("decided", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
+
+
+def _failure_entries(one: Decided) -> list[Entry]:
+    message = one.sighting.message
+    return [
+        Entry(
+            "parked",
+            {
+                "source": one.sighting.source,
+                "event": one.sighting.key,
+                "revision": one.sighting.revision,
+                "playbook": failure.playbook,
+                "version": failure.version,
+                "error": failure.error,
+            },
+            message_id=message.id if message else None,
+        )
+        for failure in one.failures
+    ]

@@ -1,0 +1,53 @@
+"""One daemon per SQLite file: a lock that dies with its process and names its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TextIO
+
+from worker.errors import UsageError
+
+
+def acquire(database: Path) -> TextIO:
+    """Locks `<database>.lock`; the caller keeps the returned file open. UsageError names the process that holds it."""
+    path = database.with_name(database.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+")
+    except OSError as error:
+        raise UsageError(
+            f"WORKER_DATABASE_URL: cannot write {path}: {error.strerror}; make the folder writable for this user"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        handle.close()
+        raise UsageError(
+            f"WORKER_DATABASE_URL: {database} is in use by process {holder}; "
+            "stop that worker first (only one `worker run` may use a SQLite file)"
+        ) from None
+    handle.seek(0)
+    handle.truncate()
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
+
+
+def holder(database: Path) -> int | None:
+    """The process id of the daemon that runs on this file, or None."""
+    path = database.with_name(database.name + ".lock")
+    try:
+        with path.open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                handle.seek(0)
+                text = handle.read().strip()
+                return int(text) if text.isdigit() else None
+    except OSError:
+        return None
+    return None

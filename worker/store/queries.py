@@ -1,0 +1,224 @@
+"""What commands and metrics read. Nothing here changes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from worker.clock import iso
+from worker.model.actions import State
+from worker.store import schema
+from worker.store.tools import from_json
+
+
+def accounts(conn: Connection) -> list[str]:
+    """Every account that the database knows."""
+    found: set[str] = set()
+    for table in (schema.cursors, schema.audit_head, schema.settings):
+        found.update(conn.scalars(select(table.c.account_id).distinct()))
+    return sorted(found)
+
+
+def action_json(row: Any) -> dict[str, Any]:
+    """One action in the shape of the public interface; `error` also says why it is held, skipped or unknown."""
+    return {
+        "id": row["id"],
+        "plan_id": row["plan_id"],
+        "account_id": row["account_id"],
+        "message_id": row["message_id"],
+        "playbook": row["playbook"],
+        "playbook_version": row["playbook_version"],
+        "kind": row["kind"],
+        "params": from_json(row["params"]),
+        "mode": row["mode"],
+        "state": row["state"],
+        "reason": row["reason"],
+        "attempts": row["attempts"],
+        "created_at": iso(row["created_at"]),
+        "updated_at": iso(row["updated_at"]),
+        "error": row["error"],
+    }
+
+
+def actions(
+    conn: Connection,
+    account_id: str,
+    *,
+    state: str | None = None,
+    playbook: str | None = None,
+    message_id: str | None = None,
+    plan_id: str | None = None,
+    limit: int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Actions of closed plans, newest first. A playbook matches the owner and every agreeing one."""
+    a, d = schema.actions, schema.decisions
+    query = (
+        select(a)
+        .where(a.c.account_id == account_id, a.c.state != State.OPEN)
+        .order_by(a.c.created_at.desc(), a.c.id.desc())
+    )
+    if state is not None:
+        query = query.where(a.c.state == state)
+    if playbook is not None:
+        query = query.where(
+            a.c.id.in_(select(d.c.action_id).where(d.c.playbook == playbook)) | (a.c.playbook == playbook)
+        )
+    if message_id is not None:
+        query = query.where(a.c.message_id == message_id)
+    if plan_id is not None:
+        query = query.where(a.c.plan_id == plan_id)
+    if limit is not None:
+        query = query.limit(limit)
+    for row in conn.execution_options(yield_per=500).execute(query).mappings():
+        yield action_json(row)
+
+
+def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str, Any] | None:
+    """One action with the playbooks that wanted it, the message as it was seen, and its audit records."""
+    a, d, e = schema.actions, schema.decisions, schema.evidence
+    row = (
+        conn.execute(
+            select(a).where(a.c.account_id == account_id, a.c.id == action_id, a.c.state != State.OPEN)
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    votes = conn.execute(
+        select(d.c.playbook, d.c.playbook_version, d.c.mode, d.c.plan_id).where(d.c.action_id == action_id)
+    ).mappings()
+    body = conn.execute(
+        select(e.c.body).where(
+            e.c.account_id == account_id,
+            e.c.source == row["source"],
+            e.c.key == row["event_key"],
+            e.c.revision == row["event_revision"],
+        )
+    ).scalar_one_or_none()
+    times = {
+        name: iso(row[name]) if row[name] else None
+        for name in ("submitted_at", "due_at", "approved_at", "held_until")
+    }
+    return {
+        **action_json(row),
+        **times,
+        "call_id": row["call_id"],
+        "approved_by": row["approved_by"],
+        "playbooks": [dict(vote) for vote in votes],
+        "evidence": from_json(body) if body else None,
+        "history": _history(conn, account_id, row),
+    }
+
+
+def _history(conn: Connection, account_id: str, row: Any) -> list[dict[str, Any]]:
+    t = schema.audit
+    mine = t.c.action_id == row["id"]
+    if row["call_id"]:
+        mine |= t.c.call_id == row["call_id"]
+    query = select(t.c.seq, t.c.at, t.c.kind, t.c.call_id, t.c.body).where(t.c.account_id == account_id, mine)
+    return [
+        {
+            "seq": one.seq,
+            "at": one.at,
+            "kind": one.kind,
+            "call_id": one.call_id,
+            **_about(one.body, row["id"]),
+        }
+        for one in conn.execute(query.order_by(t.c.seq))
+    ]
+
+
+def _about(body: str, action_id: str) -> dict[str, Any]:
+    """A record's body; of a bulk call only what concerns this action."""
+    value = from_json(body)
+    if "actions" in value:
+        value["actions"] = [pair for pair in value["actions"] if action_id in pair] or len(value["actions"])
+    if "outcomes" in value:
+        value["outcomes"] = [one for one in value["outcomes"] if action_id in one]
+    return {"body": value}
+
+
+def counts(conn: Connection, account_id: str) -> dict[str, int]:
+    """Actions by state; every state is named, also where it has none."""
+    a = schema.actions
+    found = {
+        state: count
+        for state, count in conn.execute(
+            select(a.c.state, func.count()).where(a.c.account_id == account_id).group_by(a.c.state)
+        )
+    }
+    return {str(state): found.get(state, 0) for state in State if state is not State.OPEN}
+
+
+def counts_by_kind(conn: Connection, account_id: str) -> list[tuple[str, str, int]]:
+    """Actions by kind and state, for the metrics."""
+    a = schema.actions
+    query = select(a.c.kind, a.c.state, func.count()).where(
+        a.c.account_id == account_id, a.c.state != State.OPEN
+    )
+    return [(kind, state, count) for kind, state, count in conn.execute(query.group_by(a.c.kind, a.c.state))]
+
+
+def by_playbook(conn: Connection, account_id: str) -> list[tuple[str, str, int]]:
+    """Actions that each playbook wanted, by state; a shared action counts for each of its playbooks."""
+    a, d = schema.actions, schema.decisions
+    query = (
+        select(d.c.playbook, a.c.state, func.count(func.distinct(a.c.id)))
+        .select_from(d.join(a, a.c.id == d.c.action_id))
+        .where(a.c.account_id == account_id, a.c.state != State.OPEN)
+        .group_by(d.c.playbook, a.c.state)
+        .order_by(d.c.playbook)
+    )
+    return [(playbook, state, count) for playbook, state, count in conn.execute(query)]
+
+
+def sources(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]]:
+    """Every source with its watermark and how far it lags behind, in seconds."""
+    t = schema.cursors
+    query = (
+        select(t.c.source, t.c.watermark, t.c.swept_at)
+        .where(t.c.account_id == account_id)
+        .order_by(t.c.source)
+    )
+    return [
+        {
+            "source": row.source,
+            "watermark": iso(row.watermark),
+            "lag_seconds": round(max(0.0, now - row.watermark), 3),
+            "swept_at": iso(row.swept_at),
+        }
+        for row in conn.execute(query)
+    ]
+
+
+def parked(conn: Connection, account_id: str) -> list[dict[str, Any]]:
+    """Events that a playbook could not decide, by playbook."""
+    t = schema.parked
+    query = (
+        select(t.c.playbook, t.c.version, func.count(), func.max(t.c.error))
+        .where(t.c.account_id == account_id)
+        .group_by(t.c.playbook, t.c.version)
+        .order_by(t.c.playbook)
+    )
+    return [
+        {"playbook": playbook, "version": version, "events": count, "error": error}
+        for playbook, version, count, error in conn.execute(query)
+    ]
+
+
+def totals(conn: Connection, account_id: str) -> dict[str, int]:
+    """Rows of the seen-set, the quarantine and the waiting room."""
+    return {
+        "events": _count(conn, schema.events, account_id),
+        "quarantined": _count(conn, schema.quarantine, account_id),
+        "waiting_reports": _count(conn, schema.waiting, account_id),
+    }
+
+
+def _count(conn: Connection, table: Any, account_id: str) -> int:
+    return conn.execute(
+        select(func.count()).select_from(table).where(table.c.account_id == account_id)
+    ).scalar_one()

@@ -1,0 +1,265 @@
+"""Tables of the outbox. Times are seconds since the epoch, UTC; texts in JSON are canonical (sorted keys)."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    column,
+    text,
+)
+
+from worker.model.actions import LIVE
+
+metadata = MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"},
+)
+
+
+def _account() -> Column[str]:
+    return Column("account_id", String(32), primary_key=True)
+
+
+_EVENT_KEY = ("source", "key", "revision")
+
+
+def _event_key() -> list[Column[str]]:
+    return [Column(name, Text, primary_key=True) for name in _EVENT_KEY]
+
+
+events = Table(
+    "events",
+    metadata,
+    _account(),
+    *_event_key(),
+    # A verdict may return to an earlier one: only the row of the latest verdict counts as seen.
+    Column("is_current", Boolean, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("occurred_at", Float),
+    Index("ix_events_seen_at", "account_id", "seen_at"),
+    sqlite_with_rowid=False,
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    _account(),
+    *_event_key(),
+    Column("body", Text, nullable=False),
+    Column("stored_at", Float, nullable=False),
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    _account(),
+    *_event_key(),
+    Column("body", Text, nullable=False),
+    Column("first_seen_at", Float, nullable=False),
+)
+
+parked = Table(
+    "parked",
+    metadata,
+    _account(),
+    *_event_key(),
+    # A playbook's id; `file:<name>` where a whole file could not be loaded.
+    Column("playbook", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("parked_at", Float, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _account(),
+    Column("source", Text, primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("row_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("raw", Text, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    _account(),
+    Column("source", Text, primary_key=True),
+    Column("watermark", Float, nullable=False),
+    # No window ever reaches back before the first poll's start: the operator limited the reach.
+    Column("floor", Float, nullable=False),
+    Column("swept_at", Float, nullable=False),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("window_start", Float, nullable=False),
+    Column("window_end", Float, nullable=False),
+    Column("opened_at", Float, nullable=False),
+    Column("closed_at", Float),
+    Column("rows", Integer, nullable=False, default=0),
+    Column("new_events", Integer, nullable=False, default=0),
+    Index(
+        "ix_polls_open",
+        "account_id",
+        "source",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("poll_id", String(32), nullable=False),
+    Column("playbook", Text, nullable=False),
+    Column("playbook_version", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("actions", Integer, nullable=False),
+    Column("held_because", Text),
+    Column("closed_at", Float),
+    Index("ix_plans_poll", "poll_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account_id", String(32), nullable=False),
+    Column("poll_id", String(32), nullable=False),
+    Column("plan_id", Text, nullable=False),
+    Column("action_id", String(32), nullable=False),
+    Column("playbook", Text, nullable=False),
+    Column("playbook_version", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("per_poll", Integer, nullable=False),
+    Column("per_hour", Integer, nullable=False),
+    Column("decided_at", Float, nullable=False),
+    Index("ix_decisions_poll", "poll_id"),
+    Index("ix_decisions_action", "action_id"),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("plan_id", Text, nullable=False),
+    Column("poll_id", String(32), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_key", Text, nullable=False),
+    Column("event_revision", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("rfc_message_id", Text),
+    Column("postfix_id", Text, nullable=False),
+    Column("recipients", Text, nullable=False),
+    Column("verdict", Text),
+    Column("is_submission", Boolean, nullable=False),
+    Column("message_from", Float),
+    Column("message_until", Float),
+    Column("playbook", Text, nullable=False),
+    Column("playbook_version", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    # The id of the action that this one undoes; empty otherwise.
+    Column("cause", Text, nullable=False, default=""),
+    Column("mode", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("error", Text),
+    Column("lane", Text, nullable=False),
+    Column("due_at", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("read_backs", Integer, nullable=False, default=0),
+    # How many messages may share the call that carries this action; halved when a bulk call is refused.
+    Column("batch", Integer, nullable=False),
+    # When the vendor last confirmed that acting still makes sense; NULL: look before acting.
+    Column("verified_at", Float),
+    Column("call_id", String(32)),
+    Column("submitted_at", Float),
+    Column("lease_until", Float),
+    # When it left the hands of caps and approval; what the hourly caps count.
+    Column("admitted_at", Float),
+    Column("approved_at", Float),
+    Column("approved_by", Text),
+    Column("held_until", Float),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index(
+        "uq_actions_live",
+        "account_id",
+        "message_id",
+        "kind",
+        "target",
+        "cause",
+        unique=True,
+        sqlite_where=column("state").in_([str(state) for state in LIVE]),
+        postgresql_where=column("state").in_([str(state) for state in LIVE]),
+    ),
+    Index("ix_actions_message", "account_id", "message_id"),
+    Index("ix_actions_due", "account_id", "state", "lane", "due_at"),
+    Index("ix_actions_poll", "poll_id"),
+    Index("ix_actions_call", "call_id"),
+    Index("ix_actions_admitted", "account_id", "admitted_at"),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    _account(),
+    Column("second", Integer, primary_key=True, autoincrement=False),
+    Column("used", Integer, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    _account(),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _account(),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("plan_id", Text),
+    Column("action_id", Text),
+    Column("call_id", Text),
+    Column("message_id", Text),
+    Column("body", Text, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_audit_action", "action_id"),
+    Index("ix_audit_call", "call_id"),
+    Index("ix_audit_message", "message_id"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    _account(),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
