@@ -1,0 +1,26 @@
+"""What playbook authors import: the decorator, the events, the actions, examples and caps."""
+
+from __future__ import annotations
+
+from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release
+from worker.model.events import DISPOSITIONS, Detection, PhishReport
+from worker.playbooks.context import Context, PastAction
+from worker.playbooks.declaration import Caps, playbook
+from worker.playbooks.examples import hit, miss
+
+__all__ = [
+    "DESTINATIONS",
+    "DISPOSITIONS",
+    "Caps",
+    "Context",
+    "Detection",
+    "Mode",
+    "Move",
+    "PastAction",
+    "PhishReport",
+    "Reclassify",
+    "Release",
+    "hit",
+    "miss",
+    "playbook",
+]

@@ -1,0 +1,92 @@
+"""What a playbook may know beside its event: the time, lists, what was done to the message before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+
+from worker.playbooks.problems import nearest
+
+HISTORY_LIMIT = 20
+"""The most past actions that a context carries."""
+
+
+class UnknownListError(KeyError):
+    """No such list: `known` are the lists that there are."""
+
+    def __init__(self, name: object, known: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = known
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f"no list {self.name!r}{nearest(self.name, self.known)}; known lists: {known}"
+
+
+class Lists(Mapping[str, frozenset[str]]):
+    """The lists of a rules folder by name, read-only: `lists["partners"]` is a set of lower-case entries.
+
+    Raises:
+        UnknownListError: a KeyError that names the known lists.
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[str, frozenset[str]] | None = None) -> None:
+        self._entries = dict(entries or {})
+
+    def __getitem__(self, name: str) -> frozenset[str]:
+        try:
+            return self._entries[name]
+        except (KeyError, TypeError):
+            raise UnknownListError(name, tuple(sorted(self._entries))) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {len(entries)}" for name, entries in sorted(self._entries.items()))
+        return f"Lists({sizes})"
+
+
+def entries_of(text: str) -> frozenset[str]:
+    """The entries of a list file: one a line, lower-cased; `#` after nothing or a space starts a comment."""
+    lines = (f" {line}".partition(" #")[0].strip().lower() for line in text.replace("\t", " ").splitlines())
+    return frozenset(line for line in lines if line)
+
+
+class PastAction(msgspec.Struct, frozen=True):
+    """Something that the worker did, or wanted to do, to the same message before."""
+
+    kind: str
+    target: str
+    state: str
+    playbook: str
+    at: datetime
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The optional second parameter of a playbook.
+
+    `now` is aware UTC: use it instead of the clock, so that a backtest decides as the worker did. `history`
+    is newest first, at most HISTORY_LIMIT.
+
+    Raises:
+        ValueError: `now` without a time zone, or a longer history.
+    """
+
+    now: datetime
+    lists: Mapping[str, frozenset[str]] = Lists()
+    history: tuple[PastAction, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.now.tzinfo is None:
+            raise ValueError("Context(now): expected an aware datetime (UTC)")
+        if len(self.history) > HISTORY_LIMIT:
+            raise ValueError(f"Context(history): at most {HISTORY_LIMIT} past actions")

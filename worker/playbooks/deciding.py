@@ -1,0 +1,163 @@
+"""One playbook that can decide. Whatever an author got wrong becomes a PlaybookFailure, never more."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from worker.errors import WorkerError
+from worker.model.actions import ACTION_TYPES, AnyAction, Mode, contradicts
+from worker.model.events import Event, PhishReport
+from worker.playbooks.context import Context, UnknownListError
+from worker.playbooks.declaration import Caps
+from worker.playbooks.examples import Example
+from worker.playbooks.problems import nearest
+
+ACTIONS_LIMIT = 50
+"""The most actions that one playbook may want on one event."""
+REASON_LIMIT = 500
+"""Longer reasons are cut: they may quote mail and go to the ledger and the audit log."""
+
+_EXPECTED = "expected None, a Move, Release or Reclassify, or a list of them"
+
+
+class PlaybookFailure(WorkerError):
+    """A playbook raised or returned what cannot be carried out; `path` and `line` are the author's.
+
+    The message never quotes mail. `__cause__`, where the author's code raised, may: it is not for logs.
+    """
+
+    def __init__(self, message: str, *, playbook: str, path: Path, line: int) -> None:
+        super().__init__(message)
+        self.playbook = playbook
+        self.path = path
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Playbook:
+    """A loaded playbook. `version` changes with its source and that of the rules modules that it imports."""
+
+    id: str
+    on: type[Event]
+    mode: Mode
+    owner: str
+    caps: Caps
+    examples: tuple[Example, ...]
+    function: Callable[..., Any]
+    takes_context: bool
+    version: str
+    title: str
+    path: Path
+    line: int
+
+    def decide(self, event: Event, context: Context) -> tuple[AnyAction, ...]:
+        """What the playbook wants done about the event; nothing is an empty tuple.
+
+        Raises:
+            PlaybookFailure: the author's code raised, or returned what is no action on this message.
+        """
+        try:
+            wanted = self.function(event, context) if self.takes_context else self.function(event)
+            # Inside the `try`, because a generator runs the author's code only here.
+            return () if wanted is None else self._actions(wanted, event)
+        except (KeyboardInterrupt, PlaybookFailure):
+            raise
+        except BaseException as error:
+            # SystemExit too: a playbook must not be able to end the worker.
+            raise self._raised(error) from error
+
+    def _actions(self, wanted: object, event: Event) -> tuple[AnyAction, ...]:
+        if isinstance(wanted, ACTION_TYPES):
+            return (self._action(wanted, event),)
+        if inspect.iscoroutine(wanted):
+            wanted.close()  # or Python warns that it was never awaited
+            raise self._failure("returned a coroutine; a playbook is a plain function: write `def`")
+        if not isinstance(wanted, Iterable) or isinstance(wanted, str | bytes | Mapping | msgspec.Struct):
+            raise self._failure(f"returned {_a(wanted)}; {_EXPECTED}")
+        items = list(islice(wanted, ACTIONS_LIMIT + 1))
+        if len(items) > ACTIONS_LIMIT:
+            raise self._failure(f"returned more than {ACTIONS_LIMIT} actions for one event")
+        actions = [self._action(item, event) for item in items]
+        distinct = {
+            (action.kind, action.target): action for action in actions
+        }  # one wish stated twice is one wish
+        self._refuse_contradiction(list(distinct))
+        return tuple(distinct.values())
+
+    def _action(self, item: object, event: Event) -> AnyAction:
+        if not isinstance(item, ACTION_TYPES):
+            raise self._failure(f"returned {_a(item)} among its actions; {_EXPECTED}")
+        action: Any = item
+        own = event.message if isinstance(event, PhishReport) else event
+        if own is None or action.message.id != own.id:
+            raise self._failure(f"returned a {type(item).__name__} of another message than the event's own")
+        if not isinstance(action.reason, str):
+            raise self._failure(
+                f"returned a {type(item).__name__} whose reason is {_a(action.reason)}; expected text"
+            )
+        if len(action.reason) > REASON_LIMIT:
+            action = msgspec.structs.replace(action, reason=action.reason[:REASON_LIMIT])
+        return action  # type: ignore[no-any-return]
+
+    def _refuse_contradiction(self, wishes: list[tuple[str, str]]) -> None:
+        for index, one in enumerate(wishes):
+            for other in wishes[index + 1 :]:
+                if contradicts(*one, *other):
+                    both = " and ".join(" to ".join(filter(None, wish)) for wish in (one, other))
+                    raise self._failure(f"returned {both} for one message: they contradict each other")
+
+    def _failure(self, what: str) -> PlaybookFailure:
+        message = f"playbook {self.id} ({self.path}:{self.line}) {what}"
+        return PlaybookFailure(message, playbook=self.id, path=self.path, line=self.line)
+
+    def _raised(self, error: BaseException) -> PlaybookFailure:
+        path, line = _author_line(error.__traceback__, self.path) or (self.path, self.line)
+        message = f"playbook {self.id}: {type(error).__name__} at {path}:{line}{_hint(error)}"
+        return PlaybookFailure(message, playbook=self.id, path=path, line=line)
+
+
+def _author_line(trace: TracebackType | None, path: Path) -> tuple[Path, int] | None:
+    """File and line of the innermost frame that lies in the playbook's folder."""
+    found = None
+    while trace is not None:
+        file = Path(trace.tb_frame.f_code.co_filename)
+        if file.parent == path.parent:
+            found = file, trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def _hint(error: BaseException) -> str:
+    """What can be said of an exception without its text, which may quote mail."""
+    if isinstance(error, UnknownListError):
+        return f" (no such list; known lists: {', '.join(error.known) or 'none'})"
+    if not isinstance(error, AttributeError) or not _in_code(error):
+        return ""
+    if error.obj is None:
+        return f" (None has no `{error.name}`)"
+    if isinstance(error.obj, msgspec.Struct):
+        kind = type(error.obj)
+        known = [name for name in dir(kind) if not name.startswith("_")]
+        return f" ({kind.__name__} has no `{error.name}`{nearest(error.name, known)})"
+    return ""
+
+
+def _in_code(error: AttributeError) -> bool:
+    """Whether the attribute's name stands in the author's code (and was not computed, perhaps from mail)."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and error.name in trace.tb_frame.f_code.co_names
+
+
+def _a(value: object) -> str:
+    name = "None" if value is None else type(value).__name__
+    return name if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -1,0 +1,149 @@
+"""Examples that travel with a playbook: `hit(...)` must be acted on, `miss(...)` must not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from worker.model.events import Detection, Event, PhishReport
+from worker.playbooks.problems import clip, nearest
+
+EXAMPLE_NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+"""The time at which examples are decided: fixed, so that a check says the same every day."""
+
+_SCANNED_AT = datetime(2026, 11, 20, 11, 55, tzinfo=UTC)
+_DEFAULTS: dict[type[msgspec.Struct], dict[str, Any]] = {
+    Detection: {
+        "id": "4Njp3P0STMz2c02Q-2026-11-20T11:55:00-00000001",
+        "postfix_id": "4Njp3P0STMz2c02Q",
+        "message_id": "<example@sender.example>",
+        "client_recipients": ("user@corp.example",),
+        "to": ("user@corp.example",),
+        "envelope_to": ("user@corp.example",),
+        "scanned_at": _SCANNED_AT,
+        "sent_at": _SCANNED_AT,
+    },
+    PhishReport: {
+        "id": 1,
+        "title": "Example report",
+        "fields": {"postfix_id": "4Njp3P0STMz2c02Q"},
+        "created_at": _SCANNED_AT,
+        "updated_at": _SCANNED_AT,
+        "message": {},
+    },
+}
+_ALIASES = {
+    "from": "sender",
+    "from_": "sender",
+    "recipients": "client_recipients",
+    "verdict": "final_disposition",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An event by the fields that matter. `expect`: (kind, target) pairs, None where any action will do."""
+
+    acts: bool
+    fields: Mapping[str, Any]
+    expect: object
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
+        return f"{'hit' if self.acts else 'miss'}({clip(fields, 90)})"
+
+
+class ExampleError(Exception):
+    """An example that describes no event: `args` are the message and the remedy."""
+
+
+def hit(*, expect: Sequence[tuple[str, str]] | None = None, **fields: Any) -> Example:
+    """An event that the playbook must act on.
+
+    The fields are those of the event type, nested ones as dictionaries: `validation={"dmarc": "fail"}`; of a
+    report `message={...}` or `message=None`. What is left out has a fixed, harmless value. `expect` names the
+    actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`.
+    """
+    return _example(expect, fields, acts=True)
+
+
+def miss(**fields: Any) -> Example:
+    """An event that the playbook must leave alone; fields as in `hit`."""
+    return _example(None, fields, acts=False)
+
+
+def event_of(example: Example, on: type[Event]) -> Event:
+    """The event that an example describes.
+
+    Raises:
+        ExampleError: an unknown field, a value of the wrong type or a time without zone.
+    """
+    row = _row(example.fields, on, "")
+    try:
+        event = msgspec.convert(row, on)
+    except msgspec.ValidationError as error:
+        raise ExampleError(
+            f"wrong value in {example}: {str(error).replace('$.from', '$.sender')}",
+            "give the field a value of its type; rules/README.md lists the fields and their types",
+        ) from None
+    _require_zones(event, "")
+    return event
+
+
+def _example(expect: object, fields: dict[str, Any], *, acts: bool) -> Example:
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    path = caller.f_code.co_filename if caller else ""
+    return Example(acts=acts, fields=fields, expect=expect, path=path, line=caller.f_lineno if caller else 0)
+
+
+def _row(fields: Mapping[str, Any], kind: type[msgspec.Struct], place: str) -> dict[str, Any]:
+    """The fields under the API's names, with defaults, ready for msgspec."""
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    row: dict[str, Any] = {}
+    for name, value in {**_DEFAULTS.get(kind, {}), **fields}.items():
+        if name not in known:
+            raise _unknown_field(name, kind, place, known)
+        inner = _struct_in(known[name].type)
+        nested = inner is not None and isinstance(value, Mapping)
+        row[known[name].encode_name] = _row(value, inner, f"{place}{name}.") if inner and nested else value
+    return row
+
+
+def _struct_in(hint: Any) -> type[msgspec.Struct] | None:
+    """The struct that a field holds, also where it may be None."""
+    for part in getattr(hint, "__args__", (hint,)):
+        if isinstance(part, type) and issubclass(part, msgspec.Struct):
+            return part
+    return None
+
+
+def _unknown_field(
+    name: str, kind: type[msgspec.Struct], place: str, known: Mapping[str, Any]
+) -> ExampleError:
+    message = f"unknown field `{place}{name}` of {kind.__name__}"
+    if isinstance(inspect.getattr_static(kind, name, None), property):
+        return ExampleError(message, f"`{name}` follows from other fields: set those instead")
+    if _ALIASES.get(name) in known:
+        return ExampleError(message, f"write `{_ALIASES[name]}`")
+    return ExampleError(
+        message + nearest(name, known),
+        "use a field's name as rules/README.md lists it: " + clip(", ".join(known), 400),
+    )
+
+
+def _require_zones(value: object, place: str) -> None:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ExampleError(
+            f"`{place}` has no time zone", 'write an aware time, such as "2026-11-20T11:55:00Z"'
+        )
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            _require_zones(getattr(value, field.name), f"{place}.{field.name}".lstrip("."))

@@ -1,0 +1,151 @@
+"""Loads a rules folder: each file of its top level whose name starts with neither `_` nor `.`.
+
+The only module of this package that reads files. A bad file never stops the others.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from worker.model.events import Event
+from worker.playbooks.context import Lists, entries_of
+from worker.playbooks.deciding import Playbook
+from worker.playbooks.declaration import MARK
+from worker.playbooks.namespace import BrokenModuleError, Namespace, Source
+from worker.playbooks.problems import Problem
+from worker.playbooks.validation import EVENT_TYPES, build
+
+LIST_LIMIT = 100_000
+"""The most entries of one list: more is a data feed, and each load would hold it in memory twice."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalogue:
+    """One generation of playbooks, by id, with everything that was wrong with the others."""
+
+    playbooks: tuple[Playbook, ...]
+    problems: tuple[Problem, ...]
+    lists: Lists
+    by_type: Mapping[type[Event], tuple[Playbook, ...]]
+
+
+def load(directory: Path) -> Catalogue:
+    """The playbooks of a folder. Never raises for what stands in the folder: that is in `problems`."""
+    sources, problems = _sources(directory)
+    lists, list_problems = _lists(directory / "lists")
+    problems += list_problems
+    found: list[Playbook] = []
+    with Namespace(sources, directory.resolve().name) as namespace:
+        for stem in sorted(stem for stem in sources if not stem.startswith("_")):
+            built = list(_playbooks(namespace, stem, sources[stem]))
+            found += [one for one in built if isinstance(one, Playbook)]
+            problems += [one for one in built if isinstance(one, Problem)]
+        problems += [problem for broken in namespace.problems.values() for problem in broken]
+    unique, duplicates = _unique(found)
+    ordered = sorted([*problems, *duplicates], key=lambda problem: (str(problem.path), problem.line))
+    return Catalogue(unique, tuple(ordered), lists, _by_type(unique))
+
+
+def _sources(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
+    remedy = "name the folder that holds the playbooks: WORKER_RULES_DIR, or `worker check DIR`"
+    try:
+        files = sorted(file for file in directory.iterdir() if file.suffix == ".py" and file.is_file())
+    except OSError as error:
+        return {}, [Problem(directory, 0, "", f"cannot read the rules folder: {error.strerror}", remedy)]
+    sources: dict[str, Source] = {}
+    problems = []
+    for file in files:
+        text = _text(file)
+        if isinstance(text, Problem):
+            problems.append(text)
+        elif not file.name.startswith("."):
+            sources[file.stem] = Source(file, text)
+    if not problems and all(stem.startswith("_") for stem in sources):
+        problems.append(Problem(directory, 0, "", "no playbook file in this folder", remedy))
+    return sources, problems
+
+
+def _lists(directory: Path) -> tuple[Lists, list[Problem]]:
+    entries: dict[str, frozenset[str]] = {}
+    problems = []
+    for file in sorted(directory.glob("*.txt")):
+        text = _text(file)
+        if isinstance(text, Problem):
+            problems.append(text)
+            continue
+        entries[file.stem] = entries_of(text)
+        if len(entries[file.stem]) > LIST_LIMIT:
+            del entries[file.stem]
+            what = f"the list has more than {LIST_LIMIT} entries"
+            problems.append(Problem(file, 0, "", what, "split it, or keep only what playbooks need"))
+    return Lists(entries), problems
+
+
+def _text(file: Path) -> str | Problem:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        return Problem(file, 0, "", f"cannot be read: {error.strerror}", "mend the file's permissions")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Problem(file, line, "", "is not UTF-8", "save the file as UTF-8")
+
+
+def _playbooks(namespace: Namespace, stem: str, source: Source) -> Iterator[Playbook | Problem]:
+    try:
+        module = namespace.module(stem)
+    except BrokenModuleError:
+        return  # the reason is in `namespace.problems`
+    yield from _hidden(source)
+    functions = _decorated(module)
+    if not functions:
+        remedy = "decorate a function with @playbook(on=...), or start the file's name with `_`"
+        yield Problem(source.path, 1, "", "holds no playbook", remedy)
+    for function in functions:
+        built = build(function, source.path, namespace.version(stem))
+        yield from [built] if isinstance(built, Playbook) else built
+
+
+def _decorated(module: ModuleType) -> list[object]:
+    """The playbooks that the module itself defines, each once, in their order."""
+    own: dict[int, object] = {}
+    for value in vars(module).values():
+        if hasattr(value, MARK) and getattr(value, "__module__", "") == module.__name__:
+            own.setdefault(id(value), value)
+    return list(own.values())
+
+
+def _hidden(source: Source) -> Iterator[Problem]:
+    """Functions that a later one of the same name replaces: a playbook among them would vanish in silence."""
+    functions = [node for node in ast.parse(source.text).body if isinstance(node, ast.FunctionDef)]
+    counts = Counter(node.name for node in functions)
+    for node in functions:
+        if counts[node.name] > 1 and node.decorator_list:
+            counts[node.name] = 0
+            remedy = "give each function its own name"
+            yield Problem(source.path, node.lineno, "", f"defines `{node.name}` more than once", remedy)
+
+
+def _unique(found: Iterable[Playbook]) -> tuple[tuple[Playbook, ...], list[Problem]]:
+    """The playbooks whose ids are their own, by id; of duplicates none is right, so none is loaded."""
+    by_id: dict[str, list[Playbook]] = defaultdict(list)
+    for one in found:
+        by_id[one.id].append(one)
+    problems = []
+    for name, group in by_id.items():
+        for one in group if len(group) > 1 else ():
+            others = ", ".join(f"{other.path}:{other.line}" for other in group if other is not one)
+            what = f"its id is also that of {others}"
+            problems.append(Problem(one.path, one.line, name, what, "give each playbook an id of its own"))
+    return tuple(by_id[name][0] for name in sorted(by_id) if len(by_id[name]) == 1), problems
+
+
+def _by_type(playbooks: tuple[Playbook, ...]) -> Mapping[type[Event], tuple[Playbook, ...]]:
+    return MappingProxyType({kind: tuple(one for one in playbooks if one.on is kind) for kind in EVENT_TYPES})

@@ -1,0 +1,54 @@
+"""What is wrong with a playbook file, said so that its author can mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Fault = tuple[str, str]
+"""What is wrong and the remedy, before file and line are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend. `line` is 0 for a whole file or folder, `playbook` empty where none is known."""
+
+    path: Path
+    line: int
+    playbook: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        who = f"[{self.playbook}] " if self.playbook else ""
+        return one_line(f"{place}: {who}{self.message}. Remedy: {self.remedy}")
+
+    def as_json(self) -> dict[str, Any]:
+        """The problem as `worker check --json` prints it."""
+        return {
+            "path": str(self.path),
+            "line": self.line or None,
+            "playbook": self.playbook or None,
+            "message": self.message,
+            "remedy": self.remedy,
+        }
+
+
+def one_line(text: str) -> str:
+    """The text without control characters, so that no error text can break a line or steer a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def clip(text: str, limit: int = 200) -> str:
+    """The text, cut to `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def nearest(word: object, choices: Iterable[str]) -> str:
+    """` (did you mean `x`?)` with the choice that looks most like the word, or nothing."""
+    close = difflib.get_close_matches(str(word), list(choices), n=1)
+    return f" (did you mean `{close[0]}`?)" if close else ""

@@ -1,0 +1,188 @@
+"""What the code of a rules folder may import and call, so that a decision needs nothing but its event.
+
+A guard rail against accidents, not a jail: whoever can write to the rules folder can run code.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+import worker.playbooks
+from worker.playbooks.problems import Fault, nearest
+
+AUTHORS_MODULE = "worker.playbooks"
+PURE_MODULES = frozenset(
+    {
+        "__future__",
+        "abc",
+        "base64",
+        "binascii",
+        "bisect",
+        "calendar",
+        "collections",
+        "collections.abc",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "difflib",
+        "email.header",
+        "email.utils",
+        "enum",
+        "fnmatch",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "html",
+        "ipaddress",
+        "itertools",
+        "json",
+        "math",
+        "numbers",
+        "operator",
+        "quopri",
+        "re",
+        "statistics",
+        "string",
+        "textwrap",
+        "types",
+        "typing",
+        "unicodedata",
+        "urllib.parse",
+        "zoneinfo",
+    }
+)
+FORBIDDEN_BUILTINS = {
+    "open": "opens a file",
+    "input": "waits for a terminal",
+    "print": "writes to the worker's log stream",
+    "breakpoint": "stops the worker",
+    "exec": "runs text as code",
+    "eval": "runs text as code",
+    "compile": "turns text into code",
+    "__import__": "imports what `check` cannot see",
+}
+_REMEDY_IMPORT = (
+    "decide from the event and `context` alone; allowed are worker.playbooks, this folder's modules whose "
+    "names start with `_`, and the pure part of the standard library (rules/README.md lists it)"
+)
+_SPECIAL_REMEDY = {
+    "time": "take the time from `context.now`",
+    "random": "decide from the event's own fields, so that the same event gives the same decision",
+    "pathlib": "put the data into lists/NAME.txt and read `context.lists`",
+    "os": "put the data into lists/NAME.txt and read `context.lists`",
+    "asyncio": "write a plain function: the worker does the waiting",
+    "logging": "put what should be recorded into the action's `reason`",
+    "worker": "import it from worker.playbooks",
+}
+
+
+def guarded_builtins(importer: Any) -> dict[str, Any]:
+    """The builtins for author code: without those that do I/O, and with `importer` as `__import__`."""
+    allowed = {name: value for name, value in vars(builtins).items() if name not in FORBIDDEN_BUILTINS}
+    return {**allowed, "__import__": importer}
+
+
+def impurities(tree: ast.Module, folder: str) -> Iterator[tuple[int, Fault]]:
+    """Line, message and remedy of all that a module of the rules folder called `folder` must not do."""
+    top_level = set(tree.body)
+    own_names = set(_bound_names(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            faults = list(_import_faults(node, folder))
+            if not faults and node not in top_level and _is_of_rules(node, folder):
+                faults = [
+                    (
+                        "imports another module of the rules folder inside a block",
+                        "import it at the file's top",
+                    )
+                ]
+            yield from ((node.lineno, fault) for fault in faults)
+        elif isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS and node.id not in own_names:
+            yield (
+                node.lineno,
+                (f"uses `{node.id}`, which {FORBIDDEN_BUILTINS[node.id]}", _remedy_call(node.id)),
+            )
+
+
+def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[Fault]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _module_fault(alias.name, folder)
+    elif node.level > 1:
+        yield "imports from above the rules folder", _REMEDY_IMPORT
+    elif node.module == AUTHORS_MODULE:
+        yield from _surface_faults(node)
+    elif node.level or node.module == folder:
+        names = [node.module] if node.level and node.module else [alias.name for alias in node.names]
+        for name in names:
+            yield from _sibling_fault(str(name))
+    elif node.module not in PURE_MODULES and not str(node.module).startswith(f"{folder}."):
+        for alias in node.names:
+            yield from _module_fault(f"{node.module}.{alias.name}", folder, shown=str(node.module))
+    else:
+        yield from _module_fault(str(node.module), folder)
+
+
+def _module_fault(name: str, folder: str, shown: str = "") -> Iterator[Fault]:
+    parent, _, last = name.rpartition(".")
+    if name in PURE_MODULES or name == AUTHORS_MODULE:
+        return
+    if parent == folder:
+        yield from _sibling_fault(last)
+        return
+    remedy = _SPECIAL_REMEDY.get(name.partition(".")[0], _REMEDY_IMPORT)
+    yield (
+        f"imports {shown or name}: a playbook performs no I/O and decides the same event the same way",
+        remedy,
+    )
+
+
+def _sibling_fault(name: str) -> Iterator[Fault]:
+    if not name.startswith("_") or "." in name:
+        yield (
+            f"imports {name}: playbook files do not import one another",
+            f"move what they share into a module whose name starts with `_`, such as _{name}.py",
+        )
+
+
+def _surface_faults(node: ast.ImportFrom) -> Iterator[Fault]:
+    surface = worker.playbooks.__all__
+    for alias in node.names:
+        if alias.name != "*" and alias.name not in surface:
+            hint = nearest(alias.name, surface)
+            yield f"worker.playbooks has no `{alias.name}`{hint}", f"import one of {', '.join(surface)}"
+
+
+def _is_of_rules(node: ast.Import | ast.ImportFrom, folder: str) -> bool:
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+    relative = isinstance(node, ast.ImportFrom) and node.level > 0
+    return relative or any(name.partition(".")[0] == folder for name in names)
+
+
+def _remedy_call(name: str) -> str:
+    if name == "open":
+        return "put the data into lists/NAME.txt and read `context.lists`"
+    return (
+        "put it into the action's `reason`"
+        if name == "print"
+        else "decide from the event and `context` alone"
+    )
+
+
+def _bound_names(tree: ast.Module) -> Iterator[str]:
+    """Names that the module gives a meaning of its own, such as `compile` after `from re import compile`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name

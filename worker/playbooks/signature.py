@@ -1,0 +1,99 @@
+"""Whether a function can be called with an event, and what its annotations say of that."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from worker.model.actions import Action
+from worker.playbooks.context import Context
+from worker.playbooks.problems import Fault
+
+_SEQUENCES = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+    collections.abc.Iterator,
+    collections.abc.Generator,
+)
+_SIGNATURE = "write def {name}(event: {on}) or def {name}(event: {on}, context: Context)"
+
+
+def takes_context(function: Callable[..., Any]) -> bool:
+    """Whether the function wants the second parameter; only for functions without `signature_faults`."""
+    return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004 - event and context
+
+
+def signature_faults(function: Callable[..., Any], on: type) -> Iterator[Fault]:
+    """What is wrong with the function's kind, parameters and annotations."""
+    remedy = _SIGNATURE.format(name=function.__name__, on=on.__name__)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield "is `async`; a playbook waits for nothing", "write `def` in the place of `async def`"
+        return
+    parameters = list(inspect.signature(function).parameters.values())
+    names = ", ".join(str(parameter).partition(":")[0] for parameter in parameters) or "nothing"
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not 1 <= len(parameters) <= 2 or any(one.kind not in positional for one in parameters):  # noqa: PLR2004
+        yield f"takes {names}; expected one event and at most one more parameter named `context`", remedy
+    elif len(parameters) > 1 and parameters[1].name != "context":
+        yield f"its second parameter is `{parameters[1].name}`; only `context` can be passed", remedy
+    else:
+        yield from _annotation_faults(function, [one.name for one in parameters], on)
+
+
+def _annotation_faults(function: Callable[..., Any], names: list[str], on: type) -> Iterator[Fault]:
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception as error:  # noqa: BLE001 - annotations are the author's code
+        yield (
+            f"its annotations cannot be read: {type(error).__name__}: {error}",
+            "import the names at the file's top, not under TYPE_CHECKING",
+        )
+        return
+    for name, expected in zip(names, (on, Context), strict=False):
+        hint = hints.get(name, Any)
+        if not _accepts(hint, expected):
+            yield (
+                f"its parameter `{name}` is annotated {_shown(hint)} but gets a {expected.__name__}",
+                f"annotate it {expected.__name__}" + ("" if expected is Context else ", or change `on`"),
+            )
+    if "return" in hints and not _is_wish(hints["return"]):
+        yield (
+            f"its return annotation is {_shown(hints['return'])}",
+            "return None, a Move, Release or Reclassify, or a list of them: -> Move | None",
+        )
+
+
+def _accepts(hint: Any, expected: type) -> bool:
+    if hint is Any or hint is object or hint is expected:
+        return True
+    return any(_accepts(part, expected) for part in typing.get_args(hint)) if _is_union(hint) else False
+
+
+def _is_wish(hint: Any) -> bool:
+    """Whether an annotation promises None, actions, or sequences and unions of them."""
+    if hint is type(None) or hint in _SEQUENCES:
+        return True
+    if isinstance(hint, type) and issubclass(hint, Action):
+        return True
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is collections.abc.Generator:
+        parts = parts[:1]
+    known = _is_union(hint) or typing.get_origin(hint) in _SEQUENCES
+    return known and all(part is Ellipsis or _is_wish(part) for part in parts)
+
+
+def _is_union(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def _shown(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)

@@ -1,0 +1,116 @@
+"""From a decorated function to a Playbook, or to everything that is wrong with what its author declared."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from worker.model.actions import Mode
+from worker.model.events import Detection, PhishReport
+from worker.playbooks.deciding import Playbook
+from worker.playbooks.declaration import MARK, Caps, Declaration
+from worker.playbooks.examples import Example
+from worker.playbooks.problems import Fault, Problem, clip, nearest
+from worker.playbooks.signature import signature_faults, takes_context
+
+EVENT_TYPES = (Detection, PhishReport)
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, ...]:
+    """The playbook that the function was declared to be, or the problems that forbid it."""
+    declared: Declaration = getattr(function, MARK)
+    name = _id_of(function, declared)
+    line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
+    faults = tuple(_faults(function, declared))
+    if faults:
+        return tuple(Problem(path, line, clip(str(name), 64), *fault) for fault in faults)
+    return Playbook(
+        id=cast("str", name),
+        on=cast("type[Detection]", declared.on),
+        mode=Mode(cast("str", declared.mode)),
+        owner=cast("str", declared.owner),
+        caps=cast("Caps", declared.caps),
+        examples=tuple(cast("list[Example]", declared.examples)),
+        function=function,
+        takes_context=takes_context(function),
+        version=version,
+        title=_title(function) or str(name),
+        path=path,
+        line=line,
+    )
+
+
+def playbook_of(function: Callable[..., Any], *, version: str = "0" * 12) -> Playbook:
+    """The playbook of one decorated function, without a rules folder: for tests.
+
+    Raises:
+        ValueError: the function is no playbook, or what it declares is wrong; the text lists every problem.
+    """
+    if not hasattr(function, MARK):
+        raise ValueError(f"{function!r} is not decorated with @playbook(on=...)")
+    code = getattr(function, "__code__", None)
+    built = build(function, Path(code.co_filename if code else "."), version)
+    if isinstance(built, Playbook):
+        return built
+    raise ValueError("\n".join(map(str, built)))
+
+
+def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
+    if not inspect.isfunction(function):
+        yield (
+            f"is a {type(function).__name__}; a playbook is a plain function",
+            "put @playbook on top of a `def`",
+        )
+        return
+    if declared.repeated:
+        yield "is decorated with @playbook more than once", "write one function for each event type"
+    yield from _id_faults(_id_of(function, declared))
+    yield from _mode_faults(declared.mode)
+    if not isinstance(declared.owner, str):
+        yield f"owner={declared.owner!r}: expected text", 'write owner="soc@example.com"'
+    if not isinstance(declared.caps, Caps):
+        yield f"caps={declared.caps!r}: expected Caps", "write caps=Caps(per_poll=100, per_hour=500)"
+    yield from _example_faults(declared.examples)
+    if declared.on in EVENT_TYPES:
+        yield from signature_faults(function, cast("type", declared.on))
+    else:
+        shown = getattr(declared.on, "__name__", repr(declared.on))
+        yield f"on={shown}: no such event type", "write on=Detection or on=PhishReport"
+
+
+def _id_of(function: Any, declared: Declaration) -> object:
+    name = getattr(function, "__name__", type(function).__name__)
+    return name.replace("_", "-") if declared.id is None else declared.id
+
+
+def _id_faults(name: object) -> Iterator[Fault]:
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        kebab = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:64] or "my-playbook"
+        yield (
+            f"id {name!r}: expected lower-case letters, digits and dashes, at most 64 characters",
+            f'write id="{kebab}"',
+        )
+
+
+def _mode_faults(mode: object) -> Iterator[Fault]:
+    modes = [str(one) for one in Mode]
+    if mode not in modes:
+        yield f"mode={mode!r}: no such mode{nearest(mode, modes)}", f"choose one of {', '.join(modes)}"
+
+
+def _example_faults(examples: object) -> Iterator[Fault]:
+    remedy = 'write examples=[hit(final_disposition="SPOOF"), miss(final_disposition="NONE")]'
+    if not isinstance(examples, list | tuple):
+        yield f"examples: expected a list of hit(...) and miss(...), got {type(examples).__name__}", remedy
+        return
+    for index, example in enumerate(examples, 1):
+        if not isinstance(example, Example):
+            yield f"example {index} is a {type(example).__name__}; expected hit(...) or miss(...)", remedy
+
+
+def _title(function: Callable[..., Any]) -> str:
+    return (inspect.getdoc(function) or "").partition("\n")[0].strip()
