@@ -1,7 +1,7 @@
 """What can be done to messages, by the API or by a person: move, release, reclassify.
 
-Where the vendor's documents are silent the simulator decides, on the harsh side: nothing is idempotent, so a repeated release
-delivers again and a repeated reclassify submits again, and `Tenant.effects` shows it.
+Where the vendor's documents are silent the simulator decides, on the harsh side: nothing is idempotent, so a
+repeated release delivers again and a repeated reclassify submits again, and `Tenant.effects` shows it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def move(
     properties = ActionProperties(folder=destination, requested_by=_REQUESTED_BY[cause.actor])
     _log(tenant, message, "MOVE", properties, success=bool(moved))
     if moved:
-        _affect(tenant, message, "move", moved, destination, cause)
+        _affect(tenant, message, "move", recipients=moved, target=destination, cause=cause)
     completed_at = to_rfc3339(tenant.now_ms)
     return [
         MoveRow(
@@ -87,19 +87,25 @@ def release(
             status for status in row.delivery_status or () if status not in ("quarantined", "delivered")
         ]
         row.delivery_status.append("delivered")
-        _affect(tenant, message, "release", delivered, "", cause)
+        _affect(tenant, message, "release", recipients=delivered, target="", cause=cause)
     properties = ActionProperties(requested_by=_REQUESTED_BY[cause.actor])
     _log(tenant, message, "QUARANTINE_RELEASE", properties, success=bool(delivered))
     return ReleaseRow(id=row.id, delivered=delivered, undelivered=[], failed=sorted(failing))
 
 
-def reclassify(tenant: Tenant, message: Message, disposition: Disposition, cause: Cause) -> None:
-    """Submits a message to the vendor's analysts with the verdict it should have; the answer comes later, if at all."""
+def reclassify(
+    tenant: Tenant, message: Message, disposition: Disposition, cause: Cause, *, escalates: str | None = None
+) -> None:
+    """Submits a message to the vendor's analysts with the verdict it should have.
+
+    `escalates` is the id of a user's submission; `SimulatorConfig.verdict_delay` says if the verdict changes.
+    """
     row = message.row
     requested_by = _REQUESTED_BY[cause.actor]
     entry = submission(
         tenant.given.uuid(), row, disposition, tenant.now_ms, requested_by=requested_by, team=True
     )
+    entry.escalated_submission_id = escalates
     tenant.submissions.append((tenant.now + tenant.config.submission_lag, entry))
     if tenant.config.verdict_delay is not None:
         tenant.verdicts.append((tenant.now + tenant.config.verdict_delay, message, entry))
@@ -110,7 +116,7 @@ def reclassify(tenant: Tenant, message: Message, disposition: Disposition, cause
         submission_type=entry.type,
     )
     _log(tenant, message, "SUBMISSION", properties, success=True)
-    _affect(tenant, message, "reclassify", row.client_recipients, disposition, cause)
+    _affect(tenant, message, "reclassify", recipients=row.client_recipients, target=disposition, cause=cause)
 
 
 def _log(
@@ -141,6 +147,7 @@ def _affect(
     tenant: Tenant,
     message: Message,
     kind: Literal["move", "release", "reclassify"],
+    *,
     recipients: Sequence[str],
     target: str,
     cause: Cause,

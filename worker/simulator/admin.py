@@ -1,4 +1,7 @@
-"""Levers for tests below `/_simulator`: what truly happened, and ways to make things happen. No token; loopback only."""
+"""Levers for tests below `/_simulator`: what truly happened, and ways to make things happen.
+
+No token is asked for: the simulator listens on loopback only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vendor's routes below `/client/v4`, as aiohttp handlers: read the request, ask the tenant, wrap the answer."""
+"""The vendor's routes below `/client/v4`: each reads the request, asks the tenant and wraps the answer."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class VendorApi:
         return answer([], status=HTTPStatus.ACCEPTED, headers={"Location": str(request.url)})
 
     async def get_message(self, request: web.Request) -> web.Response:
-        """`GET investigate/{id}`: of the two datastores (mail, submissions) only the one asked for is searched."""
+        """`GET investigate/{id}`: searches only the datastore asked for, mail or submissions."""
         params = query.decode_params(request.query, GetParams)
         message = self._message(request)
         if message.row.is_phish_submission != params.submission:
@@ -153,7 +153,13 @@ class VendorApi:
     async def reclassify_message(self, request: web.Request) -> web.Response:
         """`POST investigate/{id}/reclassify`: accepted, with nothing to recognise the submission by."""
         body = await decode_body(request, ReclassifyBody)
-        actions.reclassify(self._tenant, self._message(request), body.expected_disposition, _cause(request))
+        actions.reclassify(
+            self._tenant,
+            self._message(request),
+            body.expected_disposition,
+            _cause(request),
+            escalates=body.escalated_submission_id,
+        )
         return answer({}, status=HTTPStatus.ACCEPTED)
 
     async def list_submissions(self, request: web.Request) -> web.Response:

@@ -37,9 +37,10 @@ IN_HANDLER: dict[Kind, frozenset[PathClass]] = {
 class Fault(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One fault: where it strikes, how often, and what it does. Times are seconds.
 
-    Kinds: `500`, `429`, `401` answer with that status; `202` makes a search wait behind a Location; `drop` closes the connection;
-    `slow` waits `seconds`; `html` and `empty` are bodies with status 200; `success_false` is a refusal with status 200;
-    `cursor_loop` repeats a page's own cursor as `next`; `poison` spoils a row; `partial` fails some recipients.
+    Kinds: `500`, `429` and `401` answer with that status; `202` makes a search wait behind a Location;
+    `drop` closes the connection; `slow` waits `seconds`; `html` and `empty` are bodies with status 200;
+    `success_false` is a refusal with status 200; `cursor_loop` repeats a page's own cursor as `next`;
+    `poison` spoils a row; `partial` fails some recipients.
     """
 
     on: PathClass | Literal["any"]
@@ -78,9 +79,9 @@ class Fault(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
 
 def parse_fault(text: str) -> Fault:
-    """Reads `CLASS:KIND[:key=value,...]`, like `move:drop:after=true,probability=0.2`; several recipients are joined by `+`.
+    """Reads `CLASS:KIND[:key=value,...]`, like `move:drop:after=true,probability=0.2`.
 
-    Raises ValueError that names what is wrong.
+    Several recipients are joined by `+`. Raises ValueError that names what is wrong.
     """
     on, _, rest = text.partition(":")
     kind, _, options = rest.partition(":")

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """One request: its number from 1, arrival in seconds since 1970, and the status answered, None if none was (yet)."""
+    """One request: its number from 1, arrival in seconds since 1970, the status, None while not answered."""
 
     number: int
     at: float

@@ -16,7 +16,7 @@ class RateLimit:
         self._blocked_until = -math.inf
 
     def admit(self, now: float) -> bool:
-        """Counts one request; False while the penalty lasts, which the first request over the limit starts."""
+        """Counts one request; the first one over the limit starts the penalty. False while it lasts."""
         self._forget(now)
         if now < self._blocked_until:
             return False

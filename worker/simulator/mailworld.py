@@ -1,4 +1,4 @@
-"""The people, texts and habits from which simulated mail is drawn. All domains are reserved ones (RFC 2606)."""
+"""The people, texts and habits from which simulated mail is drawn. All domains are reserved (RFC 2606)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ PARTNER = "billing@partner.example"
 
 SHARED_MAILBOXES = (f"info@{CORP}", f"support@{CORP}")
 NAMES = (
-    "Ada Osei", "Ben Fischer", "Carla Moreno", "Dmitri Ivanov", "Emma Larsen", "Farid Haddad", "Grace Kim", "Hugo Martin",
-    "Ines Rocha", "Jonas Weber", "Keiko Tanaka", "Liam Murphy", "Maria Rossi", "Noah Cohen", "Olga Novak", "Priya Nair",
+    "Ada Osei", "Ben Fischer", "Carla Moreno", "Dmitri Ivanov", "Emma Larsen", "Farid Haddad",
+    "Grace Kim", "Hugo Martin", "Ines Rocha", "Jonas Weber", "Keiko Tanaka", "Liam Murphy",
+    "Maria Rossi", "Noah Cohen", "Olga Novak", "Priya Nair",
 )  # fmt: skip
 STAFF = tuple(f"{name.lower().replace(' ', '.')}@{CORP}" for name in NAMES)
 CHIEF = "Grace Kim"
@@ -20,8 +21,8 @@ CHIEF = "Grace Kim"
 class Habit(NamedTuple):
     """How mail of one verdict looks.
 
-    `senders` are (address, display name); `authentication` is (spf, dkim, dmarc); `deliveries` are delivery statuses to draw from,
-    so that a repeated one is likelier.
+    `senders` are (address, display name); `authentication` is (spf, dkim, dmarc); `deliveries` are delivery
+    statuses to draw from, so that a repeated one is likelier.
     """
 
     senders: tuple[tuple[str, str], ...]
@@ -41,7 +42,7 @@ CLEAN = Habit(
         *((address, name) for address, name in zip(STAFF[:6], NAMES[:6], strict=True)),
     ),
     subjects=(
-        "Re: Meeting notes {n}", "Invoice {n}", "Order {n} confirmed", "Quarterly figures", "Lunch on Thursday?",
+        "Re: Meeting notes {n}", "Invoice {n}", "Order {n} confirmed", "Quarterly figures", "Lunch today?",
         "Minutes of the {n}th steering committee", "Ticket {n} was updated", "Updated contract draft",
     ),
     authentication=("pass", "pass", "pass"),

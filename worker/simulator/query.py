@@ -1,7 +1,8 @@
 """The vendor's three searches: their parameters, filters and paging.
 
-Where the vendor's documents are silent the simulator decides: windows are over `scanned_at`, `requested_at` and `created_at`, both
-ends included; rows come newest first; filter MALICIOUS does not find MALICIOUS-BEC; `page` of `GET investigate` is ignored.
+Where the vendor's documents are silent the simulator decides: windows are over `scanned_at`, `requested_at`
+and `created_at`, both ends included; rows come newest first; filter MALICIOUS does not find MALICIOUS-BEC;
+`page` of `GET investigate` is ignored.
 """
 
 from __future__ import annotations
@@ -148,7 +149,12 @@ def number_page(rows: Sequence[_T], params: PageParams) -> tuple[Sequence[_T], d
     """The asked page of the rows with its `result_info`."""
     first = (params.page - 1) * params.per_page
     chosen = rows[first : first + params.per_page]
-    info: dict[str, object] = {"count": len(chosen), "page": params.page, "per_page": params.per_page, "total_count": len(rows)}
+    info: dict[str, object] = {
+        "count": len(chosen),
+        "page": params.page,
+        "per_page": params.per_page,
+        "total_count": len(rows),
+    }
     return chosen, info
 
 

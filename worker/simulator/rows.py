@@ -1,8 +1,9 @@
 """The vendor's JSON objects as the simulator holds and sends them, and the time formats in them.
 
-Shapes follow the OpenAPI description of the Email Security API (schemas InvestigateListResponse, ActionEntry, SubmissionListResponse,
-ReportListResponse, MoveBulkResponse, ReleaseBulkResponse). Times on the wire are RFC 3339 in UTC, inside the simulator milliseconds
-since 1970. The deprecated fields `ts` and `action_log` are not held: they are added while encoding (see `tenant.Tenant.wire`).
+Shapes follow the OpenAPI description of the Email Security API (schemas InvestigateListResponse,
+ActionEntry, SubmissionListResponse, ReportListResponse, MoveBulkResponse, ReleaseBulkResponse). Times on the
+wire are RFC 3339 in UTC, inside the simulator milliseconds since 1970. The deprecated fields `ts` and
+`action_log` are not held: they are added while encoding (see `tenant.Tenant.wire`).
 """
 
 from __future__ import annotations
@@ -177,8 +178,8 @@ class ReleaseRow(msgspec.Struct, kw_only=True):
 class Effect(msgspec.Struct, kw_only=True, frozen=True):
     """Something that truly happened to a message, for tests to compare with what a client believes.
 
-    `target` is the folder, the requested disposition, or empty for a release; `at` is seconds since 1970; `request` is the number
-    of the request as in the request log, None for a person's action.
+    `target` is the folder, the requested disposition, or empty for a release; `at` is seconds since 1970;
+    `request` is the number of the request as in the request log, None for a person's action.
     """
 
     kind: Literal["move", "release", "reclassify"]
@@ -192,8 +193,7 @@ class Effect(msgspec.Struct, kw_only=True, frozen=True):
 
 def to_rfc3339(milliseconds: int) -> str:
     """Formats milliseconds since 1970 like `2024-01-05T10:00:00.123Z`."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def to_milliseconds(moment: datetime) -> int:

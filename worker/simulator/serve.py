@@ -58,7 +58,7 @@ async def start_simulator(config: SimulatorConfig) -> AsyncIterator[Simulator]:
 
 
 async def serve(config: SimulatorConfig) -> None:
-    """Serves a tenant until SIGTERM or SIGINT; prints one JSON line `{base_url, account_id, token}` when ready."""
+    """Serves until SIGTERM or SIGINT; prints one JSON line `{base_url, account_id, token}` when ready."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
-"""The state of one simulated tenant: its mail on a time line, reports, submissions and what was done. Pure: no I/O.
+"""The state of one simulated tenant: its mail on a time line, reports, submissions and what was done.
 
-Time comes from the configured clock. Before anything is read, `advance` lets the time that has passed take effect: new mail
-arrives, requested verdicts become true.
+No I/O; time comes from the configured clock. Before anything is read, `advance` lets the time that has passed
+take effect: new mail arrives, requested verdicts become true.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Tenant:
         message = Message(row, (scanned_ms, len(self.messages)))
         insort(self._timeline, message, key=_position)
         self.messages[row.id] = message
+        self.wire(message)  # encoded now, so that the first listing is as fast as every other
         return message
 
     def add_report(self, report: Report) -> None:
@@ -98,7 +99,7 @@ class Tenant:
         insort(self.reports, (created_ms, report), key=lambda entry: entry[0])
 
     def newest_first(self, start_ms: int, end_ms: int, before: Position | None = None) -> Iterator[Message]:
-        """Messages scanned between the two times (both included), from the position before `before` backwards."""
+        """Messages scanned between the two times, both included, that stand before position `before`."""
         high = bisect_right(self._timeline, end_ms, key=_scanned_ms)
         if before is not None:
             high = min(high, bisect_left(self._timeline, before, key=_position))
