@@ -133,9 +133,10 @@ def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> b
 
 
 def _check_message(action: Action) -> None:
-    if not isinstance(action.message, Detection):
+    message: object = action.message  # msgspec checks types only where it decodes
+    if not isinstance(message, Detection):
         name = type(action).__name__
-        got = type(action.message).__name__
+        got = type(message).__name__
         raise TypeError(
             f"{name}(message): expected a Detection, got {got}; a report's message is `report.message`, "
             "which is None where no message was found"

@@ -51,7 +51,7 @@ class Example:
 
     acts: bool
     fields: Mapping[str, Any]
-    expect: object
+    expect: Any
     path: str
     line: int
 
