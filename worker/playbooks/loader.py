@@ -92,7 +92,8 @@ def _text(file: Path) -> str | Problem:
     except OSError as error:
         return Problem(file, 0, "", f"cannot be read: {error.strerror}", "mend the file's permissions")
     try:
-        return data.decode("utf-8-sig")
+        # A version must not depend on how a checkout ends its lines.
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return Problem(file, line, "", "is not UTF-8", "save the file as UTF-8")

@@ -136,7 +136,8 @@ class Namespace:
         elif isinstance(error, CircularImportError):
             what, remedy = str(error), "move what both need into a third module"
         else:
-            text = clip(traceback.format_exception_only(error)[-1].strip())
+            text = traceback.format_exception_only(error)[-1].strip()
+            text = clip(text.removeprefix(f"{self._package.__name__}."))
             what, remedy = f"raised {text} while it was imported", _remedy(text)
         place = frames[-1] if frames else None
         line = place.lineno if place and place.lineno else 1

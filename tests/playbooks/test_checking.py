@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.playbooks.folder import BODY, IMPORTS, Folder
+from worker.playbooks.checking import Report
+
+SPAM_ONLY = f'    if message.final_disposition == "SPAM":\n    {BODY.splitlines()[1]}\n'
+
+
+def checked(folder: Folder, example: str, body: str = SPAM_ONLY) -> Report:
+    """The check of one playbook with one example, which stands on line 3."""
+    folder.playbook(declared=f"on=Detection, examples=[\n{example}]", body=body)
+    return folder.check()
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "hit(final_disposition='SPAM')",
+        "miss(final_disposition='NONE')",
+        "hit(final_disposition='SPAM', expect=[('move', 'JunkEmail')])",
+    ],
+)
+def test_an_example_that_holds_is_counted(folder: Folder, example: str) -> None:
+    """No problem, one example run."""
+    report = checked(folder, example)
+    assert report.ok
+    assert (report.examples, report.failed, report.problems) == (1, 0, ())
+
+
+@pytest.mark.parametrize(
+    "example, message",
+    [
+        ("hit()", "hit(): expected an action, got nothing"),
+        ("miss(final_disposition='SPAM')", "expected nothing, got move to JunkEmail"),
+        ("hit(final_disposition='SPAM', expect=[('move', 'Inbox')])", "expected move to Inbox, got move to J"),
+        ("hit(final_disposition='SPAM', expect='move')", "is no list of pairs"),
+        ("hit(final_disposition='SPAM', expect=[])", "is no list of pairs"),
+        ("hit(final_dispositon='SPAM')", "(did you mean `final_disposition`?)"),
+        ("miss(subject=7)", "at `$.subject`"),
+    ],
+)  # fmt: skip
+def test_an_example_that_fails_names_its_line(folder: Folder, example: str, message: str) -> None:
+    """Expected and got, at the example's own file and line."""
+    report = checked(folder, example)
+    (problem,) = report.problems
+    assert not report.ok
+    assert report.failed == 1
+    assert (problem.path, problem.line, problem.playbook) == (folder.path / "a.py", 3, "junk")
+    assert message in problem.message
+    assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        ("    return message.subjct\n", "no attribute 'subjct'"),
+        (
+            "    return Move(message, to='Trash')\n",
+            "Move(to='Trash'): unknown destination; choose one of Inbox",
+        ),
+        ("    return Reclassify(message, to='HAM')\n", "Reclassify(to='HAM'): unknown disposition"),
+        ("    return message.subject.lower()\n", "'NoneType' object has no attribute 'lower'"),
+    ],
+)
+def test_an_example_that_raises_names_the_authors_line(folder: Folder, body: str, message: str) -> None:
+    """What an example reaches fails here instead of in production, with the exception's own words."""
+    (problem,) = checked(folder, "hit()", body).problems
+    assert problem.line == 5
+    assert message in problem.message
+    assert "of line 3" in problem.message
+
+
+def test_an_example_that_returns_the_wrong_type_is_a_problem(folder: Folder) -> None:
+    """As the worker would refuse it."""
+    (problem,) = checked(folder, "miss()", "    return True\n").problems
+    assert "returned a bool" in problem.message
+
+
+def test_examples_are_decided_at_a_fixed_time(folder: Folder) -> None:
+    """A playbook that looks at the time has examples that hold every day."""
+    example = "hit(scanned_at='2026-11-20T11:59:00Z'), miss(scanned_at='2026-11-20T10:00:00Z')"
+    body = f"    if (context.now - message.scanned_at).seconds < 600:\n    {BODY.splitlines()[1]}\n"
+    folder.playbook(head="(message, context)", declared=f"on=Detection, examples=[{example}]", body=body)
+    assert folder.check().problems == ()
+
+
+def test_a_playbook_without_examples_is_only_warned_about(folder: Folder) -> None:
+    """Nothing shows when it acts or stays quiet; that is no error."""
+    folder.playbook()
+    report = folder.check()
+    assert report.ok
+    assert ["no hit" in warning.message for warning in report.warnings] == [True, False]
+    assert ["no miss" in warning.message for warning in report.warnings] == [False, True]
+
+
+def test_problems_of_loading_are_problems_of_the_check(folder: Folder) -> None:
+    """One report for everything; what loads is still checked."""
+    folder.write("b.py", "import os\n")
+    report = checked(folder, "hit()")
+    assert [problem.path.name for problem in report.problems] == ["b.py", "a.py"]
+
+
+def test_a_report_is_json(folder: Folder) -> None:
+    """What `--json` prints can be read back and holds no Python object."""
+    folder.write("lists/vips.txt", "a\nb")
+    folder.write("b.py", IMPORTS)
+    data = json.loads(json.dumps(checked(folder, "hit()").as_json()))
+    assert data["ok"] is False
+    assert data["examples"] == {"run": 1, "failed": 1}
+    assert data["lists"] == {"vips": 2}
+    assert [playbook["id"] for playbook in data["playbooks"]] == ["junk"]
+    assert {problem["playbook"] for problem in data["problems"]} == {None, "junk"}
+    assert set(data["problems"][0]) == {"path", "line", "playbook", "message", "remedy"}
