@@ -8,7 +8,7 @@ import msgspec
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """One request: its number from 1, arrival in seconds since 1970, the status, None while not answered."""
+    """One request: its number from 1, arrival in seconds since 1970, the status, None if unanswered."""
 
     number: int
     at: float
