@@ -1,0 +1,256 @@
+"""The names of everything that the worker logs: stable, each with its meaning and the next step for on-call.
+
+`python -m worker.ops.events > docs/runbook.md` writes the runbook from this table. A test reads every
+log call in `worker/` and fails for a name, or a level of a name, that is missing here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class LogEvent(NamedTuple):
+    """One `event.action`. `level` is `info`, `warning` or `error`, or several such as `info/warning`."""
+
+    level: str
+    meaning: str
+    next: str
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """The levels that a call may use."""
+        return frozenset(self.level.split("/"))
+
+
+_NONE = "Nothing."
+_STATUS = "`worker status`"
+_SHOW = "`worker actions show ID` (`worker.action_id`)"
+_DOCTOR = "`worker doctor`"
+
+_TABLE: dict[str, LogEvent] = {
+    "service.started": LogEvent("info", "The worker runs: version, mode, sources, playbooks.", _NONE),
+    "service.stopping": LogEvent("info", "Intake is stopped; work in flight is drained.", _NONE),
+    "service.stopped": LogEvent(
+        "info", "The worker has ended.", "If nobody stopped it: the lines before this one."
+    ),
+    "service.signal": LogEvent("info", "A signal arrived; the first drains, the second ends at once.", _NONE),
+    "service.stuck": LogEvent(
+        "error",
+        "Work in flight outlasted WORKER_DRAIN_TIMEOUT; the line names what blocks.",
+        "Start it again: what was in flight is read back. If it repeats, raise WORKER_DRAIN_TIMEOUT.",
+    ),
+    "service.failed": LogEvent(
+        "error",
+        "A part of the worker failed unforeseen; the process ends, for its supervisor to start it anew.",
+        "The line's `error.*` fields; nothing is lost. If it repeats: `worker pause`, then report the lines.",
+    ),
+    "config.mode_lowered": LogEvent(
+        "warning",
+        "A playbook asks for a higher mode than WORKER_MODE allows; the lower one holds.",
+        "Nothing, or raise WORKER_MODE on purpose.",
+    ),
+    "store.migrated": LogEvent("info", "The database was brought to this version's schema.", _NONE),
+    "store.unavailable": LogEvent(
+        "error",
+        "The database cannot be written (full disk, read-only, lost connection). No action starts.",
+        "Disk space and permissions, or the database server; then nothing: it resumes by itself. " + _DOCTOR,
+    ),
+    "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
+    "store.locked": LogEvent(
+        "error",
+        "Another `worker run` holds this SQLite file.",
+        "Stop the process that the line names, or use it.",
+    ),
+    "playbook.loaded": LogEvent("info", "A playbook was loaded: version, effective mode.", _NONE),
+    "playbook.refused": LogEvent(
+        "error",
+        "A playbook cannot be loaded; the line names file, line and reason.",
+        "`worker check`, then mend the file.",
+    ),
+    "playbook.failed": LogEvent(
+        "error",
+        "A playbook raised on one event; that event is parked for this playbook, all others go on.",
+        "`worker explain PLAYBOOK MESSAGE_ID`; mend the playbook: its parked events are decided again.",
+    ),
+    "playbook.redecided": LogEvent("info", "A playbook's new version decided its parked events.", _NONE),
+    "tick.missed": LogEvent(
+        "warning",
+        "A poll was due while the worker could not run; the next one covers its window.",
+        "If it repeats: CPU of the host, `worker_event_loop_lag_seconds`.",
+    ),
+    "tick.overlapped": LogEvent(
+        "warning",
+        "A poll was due while the last one still ran; the two are one.",
+        "If it repeats: raise WORKER_POLL_INTERVAL, or see rate.limited and budget.low.",
+    ),
+    "poll.started": LogEvent("debug/info", "A source is asked for a window of time.", _NONE),
+    "poll.completed": LogEvent("info", "A window was read to its end and its watermark moved.", _NONE),
+    "poll.failed": LogEvent(
+        "error",
+        "A source fails; logged once, tried again until poll.recovered. Its window is kept: nothing is lost.",
+        f"{_DOCTOR}; the vendor's status page.",
+    ),
+    "poll.recovered": LogEvent(
+        "info", "A failed source answers again and reads on from its watermark.", _NONE
+    ),
+    "poll.row_quarantined": LogEvent(
+        "warning",
+        "A row could not be understood and was set aside; the others go on.",
+        "Report the line: the vendor's API may have changed.",
+    ),
+    "poll.cursor_loop": LogEvent(
+        "warning",
+        "The vendor repeated a cursor; the rows are kept and the window counts as read.",
+        "If it repeats: report it to the vendor; the hourly sweep reads the window again.",
+    ),
+    "poll.page_retried": LogEvent(
+        "warning", "One page failed and is asked for again from its cursor.", _NONE
+    ),
+    "sweep.completed": LogEvent(
+        "info", "The hourly sweep over 24 h looked for late rows and changed verdicts.", _NONE
+    ),
+    "report.waiting": LogEvent(
+        "info", "A report's message is not listed yet; it is looked for again for 1 h.", _NONE
+    ),
+    "report.unmatched": LogEvent(
+        "warning",
+        "A report's message was not found; its playbooks decide without it.",
+        "The report in the dashboard.",
+    ),
+    "plan.closed": LogEvent(
+        "info", "A poll's plan for one playbook is complete; its actions may start.", _NONE
+    ),
+    "plan.held": LogEvent(
+        "warning",
+        "A plan is held before its first action; `event.reason` says why: cap, contradiction, approval.",
+        "`worker actions list --state held`, then `worker actions approve ID...` or `reject ID...`",
+    ),
+    "action.finished": LogEvent(
+        "info/warning",
+        "An action ended: its one canonical line; `worker.state` and `event.outcome` say how.",
+        f"Nothing for `succeeded`, `skipped`, `shadowed`. For others: {_SHOW}",
+    ),
+    "action.held": LogEvent(
+        "warning",
+        "One action waits for a person; `event.reason` says why.",
+        f"{_SHOW}, then `worker actions approve ID` or `reject ID`",
+    ),
+    "action.approved": LogEvent("info", "A person let an action go.", _NONE),
+    "action.rejected": LogEvent("info", "A person refused an action; it is not planned again.", _NONE),
+    "action.retried": LogEvent(
+        "info/warning", "An action goes back to `ready`: nothing of it was accepted.", _NONE
+    ),
+    "action.expired": LogEvent(
+        "warning",
+        "Nobody approved an action in time.",
+        f"{_SHOW}; move the message by hand if it still matters.",
+    ),
+    "call.submitted": LogEvent(
+        "debug/info", "The intent is recorded and one request with these actions goes out.", _NONE
+    ),
+    "call.answered": LogEvent(
+        "debug/info", "The vendor answered a request; each action settles by its own row.", _NONE
+    ),
+    "call.lost": LogEvent(
+        "warning",
+        "A write got no usable answer: its actions are `unknown` until they are read back.",
+        "Nothing: the read-back follows after WORKER_READ_BACK_DELAY.",
+    ),
+    "call.refused": LogEvent(
+        "warning",
+        "The vendor refused a request for good; nothing of it was accepted.",
+        f"{_SHOW}: `error` has the vendor's words.",
+    ),
+    "call.split": LogEvent(
+        "warning", "A refused bulk request is halved until the action at fault stands alone.", _NONE
+    ),
+    "call.not_sent": LogEvent(
+        "warning",
+        "A request was older than its lease allows and was not sent; its actions are `ready` again.",
+        "If it repeats: CPU of the host, clock (`worker doctor`).",
+    ),
+    "readback.confirmed": LogEvent("info", "A read-back found the effect: the action succeeded.", _NONE),
+    "readback.no_effect": LogEvent(
+        "info", "A read-back found no effect.", "Nothing: the action's kind decides whether it is sent again."
+    ),
+    "readback.parked": LogEvent(
+        "error",
+        "Nobody can tell whether an action took effect: it stays `unknown`, never sent again by itself.",
+        "Look the message up in the dashboard, then `worker actions retry --i-checked ID` or `reject ID`",
+    ),
+    "readback.failed": LogEvent(
+        "warning", "A read-back got no usable answer and is tried again.", f"If it repeats: {_DOCTOR}"
+    ),
+    "state.refreshed": LogEvent(
+        "debug/info", "Messages read a while ago were read again before acting on them.", _NONE
+    ),
+    "state.superseded": LogEvent(
+        "info/warning",
+        "Someone else acted first, or the verdict changed: the action is `skipped` or `held`.",
+        f"If held: {_SHOW}",
+    ),
+    "auth.refused": LogEvent(
+        "error",
+        "The vendor refuses the token (401, 403); logged once. All actions wait, nothing is lost.",
+        f"{_DOCTOR}; put a valid token into CLOUDFLARE_API_TOKEN_FILE: it is read again without a restart.",
+    ),
+    "auth.recovered": LogEvent("info", "The token is accepted again; work resumes.", _NONE),
+    "rate.limited": LogEvent(
+        "warning",
+        "The vendor answered 429: every request waits for the time that the line gives.",
+        "If it repeats: lower WORKER_REQUEST_BUDGET, find who else uses the account's limit.",
+    ),
+    "rate.resumed": LogEvent("info", "The wait after a 429 is over.", _NONE),
+    "budget.low": LogEvent(
+        "warning", "Most of WORKER_REQUEST_BUDGET is used; polls become rarer, actions go first.", _STATUS
+    ),
+    "budget.exhausted": LogEvent(
+        "warning",
+        "WORKER_REQUEST_BUDGET is used up; requests wait for the window to slide.",
+        "If it repeats: raise WORKER_REQUEST_BUDGET or WORKER_POLL_INTERVAL.",
+    ),
+    "pause.on": LogEvent(
+        "warning",
+        "Paused: no new mutating request starts; polling and deciding go on.",
+        "`worker resume` when ready.",
+    ),
+    "pause.off": LogEvent("info", "Resumed: actions start again.", _NONE),
+    "ledger.recovered": LogEvent(
+        "warning",
+        "Requests without an answer were found at start, after a crash; they are read back before all else.",
+        "Nothing; later `worker actions list --state unknown`",
+    ),
+    "audit.broken": LogEvent(
+        "critical",
+        "The audit log was changed from outside; no action starts.",
+        "`worker audit verify` names the record. Keep a copy of the database; call your security team.",
+    ),
+    "health.listening": LogEvent("info", "Health and metrics are served at this address.", _NONE),
+    "library.warning": LogEvent(
+        "warning/error",
+        "A library's own warning or error, in its own words.",
+        "If it repeats: report the line.",
+    ),
+}
+
+EVENTS: Final[Mapping[str, LogEvent]] = MappingProxyType(_TABLE)
+"""Every `event.action`. A published name is never given another meaning."""
+MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
+    {name: re.split(r"[.:;] |\.$", event.meaning)[0] for name, event in _TABLE.items()}
+)
+"""The `message` of a JSON line whose call gives none: the meaning up to its first stop."""
+
+
+def main() -> None:
+    """Prints the runbook."""
+    from worker.ops.runbook import runbook  # noqa: PLC0415 - the running worker never needs it
+
+    sys.stdout.write(runbook())
+
+
+if __name__ == "__main__":
+    main()
