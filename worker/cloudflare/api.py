@@ -1,0 +1,78 @@
+"""The API as the worker sees it: one attribute for each resource, one method for each operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+from worker.cloudflare.investigate import Investigate, ReleaseBody
+from worker.cloudflare.phishguard import PhishGuard
+from worker.cloudflare.submissions import Submissions
+from worker.cloudflare.tokens import Tokens
+from worker.cloudflare.transport import MAX_BYTES, Transport
+from worker.ports import Gate
+
+
+class Cloudflare:
+    """The client. `async with Cloudflare(...)`, or `open()` and `close()`; building it does no I/O.
+
+    Reads take a lane and wait for the gate; writes do not ask, their token was taken when they were claimed.
+    Every method raises the errors of `worker.errors` and nothing is ever sent twice.
+
+    Args:
+        base_url: https, or http to a loopback address only.
+        account_id: 32 hex digits.
+        token: asked before every request.
+        gate: admits reads and sees every request.
+        timeout: seconds for one request, its body included.
+        max_bytes: of one body, after inflating.
+        release_body: `array` for the bare list of ids that the API took until October 2026.
+        sleep: waits between two asks for a slow search.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        account_id: str,
+        token: Callable[[], str],
+        gate: Gate,
+        timeout: float = 30.0,
+        max_bytes: int = MAX_BYTES,
+        release_body: ReleaseBody = "object",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._transport = Transport(
+            base_url=base_url,
+            account_id=account_id,
+            token=token,
+            gate=gate,
+            timeout=timeout,
+            max_bytes=max_bytes,
+        )
+        self.investigate = Investigate(self._transport, release_body=release_body, sleep=sleep)
+        self.phishguard = PhishGuard(self._transport)
+        self.submissions = Submissions(self._transport)
+        self.tokens = Tokens(self._transport)
+
+    def __repr__(self) -> str:
+        return f"<Cloudflare {self._transport!r}>"
+
+    async def open(self) -> None:
+        """Makes the connection pool; connects to nothing."""
+        await self._transport.open()
+
+    async def close(self) -> None:
+        """Closes every connection; may be called twice."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

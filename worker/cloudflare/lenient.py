@@ -1,0 +1,112 @@
+"""The slow, sure way to read JSON: bounded, and one poisonous value costs its own row only.
+
+`json` of the standard library takes what msgspec refuses for a whole page: lone surrogates, NaN, the same key
+twice. The hooks turn each of these into what the row's conversion can judge alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+MAX_TOKENS = 2_000_000
+"""Objects, arrays and commas in a body: what it may cost in memory once it is parsed."""
+MAX_TEXT = 10_000
+"""Characters of one string; the rest is cut off once, here."""
+MAX_CONTENT = 100_000
+"""Characters of a report's `content`, which is prose for people."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_DIGITS = 18
+
+
+class UnbelievableError(Exception):
+    """The answer as a whole is not what the API sends. Its text quotes nothing of the answer."""
+
+
+class Poison:
+    """Stands where a value cannot be believed; no field takes it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class NotANumber(Poison):
+    """NaN, Infinity, or a number beyond every field of the API."""
+
+    __slots__ = ()
+
+
+class DuplicateKey(Poison):
+    """The value of a key that its object holds twice."""
+
+    __slots__ = ()
+
+
+def parse(body: bytes) -> Any:
+    """The body as Python values: nulls in objects left out, long strings cut, surrogates replaced.
+
+    Raises:
+        UnbelievableError: not JSON, too deep, too much.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_TOKENS:
+        raise UnbelievableError(f"JSON with more than {MAX_TOKENS} items")
+    try:
+        return json.loads(
+            body.decode("utf-8", "replace"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+    except RecursionError:
+        raise UnbelievableError("JSON nested too deep") from None
+    except ValueError:
+        raise UnbelievableError("not JSON" if body.strip() else "an empty body") from None
+
+
+def dump(value: object) -> str:
+    """Canonical JSON, ASCII only: keys sorted, poison by its name."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=repr)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    clean = {_text(key): _value(key, value) for key, value in pairs if value is not None}
+    if len({key for key, _ in pairs}) < len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                clean[_text(key)] = DuplicateKey()
+            seen.add(key)
+    return clean
+
+
+def _value(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value, MAX_CONTENT if key == "content" else MAX_TEXT)
+    return _items(value) if isinstance(value, list) else value
+
+
+def _items(items: list[Any]) -> list[Any]:
+    return [_value("", item) for item in items]
+
+
+def _text(text: str, limit: int = MAX_TEXT) -> str:
+    text = text[:limit]
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _constant(_: str) -> NotANumber:
+    return NotANumber()
+
+
+def _float(text: str) -> float | NotANumber:
+    number = float(text)
+    return number if math.isfinite(number) else NotANumber()
+
+
+def _int(text: str) -> int | NotANumber:
+    return int(text) if len(text) <= _MAX_DIGITS else NotANumber()

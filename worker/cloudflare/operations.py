@@ -1,0 +1,74 @@
+"""An operation of the API, declared in one line; ids can never leave their segment of the path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import quote, urlencode
+
+MAX_ID = 512
+"""Characters of an id. The contract states no limit; real ones have about fifty."""
+
+Query = Mapping[str, "str | float | datetime | None"]
+
+
+class Scope(StrEnum):
+    """What a template is relative to."""
+
+    EMAIL_SECURITY = "accounts/{account_id}/email-security/"
+    ACCOUNT = "accounts/{account_id}/"
+    ROOT = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Method and path template, and the success codes whose body can be believed."""
+
+    method: str
+    template: str
+    scope: Scope = Scope.EMAIL_SECURITY
+    accepts: frozenset[int] = frozenset({200, 201})
+
+    @property
+    def endpoint(self) -> str:
+        """The name in metrics and errors, such as `GET investigate/{id}`: no ids."""
+        return f"{self.method} {self.template}"
+
+    @property
+    def writes(self) -> bool:
+        """Whether a lost answer may hide an effect."""
+        return self.method != "GET"
+
+    def path(self, account_id: str, ids: Mapping[str, str]) -> str:
+        """The path below the base URL.
+
+        Raises:
+            ValueError: an id that cannot stand in a path; nothing has been sent.
+        """
+        values = {name: segment(value) for name, value in ids.items()}
+        return (self.scope + self.template).format(account_id=segment(account_id), **values)
+
+
+def segment(text: str) -> str:
+    """One segment of a path, percent-encoded. A dot segment cannot be encoded away, so it is refused."""
+    if not text or len(text) > MAX_ID or text in {".", ".."}:
+        raise ValueError(f"an id must have 1 to {MAX_ID} characters and must not be a dot segment")
+    return quote(text, safe=":")
+
+
+def encode_query(query: Query) -> str:
+    """A query string; None is left out, booleans are lower case, times are RFC 3339 in UTC with Z."""
+    pairs = [(name, _text(value)) for name, value in query.items() if value is not None]
+    return urlencode(pairs, quote_via=quote, safe=":")
+
+
+def _text(value: str | float | datetime) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time in a query must be aware: the API reads a naive one as it likes")
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return str(value)

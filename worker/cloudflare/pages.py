@@ -1,0 +1,79 @@
+"""The fast way to read a page of detections: typed JSON straight into the worker's structs.
+
+It answers only for a page in which nothing is odd; None sends the page the slow, sure way (`rows.read_list`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from worker.cloudflare.shapes import settle_detection
+from worker.model.events import Detection
+
+_MANY_BYTES, _MANY_OBJECTS = 4 * 2**20, 100_000
+_ONCE = (b'"id":', b'"final_disposition":', b'"postfix_id":')
+"""Keys that a row holds once. Inside a JSON string the quote would be escaped, so no mail can forge them."""
+
+
+class _Info(msgspec.Struct):
+    next: str | None = None
+
+
+class _Page(msgspec.Struct):
+    success: bool
+    result: list[Detection]
+    result_info: _Info | None = None
+
+
+def _nullable(field: msgspec.structs.FieldInfo) -> tuple[str, Any, Any]:
+    return field.name, field.type | None, None
+
+
+_FIELDS = msgspec.structs.fields(Detection)
+_DEFAULTS = tuple((f.name, f.default) for f in _FIELDS if not f.required and f.default is not None)
+_Row = msgspec.defstruct(
+    "_Row",
+    [(f.name, f.type) if f.required else _nullable(f) for f in _FIELDS],
+    rename={"sender": "from"},
+    kw_only=True,
+)
+
+
+class _NullablePage(msgspec.Struct):
+    success: bool
+    result: list[_Row]  # type: ignore[valid-type]  # made from Detection above, so that they cannot differ
+    result_info: _Info | None = None
+
+
+_STRICT = msgspec.json.Decoder(_Page)
+_NULLABLE = msgspec.json.Decoder(_NullablePage)
+
+
+def decode_detections(body: bytes) -> tuple[tuple[Detection, ...], str | None] | None:
+    """Rows and the next cursor, or None where the page needs the slow way."""
+    if len(body) > _MANY_BYTES and body.count(b"{") > _MANY_OBJECTS:
+        return None
+    try:
+        page = _typed(body)
+        if not page.success or any(body.count(key) > len(page.result) for key in _ONCE):
+            return None
+        rows = tuple([settle_detection(row) for row in page.result])
+    except (ValueError, RecursionError):
+        return None
+    return rows, page.result_info.next if page.result_info else None
+
+
+def _typed(body: bytes) -> _Page:
+    try:
+        return _STRICT.decode(body)
+    except msgspec.ValidationError:
+        # Most likely a null where the API's schema allows one and Detection has an empty value.
+        page = _NULLABLE.decode(body)
+    for row in page.result:
+        for name, empty in _DEFAULTS:
+            if getattr(row, name) is None:
+                setattr(row, name, empty)
+    rows = msgspec.convert(page.result, list[Detection], from_attributes=True)
+    return _Page(page.success, rows, page.result_info)

@@ -1,0 +1,152 @@
+"""From a body to rows that can be believed: fast where the page is clean, row by row where it is not."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from worker.cloudflare import lenient, verdicts
+from worker.cloudflare.lenient import Poison, UnbelievableError
+from worker.cloudflare.operations import MAX_ID
+from worker.cloudflare.pages import decode_detections
+from worker.cloudflare.shapes import DETECTION, Shape
+from worker.cloudflare.transport import Answer
+from worker.cloudflare.wire import BadRow, Page
+
+MAX_ROWS = 10_000
+"""Rows of one answer: ten times the largest page that can be asked for."""
+MAX_RAW = 8192
+_MAX_REASON, _MAX_CURSOR = 200, 8192
+
+R = TypeVar("R")
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[R]):
+    """The rows of an answer; `next` and `total` as its `result_info` says, None where it does not."""
+
+    rows: tuple[R, ...]
+    bad: tuple[BadRow, ...] = ()
+    next: str | None = None
+    total: int | None = None
+
+
+def read_detections(answer: Answer) -> Decoded[Any]:
+    """As `read_list`, and several times as fast for a page in which nothing is odd."""
+    fast = decode_detections(answer.body)
+    if fast is None or len(fast[0]) > MAX_ROWS or len(fast[1] or "") > _MAX_CURSOR:
+        return read_list(answer, DETECTION)
+    return Decoded(fast[0], next=fast[1] or None)
+
+
+def read_list(answer: Answer, shape: Shape[Any, R]) -> Decoded[R]:
+    """The rows of an envelope whose `result` is an array.
+
+    Raises:
+        VendorError: the envelope cannot be believed (`BadAnswer`; `AnswerLost` for a write).
+    """
+    try:
+        rows, info = _result(answer.body, list)
+        cursor, total = _result_info(info)
+    except UnbelievableError as error:
+        raise answer.unbelievable(str(error)) from None
+    if len(rows) > MAX_ROWS:
+        raise answer.unbelievable(f"more than {MAX_ROWS} rows")
+    good, bad = _convert(rows, shape)
+    return Decoded(good, bad, cursor, total)
+
+
+def read_one(answer: Answer, shape: Shape[Any, R]) -> R:
+    """The row of an envelope whose `result` is an object.
+
+    Raises:
+        VendorError: envelope or row cannot be believed.
+    """
+    try:
+        row, _ = _result(answer.body, dict)
+    except UnbelievableError as error:
+        raise answer.unbelievable(str(error)) from None
+    good, bad = _convert([row], shape)
+    if bad:
+        raise answer.unbelievable(bad[0].reason)
+    return good[0]
+
+
+def read_receipt(answer: Answer) -> None:
+    """An envelope with `success` true whose result, an object or null, says nothing more.
+
+    Raises:
+        VendorError: the envelope cannot be believed.
+    """
+    try:
+        _result(answer.body, dict, missing={})
+    except UnbelievableError as error:
+        raise answer.unbelievable(str(error)) from None
+
+
+def has_more(decoded: Decoded[Any], *, per_page: int, seen: int) -> bool:
+    """Whether a numbered page may have a successor, `seen` rows counted up to and with it.
+
+    A page shorter than asked for is the end, unless the vendor counts more: it may give less than it is asked
+    for. An empty page is always the end.
+    """
+    count = len(decoded.rows) + len(decoded.bad)
+    return count > 0 and (count >= per_page or (decoded.total or 0) > seen)
+
+
+def numbered_page(decoded: Decoded[R], *, page: int, per_page: int) -> Page[R]:
+    """The rows as a page of a list whose pages have numbers."""
+    count = len(decoded.rows) + len(decoded.bad)
+    seen = (page - 1) * per_page + count
+    return Page(decoded.rows, decoded.bad, more=has_more(decoded, per_page=per_page, seen=seen))
+
+
+def _result(body: bytes, kind: type[K], missing: K | None = None) -> tuple[K, Any]:
+    """`result` and `result_info` of an envelope that says success and means it."""
+    envelope = lenient.parse(body)
+    if not isinstance(envelope, dict):
+        raise UnbelievableError("the body is not an envelope")
+    if envelope.get("success") is not True:
+        told = verdicts.describe(verdicts.api_errors(body))
+        raise UnbelievableError(f"success is not true{told and f' ({told})'}")
+    if any(isinstance(value, Poison) for value in envelope.values()):
+        raise UnbelievableError("the envelope holds a key twice or a number that is none")
+    result = envelope.get("result", missing)
+    if not isinstance(result, kind):
+        raise UnbelievableError(f"result is not a {kind.__name__}")
+    return result, envelope.get("result_info", {})
+
+
+def _result_info(info: object) -> tuple[str | None, int | None]:
+    if not isinstance(info, dict) or any(isinstance(value, Poison) for value in info.values()):
+        raise UnbelievableError("result_info is not what the API sends")
+    cursor, total = info.get("next", ""), info.get("total_count")
+    if not isinstance(cursor, str) or len(cursor) > _MAX_CURSOR:
+        raise UnbelievableError("result_info.next is not a cursor")
+    return cursor or None, int(total) if isinstance(total, int | float) else None
+
+
+def _convert(rows: list[Any], shape: Shape[Any, R]) -> tuple[tuple[R, ...], tuple[BadRow, ...]]:
+    good: list[R] = []
+    bad: list[BadRow] = []
+    for row in rows:
+        try:
+            good.append(shape.settle(msgspec.convert(row, shape.wire)))
+        except (ValueError, OverflowError) as error:
+            bad.append(_bad_row(row, shape.identity, str(error)))
+    return tuple(good), tuple(bad)
+
+
+def _bad_row(row: Any, identity: str, reason: str) -> BadRow:
+    text = lenient.dump(row)
+    row_id = row.get(identity) if isinstance(row, dict) else None
+    return BadRow(
+        row_id=row_id[:MAX_ID] if isinstance(row_id, str) else None,
+        reason=verdicts.printable(reason)[:_MAX_REASON],
+        digest=hashlib.sha256(text.encode("ascii")).hexdigest(),
+        raw=text[:MAX_RAW],
+    )

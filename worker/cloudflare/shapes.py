@@ -1,0 +1,144 @@
+"""From the rows of each resource to the structs that the worker uses, and what makes a row unusable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from worker.cloudflare.lenient import MAX_TEXT
+from worker.cloudflare.operations import MAX_ID
+from worker.cloudflare.wire import LogEntry, MoveRow, ReleaseRow, Submission, TokenStatus
+from worker.model.events import Detection, PhishReport, ReportFields, Tag
+
+W = TypeVar("W", bound=msgspec.Struct)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[W, R]):
+    """How the rows of one resource are read."""
+
+    wire: type[W]
+    """What msgspec converts a row into; nulls count as left out."""
+    settle: Callable[[W], R]
+    """From the wire to the worker; ValueError makes it a bad row."""
+    identity: str = "id"
+    """The field that names the row."""
+
+
+class _LogProperties(msgspec.Struct):
+    folder: str | None = None
+    requested_by: str | None = None
+    requested_disposition: str | None = None
+    submission_id: str | None = None
+
+
+class _LogEntry(msgspec.Struct):
+    operation: str
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    status: str | None = None
+    success: bool | None = None
+    properties: _LogProperties = msgspec.field(default_factory=_LogProperties)
+
+
+class _Report(msgspec.Struct):
+    """`PhishReport` without `message`: that one is ours to find, whatever the vendor may call so one day."""
+
+    id: int
+    title: str = ""
+    content: str = ""
+    disposition: str | None = None
+    priority: str | None = None
+    fields: ReportFields = ReportFields()
+    tags: tuple[Tag, ...] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class _Token(msgspec.Struct):
+    status: str
+    id: str = ""
+    not_before: datetime | None = None
+    expires_on: datetime | None = None
+
+
+def settle_detection(row: Detection) -> Detection:
+    """The row with its times in UTC.
+
+    Raises:
+        ValueError: an id by which nothing can be asked, or a string beyond its bound.
+    """
+    _check_id(row.id)
+    for text in (row.subject, row.message_id, row.sender, row.from_name):
+        if text is not None and len(text) > MAX_TEXT:
+            raise ValueError(f"a string of more than {MAX_TEXT} characters")
+    # In place: the row was made a moment ago and nobody else has seen it.
+    if row.scanned_at is not None and row.scanned_at.tzinfo is not UTC:
+        force_setattr(row, "scanned_at", _aware(row.scanned_at))
+    if row.sent_at is not None and row.sent_at.tzinfo is not UTC:
+        force_setattr(row, "sent_at", _aware(row.sent_at))
+    return row
+
+
+def _settle(row: W) -> W:
+    """Any row with its times, and those of the structs in it, in UTC."""
+    changes: dict[str, Any] = {}
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, datetime):
+            changes[name] = _aware(value)
+        elif isinstance(value, msgspec.Struct):
+            changes[name] = _settle(value)
+    return replace(row, **changes) if changes else row
+
+
+def _settle_report(row: _Report) -> PhishReport:
+    return msgspec.convert(_settle(row), PhishReport, from_attributes=True)
+
+
+def _settle_token(row: _Token) -> TokenStatus:
+    return msgspec.convert(_settle(row), TokenStatus, from_attributes=True)
+
+
+def _settle_release(row: ReleaseRow) -> ReleaseRow:
+    _check_id(row.id)
+    return row
+
+
+def _settle_log(row: _LogEntry) -> LogEntry:
+    entry, told = _settle(row), row.properties
+    return LogEntry(
+        operation=entry.operation,
+        started_at=entry.started_at,
+        completed_at=entry.completed_at,
+        status=entry.status,
+        success=entry.success,
+        folder=told.folder,
+        requested_by=told.requested_by,
+        requested_disposition=told.requested_disposition,
+        submission_id=told.submission_id,
+    )
+
+
+def _check_id(row_id: str) -> None:
+    if not row_id or len(row_id) > MAX_ID or row_id in {".", ".."} or "\ufffd" in row_id:
+        raise ValueError("an id that cannot be asked for - at `$.id`")
+
+
+def _aware(when: datetime) -> datetime:
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+DETECTION = Shape(Detection, settle_detection)
+REPORT = Shape(_Report, _settle_report)
+LOG_ENTRY = Shape(_LogEntry, _settle_log, identity="operation")
+MOVE_ROW = Shape(MoveRow, _settle, identity="message_id")
+RELEASE_ROW = Shape(ReleaseRow, _settle_release)
+SUBMISSION = Shape(Submission, _settle, identity="submission_id")
+TOKEN = Shape(_Token, _settle_token)

@@ -1,0 +1,262 @@
+"""One request, one answer: the only place where bytes go to the vendor. Never retries, never redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace, TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from worker.cloudflare import verdicts
+from worker.cloudflare.headers import rate_limit, ray_id, retry_after
+from worker.cloudflare.operations import Operation, Query, encode_query
+from worker.cloudflare.origin import check_base_url, resolve
+from worker.errors import Unauthorized, VendorError
+from worker.ports import Gate, Lane, Observation
+
+MAX_BYTES = 32 * 2**20
+"""Bytes of a body after inflating. A page of 1,000 rows has about one or two million."""
+_CONNECTIONS, _KEEPALIVE = 16, 15.0
+_SHORTEST_SECRET = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success of the API, its body whole but not yet believed."""
+
+    operation: Operation
+    status: int
+    body: bytes
+    url: URL
+    seconds: float
+    ray: str | None = None
+    location: str | None = None
+
+    def unbelievable(self, reason: str) -> VendorError:
+        """The error for an answer that turned out to prove nothing; the caller raises it."""
+        return verdicts.unbelievable(self.operation, reason, status=self.status, ray=self.ray)
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.operation.endpoint} {self.status}, {len(self.body)} bytes, ray {self.ray}>"
+
+
+class _BrokenConnectionError(aiohttp.ClientError):
+    """A connection error under a name for which aiohttp has no second try."""
+
+
+class Transport:
+    """Sends requests to one origin with one token.
+
+    Args:
+        base_url: such as `https://api.cloudflare.com/client/v4`; see `check_base_url`.
+        account_id: the account's 32 hex digits.
+        token: asked before every request, so that a token file may change; goes to the base URL's host only.
+        gate: admits reads and sees every request.
+        timeout: seconds from the first byte of the connection to the last byte of the body.
+        max_bytes: of one body, counted after inflating.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        account_id: str,
+        token: Callable[[], str],
+        gate: Gate,
+        timeout: float = 30.0,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._base = check_base_url(base_url)
+        self._account_id = account_id
+        self._token = token
+        self._gate = gate
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"<Transport to {self._base.origin()}, {'open' if self._session else 'closed'}>"
+
+    async def open(self) -> None:
+        """Makes the connection pool; connects to nothing."""
+        if self._session is not None:
+            return
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"email-security-worker/{_version()}", "Accept-Encoding": "gzip, deflate"},
+            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is ours: it also covers the body
+            trace_configs=[_connection_trace()],
+            middlewares=(_send_once,),
+        )
+
+    async def close(self) -> None:
+        """Closes every connection; may be called twice."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def request(
+        self,
+        operation: Operation,
+        *,
+        lane: Lane | None,
+        ids: Mapping[str, str] | None = None,
+        query: Query | None = None,
+        body: object = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the deadline belongs to this one request
+    ) -> Answer:
+        """Sends one request and reads the whole answer.
+
+        Args:
+            operation: what to ask.
+            lane: whose budget a read uses; None for writes, whose token was taken when they were claimed.
+            ids: values of the template's names.
+            query: parameters of the query string.
+            body: what is sent as JSON.
+            timeout: seconds, instead of the transport's own.
+
+        Raises:
+            ValueError: an argument that cannot be sent; nothing has been sent.
+            VendorError: see `worker.cloudflare.verdicts`.
+        """
+        url = f"{self._base}/{operation.path(self._account_id, ids or {})}"
+        if query:
+            url += f"?{encode_query(query)}"
+        data = None if body is None else msgspec.json.encode(body)
+        return await self._send(operation, URL(url, encoded=True), data, lane, timeout)
+
+    async def follow(self, answer: Answer, *, lane: Lane) -> Answer:
+        """Asks the `Location` of a 202 (API reference, Investigate list): same origin or `BadAnswer`."""
+        url = resolve(answer.location or "", answer.url, self._base)
+        if url is None:
+            raise answer.unbelievable("202 whose Location is missing or on another host; it was not asked")
+        return await self._send(answer.operation, url, None, lane, None)
+
+    async def _send(
+        self, operation: Operation, url: URL, data: bytes | None, lane: Lane | None, limit: float | None
+    ) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the Transport is not open: use `async with`, or await open() first")
+        if lane is not None:
+            await self._gate.admit(lane)
+        self._secret()  # a token that cannot be sent is no request: nothing to observe
+        flight, began = verdicts.Flight(), time.monotonic()
+        try:
+            async with asyncio.timeout(limit or self._timeout):
+                await self._fly(flight, operation.method, url, data)
+        except VendorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever broke, a write may have had its effect
+            flight.broke, flight.unbelievable = _why(error)
+        finally:
+            seconds = time.monotonic() - began
+            self._gate.observe(_observation(operation, flight, seconds))
+        # Raised outside the handler: aiohttp's errors carry the request's headers, and so the token.
+        ray = ray_id(flight.headers)
+        failure = verdicts.judge(operation, flight, ray)
+        if failure is not None:
+            raise failure
+        location = flight.headers.get("Location")
+        return Answer(operation, flight.status or 0, flight.body, url, seconds, ray, location)
+
+    async def _fly(self, flight: verdicts.Flight, method: str, url: URL, data: bytes | None) -> None:
+        assert self._session is not None  # noqa: S101 - _send has looked
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        async with self._session.request(
+            method,
+            url,
+            data=data,
+            headers=headers | {"Authorization": f"Bearer {self._secret()}"},
+            allow_redirects=False,
+            trace_request_ctx=flight,
+        ) as response:
+            flight.status, flight.headers = response.status, response.headers
+            flight.body = await self._read(response)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise _TooLargeError(f"more than {self._max_bytes} bytes")
+            chunks.append(chunk)
+        body = b"".join(chunks)
+        secret = self._secret().encode()
+        return body.replace(secret, b"[token]") if len(secret) >= _SHORTEST_SECRET else body
+
+    def _secret(self) -> str:
+        token = self._token().strip()
+        if not token or any(not "!" <= letter <= "~" for letter in token):
+            raise Unauthorized("the API token is empty or holds a character no token has; check its file")
+        return token
+
+
+class _TooLargeError(Exception):
+    """The body goes on beyond its bound."""
+
+
+def _observation(operation: Operation, flight: verdicts.Flight, seconds: float) -> Observation:
+    left, resets = rate_limit(flight.headers)
+    pause = retry_after(flight.headers)
+    return Observation(operation.endpoint, flight.status, seconds, pause, left, resets)
+
+
+def _why(error: Exception) -> tuple[str, bool]:
+    """What broke, without a word of the answer; and whether the answer itself is at fault."""
+    if isinstance(error, TimeoutError):
+        return "time-out", False
+    if isinstance(error, _TooLargeError):
+        return f"too large: {error}", True
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return verdicts.printable(str(error)), False
+    if isinstance(error, _BrokenConnectionError):
+        return verdicts.printable(str(error)), False
+    return type(error).__name__, isinstance(error, aiohttp.ClientResponseError | ValueError)
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Takes from aiohttp the errors after which it would send a GET a second time on a fresh connection."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        raise _BrokenConnectionError(str(error)) from None
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenConnectionError(type(error).__name__) from None
+
+
+def _connection_trace() -> aiohttp.TraceConfig:
+    """Marks the flight as soon as a connection stands: from then on bytes may have left."""
+
+    async def connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _: Any) -> None:
+        context.trace_request_ctx.connected = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace
+
+
+def _version() -> str:
+    try:
+        return version("email-security-worker")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,212 @@
+"""Every seam of the worker in one place: what a part needs from the others, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from worker.model.actions import Mode
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.events import PhishReport
+from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause
+from worker.model.plans import Ceilings, Decided, Poll, Sighting
+
+
+class Lane(StrEnum):
+    """What a request is for, in order of priority when the request budget runs low."""
+
+    ACTION = "action"
+    READ_BACK = "read_back"
+    POLL = "poll"
+    ENRICH = "enrich"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One request that was sent, or tried: what metrics and the budget may know of it. Never an id, never mail."""
+
+    endpoint: str
+    """A template such as `GET investigate/{id}`: safe as the label of a metric."""
+    status: int | None
+    """The HTTP status; None where no answer came."""
+    seconds: float
+    retry_after: float | None = None
+    """Seconds, 0.1 to 300; None where the answer has no usable `retry-after`."""
+    remaining: int | None = None
+    """`r` of the `Ratelimit` header: requests left in the vendor's window."""
+    resets_in: float | None = None
+    """`t` of the `Ratelimit` header: seconds until that window ends."""
+
+
+class Gate(Protocol):
+    """The request budget, as the client sees it."""
+
+    async def admit(self, lane: Lane) -> None:
+        """Waits until one read may be sent. Writes do not ask: their token was taken when they were claimed."""
+        ...
+
+    def observe(self, seen: Observation) -> None:
+        """Is told of every request, failed and cancelled ones too. Must not raise and must not block."""
+        ...
+
+
+class Budget(Gate, Protocol):
+    """The request budget, as those who act and poll see it."""
+
+    def blocked_for(self) -> float:
+        """Seconds until anything may be sent: after a 429, or because the budget is used up; 0 for now."""
+        ...
+
+    def exhausted(self, wait: float) -> None:
+        """A claim was granted nothing; there is something again in `wait` seconds."""
+        ...
+
+    def pressure(self) -> float:
+        """Share of the budget in use, 0 to 1, as last seen."""
+        ...
+
+
+class Ledger(Protocol):
+    """The outbox of one account; every call is one durable transaction. StoreError where the database refuses."""
+
+    async def unseen(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Those whose verdict is new."""
+        ...
+
+    async def record(  # noqa: PLR0913 - one page, committed as a whole
+        self,
+        poll: Poll,
+        sightings: Sequence[Sighting],
+        decided: Sequence[Decided],
+        *,
+        rows: int,
+        read_at: float | None,
+        keep_all: bool,
+    ) -> list[dict[str, Any]]:
+        """Commits one page of an open poll; returns the unsent actions that changed verdicts replaced."""
+        ...
+
+    async def close(self, poll: Poll, ceilings: Ceilings, advance: Cursor | None) -> Closed:
+        """Closes the poll's plans and moves the cursor: from here on its actions can be claimed."""
+        ...
+
+    async def cursor(self, source: str) -> Cursor | None:
+        """How far the source has been read; None before its first poll has closed."""
+        ...
+
+    async def open_polls(self, source: str) -> list[Poll]:
+        """Polls that were cut off, oldest first."""
+        ...
+
+    async def quarantine(self, source: str, rows: Sequence[BadRow]) -> list[BadRow]:
+        """Keeps rows that could not be read; returns those not seen before."""
+        ...
+
+    async def wait_for_message(self, reports: Sequence[Sighting]) -> None:
+        """Keeps reports whose message has not been found yet."""
+        ...
+
+    async def waiting(self) -> list[tuple[PhishReport, float]]:
+        """Reports that wait for their message, and since when (seconds since the epoch)."""
+        ...
+
+    async def parked_events(self, most: int) -> list[Parked]:
+        """Events that playbooks could not decide, with their evidence."""
+        ...
+
+    async def unpark(self, rows: Sequence[Parked]) -> None:
+        """Forgets parked events that no playbook will ever ask for again."""
+        ...
+
+    async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
+        """Replaces parked events by their new decisions, in an open poll."""
+        ...
+
+    async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """What the worker did to these messages before, newest first."""
+        ...
+
+    async def lanes(self, ceiling: Mode) -> list[BulkLane]:
+        """Lanes with work that is due and allowed; none while paused."""
+        ...
+
+    async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
+        """Due actions whose message has to be looked at first."""
+        ...
+
+    async def claim(
+        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
+    ) -> tuple[list[Call], float]:
+        """Claims calls: intent and budget in one transaction; the seconds to wait where the budget is used up."""
+        ...
+
+    async def settle(self, call: Call, answered: Answered) -> int:
+        """Writes the outcomes where the call still owns its actions; returns how many it owned."""
+        ...
+
+    async def recover(self, delay: float) -> list[str]:
+        """At start: submitted calls are orphaned, their actions unknown. Returns the actions' ids."""
+        ...
+
+    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
+        """Writes what looks before acting showed."""
+        ...
+
+    async def our_last_move(self, message_id: str) -> str | None:
+        """The folder that the worker itself last moved the message to."""
+        ...
+
+    async def due_read_backs(self, most: int) -> list[Item]:
+        """Unknown actions whose read-back has fallen due."""
+        ...
+
+    async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:
+        """Writes what a read-back showed."""
+        ...
+
+    async def expire(self) -> list[dict[str, Any]]:
+        """Expires held actions that nobody approved in time; returns them."""
+        ...
+
+    async def lower_ceiling(self, ceilings: Ceilings) -> int:
+        """At start under a lower WORKER_MODE: holds what nobody approved."""
+        ...
+
+    async def left(self, ceiling: Mode) -> Left:
+        """What is left to do."""
+        ...
+
+    async def paused(self) -> Pause | None:
+        """The pause in force, if any."""
+        ...
+
+    async def take_budget(self, limit: int) -> Grant:
+        """Takes one request out of `limit` per window."""
+        ...
+
+    async def block_until(self, until: float) -> None:
+        """Remembers a 429 over restarts; `until` in seconds since the epoch."""
+        ...
+
+    async def blocked_until(self) -> float:
+        """When the vendor may be asked again; 0 where nothing is known."""
+        ...
+
+    async def counts_by_kind(self) -> list[tuple[str, str, int]]:
+        """Actions by kind and state."""
+        ...
+
+
+class BadRow(Protocol):
+    """A row of a page that could not be read; `raw` is bounded and escaped."""
+
+    @property
+    def row_id(self) -> str | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def raw(self) -> str: ...
