@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -121,3 +121,7 @@ class Api:
             answer = await self.get("investigate", **params | {"cursor": answer.info["next"]})
             rows += answer.result
         return rows
+
+
+Simulate = Callable[..., Awaitable[Api]]
+"""Starts a tenant with these settings of `SimulatorConfig`; see `conftest.simulate`."""

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
 
-from tests.simulator.api import Api, Clock
+from tests.simulator.api import Api, Clock, Simulate
 from worker.simulator import SimulatorConfig, start_simulator
-
-Simulate = Callable[..., Awaitable[Api]]
 
 
 @pytest.fixture

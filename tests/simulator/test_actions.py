@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulator.api import START, Api, Clock
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import START, Api, Clock, Simulate
 
 QUARANTINED: dict[str, Any] = {"is_quarantined": True, "delivery_status": ["quarantined"]}
 

@@ -6,8 +6,7 @@ import pytest
 from jsonschema import ValidationError
 
 from tests.simulator import contract
-from tests.simulator.api import Api
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import Api, Simulate
 
 
 @pytest.mark.parametrize("deprecated", [True, False])

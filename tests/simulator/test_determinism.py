@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.simulator.api import START, Clock
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import START, Clock, Simulate
 from worker.simulator import SimulatorConfig, parse_mix
 from worker.simulator.mailworld import PARTNER
 from worker.simulator.rows import parse_rfc3339

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ServerDisconnectedError
 
-from tests.simulator.api import START, Api
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import START, Api, Simulate
 from worker.simulator import Fault, parse_fault
 
 

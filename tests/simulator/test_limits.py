@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from tests.simulator.api import Clock
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import Clock, Simulate
 
 
 async def test_headers_count_down(simulate: Simulate, clock: Clock) -> None:

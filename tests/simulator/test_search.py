@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.api import Api, Clock
-from tests.simulator.conftest import Simulate
+from tests.simulator.api import Api, Clock, Simulate
 
 
 async def test_only_detections_are_listed_unless_asked(api: Api) -> None:
@@ -41,6 +40,17 @@ async def test_message_of_the_future_waits(api: Api, clock: Clock) -> None:
     assert await api.all_rows(**search) == []
     clock.advance(60)
     assert [row["id"] for row in await api.all_rows(**search)] == [name]
+
+
+async def test_mail_arrives_when_it_is_due(simulate: Simulate, clock: Clock) -> None:
+    """At one message in two seconds nothing exists after one second."""
+    api = await simulate(messages=0, rate=0.5)
+    seen = []
+    for _ in range(4):
+        clock.advance(1)
+        seen.append(len(await api.all_rows(detections_only=False)))
+        assert len(api.tenant.messages) == seen[-1]
+    assert seen == [0, 1, 1, 2]
 
 
 async def test_late_message_takes_its_place(api: Api) -> None:

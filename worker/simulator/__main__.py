@@ -32,7 +32,8 @@ def _add_flag(parser: ArgumentParser, setting: Field[Any]) -> None:
         return
     kind = setting.metadata.get("parse", type(setting.default))
     action = "append" if setting.name == "faults" else "store"
-    parser.add_argument(flag, dest=setting.name, type=kind, action=action, help=about)
+    metavar = flag.lstrip("-").upper()
+    parser.add_argument(flag, dest=setting.name, metavar=metavar, type=kind, action=action, help=about)
 
 
 if __name__ == "__main__":

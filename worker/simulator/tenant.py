@@ -77,7 +77,7 @@ class Tenant:
     def advance(self) -> None:
         """Lets the time since the last call take effect."""
         now = self.now
-        while self._arrived < (now * 1000 - self._origin) * self.config.rate / 1000:
+        while self._arrived + 1 <= (now * 1000 - self._origin) * self.config.rate / 1000:
             self._arrive()
         while self.verdicts and self.verdicts[0][0] <= now:
             self._settle(*self.verdicts.pop(0)[1:])
