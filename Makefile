@@ -43,7 +43,7 @@ test: $(TEST) ## run the whole test suite; ARGS="-k ledger -x" goes to pytest
 lint: $(LINT) ## check style, types, Dockerfile and changelog
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy $(wildcard worker rules tests benchmarks)
 	$(BIN)/hadolint Dockerfile
 	@$(BIN)/towncrier build --draft --version next > /dev/null
 	@echo "lint: all good"
