@@ -230,6 +230,11 @@ _TABLE: dict[str, LogEvent] = {
         "`worker audit verify` names the record. Keep a copy of the database; call your security team.",
     ),
     "health.listening": LogEvent("info", "Health and metrics are served at this address.", _NONE),
+    "health.check_failed": LogEvent(
+        "warning",
+        "The readiness checks themselves failed or hung; /readyz answers 503.",
+        "The line's `error.*` fields; usually the database: `worker doctor`",
+    ),
     "library.warning": LogEvent(
         "warning/error",
         "A library's own warning or error, in its own words.",

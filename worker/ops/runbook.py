@@ -2,16 +2,135 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from worker.model.actions import State
 from worker.ops.events import EVENTS
+
+STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
+    {
+        State.SHADOWED: ("A shadow playbook would have acted. Nothing was sent.", "Nothing."),
+        State.HELD: (
+            "Waits for a person: a cap, a contradiction, a purge, or mode `approve`. Nothing was sent.",
+            "`worker actions show ID`, then `worker actions approve ID` or `reject ID`",
+        ),
+        State.READY: (
+            "Will be sent next. Stays so while paused, rate-limited or without a valid token.",
+            "If it stays: `worker status`, `worker doctor`",
+        ),
+        State.SUBMITTED: ("A request with it is under way.", "Nothing."),
+        State.SUCCEEDED: (
+            "Done. A reclassify: accepted by the vendor, whose answer comes later.",
+            "To undo a move: see above.",
+        ),
+        State.SKIPPED: (
+            "Already so, or no longer applies: someone was first, or the verdict changed. Nothing was sent.",
+            "Nothing.",
+        ),
+        State.FAILED: (
+            "Refused for good, or done for some recipients only: `error` names the others.",
+            "`worker actions show ID`; the rest by hand in the dashboard.",
+        ),
+        State.UNKNOWN: (
+            "Sent, but no usable answer: being read back, or parked for a person if that told nothing.",
+            "Wait 5 minutes. Then look in the dashboard: done: `worker actions reject ID`; "
+            "not done: `worker actions retry --i-checked ID`",
+        ),
+        State.DEAD: (
+            "Gave up after its retries. Nothing of it was accepted.",
+            "`worker actions show ID`, mend the cause, `worker actions retry ID`",
+        ),
+        State.REJECTED: ("A person refused it. It is not planned again.", "Nothing."),
+        State.EXPIRED: ("Nobody approved it in time. Nothing was sent.", "By hand, if it still matters."),
+    }
+)
+"""What each state means, and the next command. OPEN is never shown."""
+
+_EXIT_CODES = (
+    ("0", "Done, or stopped as asked."),
+    (
+        "1",
+        "`check` found a problem; `audit verify` found a change. Another command: it failed as its message says.",
+    ),
+    (
+        "2",
+        "Used wrongly: a setting, an argument, a second `run` on one database. One line names it and the remedy.",
+    ),
+    ("3", "`run --once` only: it finished, and an action is `dead` or `unknown`."),
+)
+
+_ALERTS = (
+    ("`worker_ready == 0` for 5 min", "Database, playbooks or recovery: `curl` /readyz names the check."),
+    (
+        "`worker_poll_lag_seconds > 900`",
+        "A source is not read: poll.failed, auth.refused, rate.limited below.",
+    ),
+    (
+        '`worker_actions{state="held"} > 0` for 1 h',
+        "Someone has to decide: `worker actions list --state held`",
+    ),
+    ('`worker_actions{state=~"unknown|dead"} > 0` for 30 min', "As the table of states says."),
+    ("`increase(worker_playbook_failures_total[1h]) > 0`", "playbook.failed below."),
+    ("`increase(worker_rows_quarantined_total[1h]) > 0`", "poll.row_quarantined below."),
+    ("`worker_paused == 1` for 8 h", "Forgotten? `worker status` says who paused and why."),
+)
+
+_FIRST_PAGE = """\
+# Runbook
+
+<!-- Generated: python -m worker.ops.events > docs/runbook.md -->
+
+## 03:00: what did it do to this message, why, and how do I undo it?
+
+Every command works while the worker runs, reads the same settings, and needs no network unless it says so.
+
+| you want to | do |
+| --- | --- |
+| stop it from acting, now | `worker pause --reason "..."`: no new change starts within 5 s; polling goes on; a restart keeps it |
+| let it go on | `worker resume` |
+| find what it did to a message | `worker actions list \\| grep MESSAGE_ID` (the investigate id, in the log `worker.message_id`) |
+| see why, and by which playbook | `worker actions show ID`: playbook, its version, reason, mode, state, attempts, error |
+| see everything in order | `worker audit show \\| grep ID`: decision, intent, answer, read-back, people's approvals |
+| prove that the record is whole | `worker audit verify` |
+| undo a move | `worker pause`, then move the message back in the Cloudflare dashboard (Email Security, Investigation); \
+`worker actions show ID` names the destination that it was moved to. The worker plans the same move again only for a new verdict |
+| undo a release or reclassify | Impossible: the mail is in the mailbox, the verdict is with the vendor. Move the message, \
+or ask for another verdict, in the dashboard |
+| undo a purge | Impossible by any user; that is why each one was approved by a person: `worker audit show` names them |
+| stop one playbook | Set `mode="shadow"` in its file, `worker check`, restart |
+| stop all of them but keep watching | `WORKER_MODE=shadow`, restart |
+| see whether it is well | `worker status`, then `worker doctor` (asks the vendor too) |
+
+Killing the worker at any moment is safe: what was in flight is read back at the next start before anything is sent again.
+Leave the database where it is; it is the only record of what was done.
+"""
 
 
 def runbook() -> str:
     """The whole of docs/runbook.md."""
-    return f"# Runbook\n\n{_events()}"
+    states = ((f"`{state}`", *texts) for state, texts in STATES.items())
+    events = ((f"`{name}`", *event) for name, event in EVENTS.items())
+    return "\n".join(
+        (
+            _FIRST_PAGE,
+            _section("States of an action", ("state", "means", "next"), states),
+            _section("Exit codes", ("code", "means"), _EXIT_CODES),
+            _section("Alerts worth having", ("alert", "then"), _ALERTS),
+            "JSON logs: `event.action` names the line, `worker.*`, `rule.*`, `email.*`, `error.*` say to what it",
+            "happened. These names are stable; `message` is for people and may change.",
+            "",
+            _section("Log lines", ("event.action", "level", "meaning", "next"), events).rstrip("\n"),
+            "",
+        )
+    )
 
 
-def _events() -> str:
-    lines = ["## Log lines", "", "| `event.action` | level | meaning | next |", "| --- | --- | --- | --- |"]
-    for name, event in EVENTS.items():
-        lines.append(f"| `{name}` | {event.level} | {event.meaning} | {event.next} |")
+def _section(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"## {title}", "", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
     return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,132 @@
+"""Health and metrics over HTTP, for supervisors and Prometheus. Reads only; never any mail data."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from worker.errors import UsageError
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+
+Checks = Mapping[str, bool]
+
+_BIND = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII)
+_MAX_PORT = 65535
+_READY_TIMEOUT = 2.0
+_STOP_TIMEOUT = 1.0
+_EXAMPLE = "for example WORKER_HTTP_BIND=127.0.0.1:8080, or leave it empty to switch health and metrics off"
+
+log = get_logger()
+
+
+def parse_bind(bind: str) -> tuple[str | None, int]:
+    """Host and port of `host:port`, `[::1]:port` or `:port`; a host of None means every address."""
+    match = _BIND.fullmatch(bind)
+    if match is None or int(match["port"]) > _MAX_PORT:
+        raise UsageError(f"WORKER_HTTP_BIND: expected host:port, got {bind[:100]!r}; {_EXAMPLE}")
+    return match["ipv6"] or match["host"] or None, int(match["port"])
+
+
+class HealthServer:
+    """`/livez`, `/readyz` and `/metrics`. An empty `bind` switches it off: start and stop then do nothing."""
+
+    def __init__(
+        self,
+        bind: str,
+        *,
+        live: Callable[[], bool],
+        ready: Callable[[], Checks | Awaitable[Checks]],
+        metrics: Metrics,
+    ) -> None:
+        self._address = parse_bind(bind) if bind else None
+        self._bind = bind
+        self._live = live
+        self._checks = ready
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+        self._port: int | None = None
+        self._asked_in_vain = False
+
+    @property
+    def port(self) -> int | None:
+        """The port that it listens on, also where port 0 was asked for; None while it does not listen."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listens; an address that cannot be had is a UsageError."""
+        if self._address is None or self._runner is not None:
+            return
+        host, port = self._address
+        runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, shutdown_timeout=_STOP_TIMEOUT).start()
+        except OSError as error:
+            await runner.cleanup()
+            reason = error.strerror or str(error)
+            raise UsageError(
+                f"WORKER_HTTP_BIND: cannot listen on {self._bind}: {reason}; {_EXAMPLE}"
+            ) from error
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        log.info("health.listening", bind=self._bind, port=self._port)
+
+    async def stop(self) -> None:
+        """Stops listening and closes what is connected."""
+        runner, self._runner, self._port = self._runner, None, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.on_response_prepare.append(_plain_headers)
+        application.router.add_get("/livez", self._livez)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/metrics", self._metrics_page)
+        return application
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        if self._live():
+            return web.Response(text="ok\n")
+        return web.Response(text="stuck\n", status=503)
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        is_ready, checks = await self._ask()
+        body = json.dumps({"ready": is_ready, "checks": checks})
+        return web.Response(
+            text=body + "\n", content_type="application/json", status=200 if is_ready else 503
+        )
+
+    async def _metrics_page(self, request: web.Request) -> web.Response:
+        await self._ask()
+        body, content_type = self._metrics.render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _ask(self) -> tuple[bool, dict[str, bool]]:
+        """Whether the worker is ready, and its checks; ones that fail or hang mean that it is not."""
+        try:
+            answer = self._checks()
+            if inspect.isawaitable(answer):
+                answer = await asyncio.wait_for(answer, _READY_TIMEOUT)
+            checks = {str(name): bool(value) for name, value in answer.items()}
+            self._asked_in_vain = False
+        except Exception as error:
+            checks = {"checks_answered": False}
+            if not self._asked_in_vain:  # once: a supervisor asks every few seconds
+                log.warning("health.check_failed", exc_info=error)
+            self._asked_in_vain = True
+        is_ready = bool(checks) and all(checks.values())
+        self._metrics.ready(on=is_ready)
+        return is_ready, checks
+
+
+async def _plain_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Names neither the software nor its version, and keeps proxies from answering for us."""
+    response.headers.pop("Server", None)
+    response.headers["Cache-Control"] = "no-store"
