@@ -36,7 +36,7 @@ def test_an_example_that_holds_is_counted(folder: Folder, example: str) -> None:
     [
         ("hit()", "hit(): expected an action, got nothing"),
         ("miss(final_disposition='SPAM')", "expected nothing, got move to JunkEmail"),
-        ("hit(final_disposition='SPAM', expect=[('move', 'Inbox')])", "expected move to Inbox, got move to J"),
+        ("hit(final_disposition='SPAM', expect=[('move', 'Inbox')])", "expected move to Inbox, got move to"),
         ("hit(final_disposition='SPAM', expect='move')", "is no list of pairs"),
         ("hit(final_disposition='SPAM', expect=[])", "is no list of pairs"),
         ("hit(final_dispositon='SPAM')", "(did you mean `final_disposition`?)"),

@@ -197,8 +197,8 @@ def test_a_long_reason_is_cut() -> None:
 def test_the_context_is_passed_where_it_is_asked_for(folder: Folder) -> None:
     """Lists, time and history reach a playbook with a second parameter."""
     folder.write("lists/vips.txt", "ceo@corp.example")
-    action = "Release(message, reason=str(context.now))"
-    body = f'    return {action} if message.sender in context.lists["vips"] else None\n'
+    wish = "Release(message, reason=str(context.now))"
+    body = f'    return {wish} if message.sender in context.lists["vips"] else None\n'
     folder.playbook(head="(message, context)", body=body)
     playbook = folder.only_playbook()
     (action,) = playbook.decide(MESSAGE, Context(now=EXAMPLE_NOW, lists=folder.load().lists))

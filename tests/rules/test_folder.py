@@ -1,0 +1,106 @@
+"""What holds for every playbook that ships, and for the template that authors start from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from worker.playbooks import DESTINATIONS, DISPOSITIONS, Caps, Context, Detection, PhishReport
+from worker.playbooks.checking import check
+from worker.playbooks.deciding import Playbook
+from worker.playbooks.examples import EXAMPLE_NOW
+from worker.playbooks.purity import PURE_MODULES
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "rules"
+FILES = sorted(RULES.glob("[!_.]*.py"))
+REPORT = check(RULES)
+README = (RULES / "README.md").read_text()
+
+
+def test_every_example_holds_and_nothing_is_warned_about() -> None:
+    """`worker check` has nothing to say about what ships."""
+    assert [*REPORT.problems, *REPORT.warnings] == []
+    assert len(REPORT.catalogue.playbooks) >= 6
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_file_id_and_test_follow_from_one_another(file: Path) -> None:
+    """One playbook a file, named after it, with a test of the same name."""
+    ids = [playbook.id for playbook in REPORT.catalogue.playbooks if playbook.path == file]
+    assert ids == [file.stem.replace("_", "-")]
+    assert (ROOT / "tests" / "rules" / f"test_{file.stem}.py").is_file()
+
+
+def test_playbooks_are_small() -> None:
+    """Half of them fit on one screen."""
+    assert statistics.median(len(file.read_text().splitlines()) for file in FILES) < 35
+
+
+@pytest.mark.parametrize("playbook", REPORT.catalogue.playbooks, ids=lambda playbook: playbook.id)
+def test_each_says_why_and_what_the_risk_is(playbook: Playbook) -> None:
+    """The docstring is what an analyst reads at three in the morning."""
+    doc = playbook.function.__doc__ or ""
+    assert "Why: " in doc
+    assert "Risk: " in doc
+
+
+@pytest.mark.parametrize("playbook", REPORT.catalogue.playbooks, ids=lambda playbook: playbook.id)
+def test_each_bears_an_event_with_nothing_in_it(playbook: Playbook) -> None:
+    """Every field but the id may be missing; then nothing is done."""
+    context = Context(now=EXAMPLE_NOW, lists=REPORT.catalogue.lists)
+    empty = Detection(id="m1")
+    events = [empty] if playbook.on is Detection else [PhishReport(id=1), PhishReport(id=1, message=empty)]
+    assert [playbook.decide(event, context) for event in events] == [()] * len(events)
+
+
+def test_nothing_irreversible_is_enforced() -> None:
+    """Releases wait for a person, and nothing is purged."""
+    for playbook in REPORT.catalogue.playbooks:
+        source = playbook.path.read_text()
+        assert "RecoverableItemsPurges" not in source
+        assert "Release(" not in source or playbook.mode == "approve"
+
+
+def test_the_template_is_a_playbook_that_passes(tmp_path: Path) -> None:
+    """An author starts from something that works."""
+    shutil.copy(RULES / "_template.py", tmp_path / "my_first_playbook.py")
+    report = check(tmp_path)
+    assert [*report.problems, *report.warnings] == []
+    (playbook,) = report.catalogue.playbooks
+    assert (playbook.id, playbook.mode, playbook.caps) == ("my-first-playbook", "shadow", Caps())
+
+
+@pytest.mark.parametrize("kind", [Detection, PhishReport])
+def test_the_readme_names_every_field(kind: type[msgspec.Struct]) -> None:
+    """Fields and helpers of both events are in the tables."""
+    helpers = {name for name, value in vars(kind).items() if isinstance(value, property)}
+    for name in {*kind.__struct_fields__, *helpers}:
+        assert f"`{name}`" in README, name
+
+
+def test_the_readme_names_every_choice() -> None:
+    """Destinations, dispositions and the modules that a playbook may import."""
+    for name in (*DESTINATIONS, *DISPOSITIONS, *PURE_MODULES):
+        assert name in README, name
+
+
+def test_the_readmes_playbooks_work(tmp_path: Path) -> None:
+    """Every complete playbook of the README loads, and its examples hold."""
+    blocks = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if block.startswith("from worker.playbooks import")
+    ]
+    assert blocks
+    shutil.copytree(RULES / "lists", tmp_path / "lists")
+    for number, block in enumerate(blocks):
+        (tmp_path / f"block_{number}.py").write_text(block)
+    report = check(tmp_path)
+    assert list(report.problems) == []
+    assert report.examples >= len(blocks)

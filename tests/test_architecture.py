@@ -1,0 +1,138 @@
+"""Who may import what. The layers hold because this reads the imports."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from worker.playbooks.purity import PURE_MODULES
+
+ROOT = Path(__file__).parents[1]
+IO_LIBRARIES = (
+    "aiohttp",
+    "sqlalchemy",
+    "alembic",
+    "apscheduler",
+    "tenacity",
+    "structlog",
+    "asyncio",
+    "os",
+    "socket",
+    "subprocess",
+    "requests",
+)
+ONLY_IN = {
+    "worker.bootstrap": ("worker/cli/",),
+    "tenacity": ("worker/retry.py",),
+    "apscheduler": ("worker/pollers/scheduler.py",),
+    "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/"),
+    "sqlalchemy": ("worker/store/",),
+    "alembic": ("worker/store/",),
+}
+READS_FILES = ("worker/playbooks/loader.py",)
+
+
+def imports(*parts: str) -> Iterator[tuple[str, str]]:
+    """(file, imported module) of every import in the given files and folders, relative ones made absolute."""
+    for part in parts:
+        path = ROOT / part
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else filter(Path.is_file, [path]):
+            yield from ((file.relative_to(ROOT).as_posix(), module) for module in _imports(file))
+
+
+@cache
+def _imports(file: Path) -> tuple[str, ...]:
+    return tuple(module for node in ast.walk(ast.parse(file.read_bytes())) for module in _modules(node, file))
+
+
+def _modules(node: ast.AST, file: Path) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        package = file.relative_to(ROOT).parent.parts
+        base = [*package[: len(package) - node.level + 1]] if node.level else []
+        module = ".".join([*base, *([node.module] if node.module else [])])
+        yield module
+        # `from worker import store` imports worker.store.
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def within(module: str, package: str) -> bool:
+    """Whether a module is the package or lies in it."""
+    return module == package or module.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("library", IO_LIBRARIES)
+def test_what_decides_does_no_io(library: str) -> None:
+    """Model, playbooks and pipeline are pure: the same event gives the same decision, anywhere."""
+    found = imports("worker/model", "worker/playbooks", "worker/pipeline.py", "rules")
+    assert [pair for pair in found if within(pair[1], library)] == []
+
+
+@pytest.mark.parametrize("library", ["pathlib", "importlib", "io", "shutil", "tempfile"])
+def test_the_model_touches_no_file(library: str) -> None:
+    """Not even through the standard library."""
+    assert [pair for pair in imports("worker/model") if within(pair[1], library)] == []
+
+
+def test_of_the_playbook_package_the_loader_alone_reads_files() -> None:
+    """Paths are carried about elsewhere, but read in one place."""
+    reading = ("read_text", "read_bytes", "iterdir", "glob", "rglob", "is_file", "exists", "open")
+    for file in sorted((ROOT / "worker" / "playbooks").glob("*.py")):
+        if file.relative_to(ROOT).as_posix() in READS_FILES:
+            continue
+        calls = [node.func for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Call)]
+        names = {getattr(call, "attr", getattr(call, "id", "")) for call in calls}
+        assert names.isdisjoint(reading), file.name
+
+
+def test_model_and_playbooks_know_nothing_of_the_rest() -> None:
+    """The domain points to nobody; the authors' surface only to the domain."""
+    for package, allowed in (
+        ("worker/model", ("worker.model",)),
+        ("worker/playbooks", ("worker.model", "worker.playbooks", "worker.errors")),
+    ):
+        for file, module in imports(package):
+            if within(module, "worker"):
+                assert any(within(module, one) for one in allowed), (file, module)
+
+
+def test_rules_import_only_the_authors_surface_and_pure_modules() -> None:
+    """What ships keeps the rule that the loader sets for authors."""
+    for file in sorted((ROOT / "rules").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                assert {alias.name for alias in node.names} <= PURE_MODULES, file.name
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                assert node.module in {"worker.playbooks", *PURE_MODULES}, file.name
+
+
+def test_pollers_and_executors_know_no_store() -> None:
+    """They hand over values; where these are kept is not theirs to know."""
+    found = imports("worker/pollers", "worker/executors")
+    assert [pair for pair in found if within(pair[1], "worker.store")] == []
+
+
+@pytest.mark.parametrize("package", sorted(ONLY_IN))
+def test_some_things_have_one_user(package: str) -> None:
+    """One place to retry, one clock, one composition root, one kind of client."""
+    strangers = [
+        pair
+        for pair in imports("worker", "rules")
+        if within(pair[1], package) and not pair[0].startswith(ONLY_IN[package])
+    ]
+    assert strangers == []
+
+
+def test_the_check_itself_sees_imports() -> None:
+    """A check that finds nothing must be able to find something."""
+    assert ("worker/playbooks/__init__.py", "worker.model.actions") in set(imports("worker/playbooks"))
+    node = ast.parse("from ..store import ledger").body[0]
+    assert list(_modules(node, ROOT / "worker" / "pollers" / "x.py")) == [
+        "worker.store",
+        "worker.store.ledger",
+    ]
