@@ -15,7 +15,7 @@ from types import MappingProxyType, ModuleType
 from worker.model.events import Event
 from worker.playbooks.context import Lists, entries_of
 from worker.playbooks.deciding import Playbook
-from worker.playbooks.declaration import MARK
+from worker.playbooks.declaration import MARK, Declaration
 from worker.playbooks.namespace import BrokenModuleError, Namespace, Source
 from worker.playbooks.problems import Problem
 from worker.playbooks.validation import EVENT_TYPES, build
@@ -42,7 +42,7 @@ def load(directory: Path) -> Catalogue:
     found: list[Playbook] = []
     with Namespace(sources, directory.resolve().name) as namespace:
         for stem in sorted(stem for stem in sources if not stem.startswith("_")):
-            built = list(_playbooks(namespace, stem, sources[stem]))
+            built = _inspected(namespace, stem, sources[stem])
             found += [one for one in built if isinstance(one, Playbook)]
             problems += [one for one in built if isinstance(one, Problem)]
         problems += [problem for broken in namespace.problems.values() for problem in broken]
@@ -99,6 +99,15 @@ def _text(file: Path) -> str | Problem:
         return Problem(file, line, "", "is not UTF-8", "save the file as UTF-8")
 
 
+def _inspected(namespace: Namespace, stem: str, source: Source) -> list[Playbook | Problem]:
+    try:
+        return list(_playbooks(namespace, stem, source))
+    except Exception as error:  # noqa: BLE001 - reading an author's objects runs the author's code
+        what = f"cannot be inspected: {type(error).__name__}"
+        remedy = "keep objects with attributes of their own making out of the file's top level"
+        return [Problem(source.path, 1, "", what, remedy)]
+
+
 def _playbooks(namespace: Namespace, stem: str, source: Source) -> Iterator[Playbook | Problem]:
     try:
         module = namespace.module(stem)
@@ -118,7 +127,8 @@ def _decorated(module: ModuleType) -> list[object]:
     """The playbooks that the module itself defines, each once, in their order."""
     own: dict[int, object] = {}
     for value in vars(module).values():
-        if hasattr(value, MARK) and getattr(value, "__module__", "") == module.__name__:
+        declared = isinstance(getattr(value, MARK, None), Declaration)
+        if declared and getattr(value, "__module__", "") == module.__name__:
             own.setdefault(id(value), value)
     return list(own.values())
 

@@ -143,7 +143,7 @@ class Namespace:
         line = place.lineno if place and place.lineno else 1
         return Problem(known[place.filename] if place else source.path, line, "", what, remedy)
 
-    def _import(  # noqa: PLR0917 - the signature of `__import__`
+    def _import(
         self,
         importer: str,
         name: str,

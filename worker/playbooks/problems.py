@@ -50,5 +50,5 @@ def clip(text: str, limit: int = 200) -> str:
 
 def nearest(word: object, choices: Iterable[str]) -> str:
     """` (did you mean `x`?)` with the choice that looks most like the word, or nothing."""
-    close = difflib.get_close_matches(str(word), list(choices), n=1)
+    close = difflib.get_close_matches(word, list(choices), n=1) if isinstance(word, str) else []
     return f" (did you mean `{close[0]}`?)" if close else ""

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from reprlib import repr  # noqa: A004 - bounded, and safe where an author's __repr__ fails
 from typing import Any, cast
 
 from worker.model.actions import Mode
@@ -71,14 +72,14 @@ def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
     yield from _id_faults(_id_of(function, declared))
     yield from _mode_faults(declared.mode)
     if not isinstance(declared.owner, str):
-        yield f"owner={declared.owner!r}: expected text", 'write owner="soc@example.com"'
+        yield f"owner={repr(declared.owner)}: expected text", 'write owner="soc@example.com"'
     if not isinstance(declared.caps, Caps):
-        yield f"caps={declared.caps!r}: expected Caps", "write caps=Caps(per_poll=100, per_hour=500)"
+        yield f"caps={repr(declared.caps)}: expected Caps", "write caps=Caps(per_poll=100, per_hour=500)"
     yield from _example_faults(declared.examples)
     if declared.on in EVENT_TYPES:
         yield from signature_faults(function, cast("type", declared.on))
     else:
-        shown = getattr(declared.on, "__name__", repr(declared.on))
+        shown = getattr(declared.on, "__name__", None) or repr(declared.on)
         yield f"on={shown}: no such event type", "write on=Detection or on=PhishReport"
 
 
@@ -91,7 +92,7 @@ def _id_faults(name: object) -> Iterator[Fault]:
     if not isinstance(name, str) or not _ID.fullmatch(name):
         kebab = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:64] or "my-playbook"
         yield (
-            f"id {name!r}: expected lower-case letters, digits and dashes, at most 64 characters",
+            f"id {repr(name)}: expected lower-case letters, digits and dashes, at most 64 characters",
             f'write id="{kebab}"',
         )
 
@@ -99,7 +100,7 @@ def _id_faults(name: object) -> Iterator[Fault]:
 def _mode_faults(mode: object) -> Iterator[Fault]:
     modes = [str(one) for one in Mode]
     if mode not in modes:
-        yield f"mode={mode!r}: no such mode{nearest(mode, modes)}", f"choose one of {', '.join(modes)}"
+        yield f"mode={repr(mode)}: no such mode{nearest(mode, modes)}", f"choose one of {', '.join(modes)}"
 
 
 def _example_faults(examples: object) -> Iterator[Fault]:
