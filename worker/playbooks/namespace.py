@@ -123,9 +123,8 @@ class Namespace:
             line, what = error.lineno or 1, f"syntax error: {error.msg}"
             self.problems[stem] = (_problem(source, line, what, "mend the line"),)
         except (ValueError, RecursionError, MemoryError) as error:
-            self.problems[stem] = (
-                _problem(source, 1, f"cannot be read as Python: {error}", "mend the file"),
-            )
+            what = f"cannot be read as Python: {type(error).__name__}: {error}"
+            self.problems[stem] = (_problem(source, 1, what, "mend the file"),)
         return None
 
     def _raised(self, source: Source, error: BaseException) -> Problem:
