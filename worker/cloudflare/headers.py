@@ -29,6 +29,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return _bounded((when - now).total_seconds())
 
 
+def server_time(headers: Mapping[str, str]) -> float | None:
+    """The vendor's clock in seconds since the epoch; None where `Date` is missing or unusable."""
+    told = _date(headers.get("Date", ""))
+    return told.timestamp() if told else None
+
+
 def rate_limit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
     """Requests left and seconds to the window's end: the tightest of `Ratelimit: "default";r=50;t=30`."""
     best: tuple[int | None, float | None] = (None, None)

@@ -84,14 +84,15 @@ class Investigate:
 
     async def _await_search(self, answer: Answer, lane: Lane) -> Answer:
         """Asks the Location of a slow search until it has an answer (API reference, Investigate list)."""
+        url = self._transport.locate(answer)
         wait, spent = _FIRST_WAIT, answer.seconds
         while spent + wait <= _PATIENCE:
             await self._sleep(wait)
-            asked, answer = answer, await self._transport.follow(answer, lane=lane)
+            answer = await self._transport.ask(LIST, url, lane=lane)
             if answer.status != 202:  # noqa: PLR2004 - Accepted
                 return answer
-            if answer.location is None:
-                answer = asked
+            if answer.location is not None:
+                url = self._transport.locate(answer)
             spent += wait + answer.seconds
             wait = min(2 * wait, _LONGEST_WAIT)
         raise Transient(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from worker.cloudflare.shapes import settle_detection
 from worker.model.events import Detection
@@ -15,6 +16,9 @@ from worker.model.events import Detection
 _MANY_BYTES, _MANY_OBJECTS = 4 * 2**20, 100_000
 _ONCE = (b'"id":', b'"final_disposition":', b'"postfix_id":')
 """Keys that a row holds once. Inside a JSON string the quote would be escaped, so no mail can forge them."""
+_HEAD, _TAIL = 512, 2048
+_ENVELOPE_ONCE = (b'"success":', b'"result":', b'"result_info":', b'"next":')
+"""Keys that the envelope holds once; it stands around the rows, so both ends of the body show it."""
 
 
 class _Info(msgspec.Struct):
@@ -57,12 +61,18 @@ def decode_detections(body: bytes) -> tuple[tuple[Detection, ...], str | None] |
         return None
     try:
         page = _typed(body)
-        if not page.success or any(body.count(key) > len(page.result) for key in _ONCE):
+        if not page.success or _has_duplicate(body, len(page.result)):
             return None
         rows = tuple([settle_detection(row) for row in page.result])
     except (ValueError, RecursionError):
         return None
     return rows, page.result_info.next if page.result_info else None
+
+
+def _has_duplicate(body: bytes, rows: int) -> bool:
+    """Whether a key seems to stand twice, of which msgspec would quietly take the last."""
+    ends = body if len(body) <= _HEAD + _TAIL else body[:_HEAD] + body[-_TAIL:]
+    return any(body.count(key) > rows for key in _ONCE) or any(ends.count(key) > 1 for key in _ENVELOPE_ONCE)
 
 
 def _typed(body: bytes) -> _Page:
@@ -71,9 +81,12 @@ def _typed(body: bytes) -> _Page:
     except msgspec.ValidationError:
         # Most likely a null where the API's schema allows one and Detection has an empty value.
         page = _NULLABLE.decode(body)
-    for row in page.result:
-        for name, empty in _DEFAULTS:
-            if getattr(row, name) is None:
-                setattr(row, name, empty)
-    rows = msgspec.convert(page.result, list[Detection], from_attributes=True)
-    return _Page(page.success, rows, page.result_info)
+    return _Page(page.success, [_without_nulls(row) for row in page.result], page.result_info)
+
+
+def _without_nulls(row: msgspec.Struct) -> Detection:
+    values = asdict(row)
+    for name, empty in _DEFAULTS:
+        if values[name] is None:
+            values[name] = empty
+    return Detection(**values)

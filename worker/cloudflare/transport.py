@@ -15,7 +15,7 @@ import msgspec
 from yarl import URL
 
 from worker.cloudflare import verdicts
-from worker.cloudflare.headers import rate_limit, ray_id, retry_after
+from worker.cloudflare.headers import rate_limit, ray_id, retry_after, server_time
 from worker.cloudflare.operations import Operation, Query, encode_query
 from worker.cloudflare.origin import check_base_url, resolve
 from worker.errors import Unauthorized, VendorError
@@ -142,12 +142,16 @@ class Transport:
         data = None if body is None else msgspec.json.encode(body)
         return await self._send(operation, URL(url, encoded=True), data, lane, timeout)
 
-    async def follow(self, answer: Answer, *, lane: Lane) -> Answer:
-        """Asks the `Location` of a 202 (API reference, Investigate list): same origin or `BadAnswer`."""
+    def locate(self, answer: Answer) -> URL:
+        """The `Location` of a 202 (API reference, Investigate list): on our origin, or an error."""
         url = resolve(answer.location or "", answer.url, self._base)
         if url is None:
             raise answer.unbelievable("202 whose Location is missing or on another host; it was not asked")
-        return await self._send(answer.operation, url, None, lane, None)
+        return url
+
+    async def ask(self, operation: Operation, url: URL, *, lane: Lane) -> Answer:
+        """Sends one GET to a URL that `locate` has given; errors are the operation's own."""
+        return await self._send(operation, url, None, lane, None)
 
     async def _send(
         self, operation: Operation, url: URL, data: bytes | None, lane: Lane | None, limit: float | None
@@ -203,9 +207,10 @@ class Transport:
 
     def _secret(self) -> str:
         token = self._token().strip()
-        if not token or any(not "!" <= letter <= "~" for letter in token):
-            raise Unauthorized("the API token is empty or holds a character no token has; check its file")
-        return token
+        if token and all("!" <= letter <= "~" for letter in token):
+            return token
+        del token  # a talkative traceback prints local variables
+        raise Unauthorized("the API token is empty or holds a character that no token has; check its file")
 
 
 class _TooLargeError(Exception):
@@ -215,7 +220,8 @@ class _TooLargeError(Exception):
 def _observation(operation: Operation, flight: verdicts.Flight, seconds: float) -> Observation:
     left, resets = rate_limit(flight.headers)
     pause = retry_after(flight.headers)
-    return Observation(operation.endpoint, flight.status, seconds, pause, left, resets)
+    told = server_time(flight.headers)
+    return Observation(operation.endpoint, flight.status, seconds, pause, left, resets, told)
 
 
 def _why(error: Exception) -> tuple[str, bool]:
