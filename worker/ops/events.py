@@ -48,6 +48,11 @@ _TABLE: dict[str, LogEvent] = {
         "A part of the worker failed unforeseen; the process ends, for its supervisor to start it anew.",
         "The line's `error.*` fields; nothing is lost. If it repeats: `worker pause`, then report the lines.",
     ),
+    "task.failed": LogEvent(
+        "error",
+        "One piece of work failed unforeseen; it is tried again and all others go on.",
+        "The line's `error.*` fields; if it repeats: report the line.",
+    ),
     "config.mode_lowered": LogEvent(
         "warning",
         "A playbook asks for a higher mode than WORKER_MODE allows; the lower one holds.",
@@ -55,7 +60,7 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "store.migrated": LogEvent("info", "The database was brought to this version's schema.", _NONE),
     "store.unavailable": LogEvent(
-        "error",
+        "warning/error",
         "The database cannot be written (full disk, read-only, lost connection). No action starts.",
         "Disk space and permissions, or the database server; then nothing: it resumes by itself. " + _DOCTOR,
     ),
@@ -65,7 +70,7 @@ _TABLE: dict[str, LogEvent] = {
         "Another `worker run` holds this SQLite file.",
         "Stop the process that the line names, or use it.",
     ),
-    "playbook.loaded": LogEvent("info", "A playbook was loaded: version, effective mode.", _NONE),
+    "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
     "playbook.refused": LogEvent(
         "error",
         "A playbook cannot be loaded; the line names file, line and reason.",
@@ -74,7 +79,7 @@ _TABLE: dict[str, LogEvent] = {
     "playbook.failed": LogEvent(
         "error",
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",
-        "`worker explain PLAYBOOK MESSAGE_ID`; mend the playbook: its parked events are decided again.",
+        "`worker status`, then mend the playbook and `worker check`: its parked events are decided again.",
     ),
     "playbook.redecided": LogEvent("info", "A playbook's new version decided its parked events.", _NONE),
     "tick.missed": LogEvent(
@@ -83,7 +88,7 @@ _TABLE: dict[str, LogEvent] = {
         "If it repeats: CPU of the host, `worker_event_loop_lag_seconds`.",
     ),
     "tick.overlapped": LogEvent(
-        "warning",
+        "info",
         "A poll was due while the last one still ran; the two are one.",
         "If it repeats: raise WORKER_POLL_INTERVAL, or see rate.limited and budget.low.",
     ),
@@ -135,7 +140,7 @@ _TABLE: dict[str, LogEvent] = {
         f"Nothing for `succeeded`, `skipped`, `shadowed`. For others: {_SHOW}",
     ),
     "action.held": LogEvent(
-        "warning",
+        "info/warning",
         "One action waits for a person; `event.reason` says why.",
         f"{_SHOW}, then `worker actions approve ID` or `reject ID`",
     ),
@@ -175,18 +180,25 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "readback.confirmed": LogEvent("info", "A read-back found the effect: the action succeeded.", _NONE),
     "readback.no_effect": LogEvent(
-        "info", "A read-back found no effect.", "Nothing: the action's kind decides whether it is sent again."
+        "warning",
+        "A read-back found no effect.",
+        "Nothing: the action's kind decides whether it is sent again.",
     ),
     "readback.parked": LogEvent(
         "error",
         "Nobody can tell whether an action took effect: it stays `unknown`, never sent again by itself.",
-        "Look the message up in the dashboard, then `worker actions retry --i-checked ID` or `reject ID`",
+        "Look in the dashboard; only if it had no effect: `worker actions retry --i-checked ID`",
     ),
     "readback.failed": LogEvent(
         "warning", "A read-back got no usable answer and is tried again.", f"If it repeats: {_DOCTOR}"
     ),
     "state.refreshed": LogEvent(
         "debug/info", "Messages read a while ago were read again before acting on them.", _NONE
+    ),
+    "state.refresh_failed": LogEvent(
+        "warning",
+        "Messages could not be read again before acting on them; their actions wait and are tried again.",
+        f"If it repeats: {_DOCTOR}",
     ),
     "state.superseded": LogEvent(
         "info/warning",
@@ -218,7 +230,7 @@ _TABLE: dict[str, LogEvent] = {
         "Paused: no new mutating request starts; polling and deciding go on.",
         "`worker resume` when ready.",
     ),
-    "pause.off": LogEvent("info", "Resumed: actions start again.", _NONE),
+    "pause.off": LogEvent("info/warning", "Resumed: actions start again.", _NONE),
     "ledger.recovered": LogEvent(
         "warning",
         "Requests without an answer were found at start, after a crash; they are read back before all else.",

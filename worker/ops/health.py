@@ -63,10 +63,12 @@ class HealthServer:
         if self._address is None or self._runner is not None:
             return
         host, port = self._address
-        runner = web.AppRunner(self._application(), access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            self._application(), access_log=None, handle_signals=False, shutdown_timeout=_STOP_TIMEOUT
+        )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port, shutdown_timeout=_STOP_TIMEOUT).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
             reason = error.strerror or str(error)

@@ -85,6 +85,11 @@ def _install(format_: Format, level: Level, sink: _Sink, fields: Fields) -> None
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )
+    forget_cached()
+
+
+def forget_cached() -> None:
+    """Makes every logger look at structlog's configuration again when it is next used."""
     for logger in list(_handed_out):
         vars(logger).pop("bind", None)
 
@@ -204,7 +209,7 @@ def _route_libraries(level: Level) -> None:
     warnings.showwarning = _show_warning
 
 
-def _show_warning(  # noqa: PLR0917 - the standard library's signature
+def _show_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,

@@ -29,7 +29,7 @@ _EFFECT_SECONDS = (0.5, 1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900, 3600, 14
 OTHER = "other"
 """Stands for a label's value that is no plain name, or that came after too many others."""
 _VALUES = 200
-_NAME = re.compile(r"[A-Za-z0-9_./{}-]{1,100}")
+_NAME = re.compile(r"(?:[A-Z]{3,7} )?[A-Za-z0-9_./{}-]{1,100}")
 _MODES = ("shadow", "approve", "enforce")
 
 
@@ -52,8 +52,9 @@ class _Labels:
 class _ActionCounts(Collector):
     """Asks for the counts when Prometheus does; a failing source leaves the metric out, never the page."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: _Labels) -> None:
         self.source: Callable[[], Counts] = dict
+        self._label = label
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily("worker_actions", "Actions in the ledger now.", labels=("kind", "state"))
@@ -62,7 +63,7 @@ class _ActionCounts(Collector):
         except Exception:  # noqa: BLE001 - the other metrics matter most when the store is down
             return
         for (kind, state), count in counts.items():
-            family.add_metric((kind, state), count)
+            family.add_metric((self._label("kind", kind), self._label("state", state)), count)
         yield family
 
 
@@ -116,7 +117,7 @@ class Metrics:
             _EFFECT_SECONDS,
             "kind",
         )
-        self._action_counts = _ActionCounts()
+        self._action_counts = _ActionCounts(self._label)
         self.registry.register(self._action_counts)
 
     def _define_process(self, version: str) -> None:
@@ -132,7 +133,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def request(self, endpoint: str, status: int | None, seconds: float) -> None:
-        """One request; `endpoint` is a template such as `/investigate/{id}`, `status` None: no answer."""
+        """One request; `endpoint` is a template such as `GET investigate/{id}`, `status` None: none."""
         name = self._label("endpoint", endpoint)
         self._requests.labels(name, f"{status // 100}xx" if status else "none").inc()
         self._request_seconds.labels(name).observe(seconds)

@@ -35,11 +35,10 @@ STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
         ),
         State.UNKNOWN: (
             "Sent, but no usable answer: being read back, or parked for a person if that told nothing.",
-            "Wait 5 minutes. Then look in the dashboard: done: `worker actions reject ID`; "
-            "not done: `worker actions retry --i-checked ID`",
+            "After 5 min look in the dashboard; only without effect: `worker actions retry --i-checked ID`",
         ),
         State.DEAD: (
-            "Gave up after its retries. Nothing of it was accepted.",
+            "Gave up after its retries.",
             "`worker actions show ID`, mend the cause, `worker actions retry ID`",
         ),
         State.REJECTED: ("A person refused it. It is not planned again.", "Nothing."),
@@ -52,11 +51,11 @@ _EXIT_CODES = (
     ("0", "Done, or stopped as asked."),
     (
         "1",
-        "`check` found a problem; `audit verify` found a change. Another command: it failed as its message says.",
+        "`check` found a problem, `audit verify` a change. Another command: it failed as its message says.",
     ),
     (
         "2",
-        "Used wrongly: a setting, an argument, a second `run` on one database. One line names it and the remedy.",
+        "Used wrongly: a setting, an argument, a second `run` on one database. One line names the remedy.",
     ),
     ("3", "`run --once` only: it finished, and an action is `dead` or `unknown`."),
 )
@@ -77,34 +76,57 @@ _ALERTS = (
     ("`worker_paused == 1` for 8 h", "Forgotten? `worker status` says who paused and why."),
 )
 
-_FIRST_PAGE = """\
+_FIRST_PAGE = (
+    (
+        "stop it from acting, now",
+        '`worker pause --reason "..."`: within 5 s no new change starts; polling goes on; restarts keep it.',
+    ),
+    ("let it go on", "`worker resume`"),
+    (
+        "find what it did to a message",
+        "`worker actions list | grep MESSAGE_ID` (the investigate id; in the log `worker.message_id`)",
+    ),
+    (
+        "see why, and by which playbook",
+        "`worker actions show ID`: playbook, its version, reason, mode, state, attempts, error",
+    ),
+    (
+        "see everything in order",
+        "`worker audit show | grep ID`: decision, intent, answer, read-back, people's approvals",
+    ),
+    ("prove that the record is whole", "`worker audit verify`"),
+    (
+        "undo a move",
+        "`worker actions show ID` says where it went; move it back in the dashboard, Email Security.",
+    ),
+    (
+        "undo a release or a reclassify",
+        "Impossible: others have it already. In the dashboard, move the message or ask for another verdict.",
+    ),
+    (
+        "undo a purge",
+        "Impossible for users; a person approved each one: `worker audit show | grep ID` names them.",
+    ),
+    ("stop one playbook", '`mode="shadow"` in its file, `worker check`, restart'),
+    ("stop all of them but keep watching", "`WORKER_MODE=shadow`, restart"),
+    ("see whether it is well", "`worker status`, then `worker doctor` (asks the vendor too)"),
+)
+
+_BEFORE = """\
 # Runbook
 
 <!-- Generated: python -m worker.ops.events > docs/runbook.md -->
+"""
 
-## 03:00: what did it do to this message, why, and how do I undo it?
+_AFTER_FIRST_PAGE = """\
+These commands work while the worker runs, and read the same settings. Killing the worker at any moment is
+safe: what was in flight is read back at the next start before anything is sent again. Leave the database
+where it is: it is the only record of what was done.
+"""
 
-Every command works while the worker runs, reads the same settings, and needs no network unless it says so.
-
-| you want to | do |
-| --- | --- |
-| stop it from acting, now | `worker pause --reason "..."`: no new change starts within 5 s; polling goes on; a restart keeps it |
-| let it go on | `worker resume` |
-| find what it did to a message | `worker actions list \\| grep MESSAGE_ID` (the investigate id, in the log `worker.message_id`) |
-| see why, and by which playbook | `worker actions show ID`: playbook, its version, reason, mode, state, attempts, error |
-| see everything in order | `worker audit show \\| grep ID`: decision, intent, answer, read-back, people's approvals |
-| prove that the record is whole | `worker audit verify` |
-| undo a move | `worker pause`, then move the message back in the Cloudflare dashboard (Email Security, Investigation); \
-`worker actions show ID` names the destination that it was moved to. The worker plans the same move again only for a new verdict |
-| undo a release or reclassify | Impossible: the mail is in the mailbox, the verdict is with the vendor. Move the message, \
-or ask for another verdict, in the dashboard |
-| undo a purge | Impossible by any user; that is why each one was approved by a person: `worker audit show` names them |
-| stop one playbook | Set `mode="shadow"` in its file, `worker check`, restart |
-| stop all of them but keep watching | `WORKER_MODE=shadow`, restart |
-| see whether it is well | `worker status`, then `worker doctor` (asks the vendor too) |
-
-Killing the worker at any moment is safe: what was in flight is read back at the next start before anything is sent again.
-Leave the database where it is; it is the only record of what was done.
+_BEFORE_EVENTS = """\
+In JSON logs `event.action` names the line; `worker.*`, `rule.*`, `email.*` and `error.*` say to what it
+happened. These names are stable; `message` is for people and may change.
 """
 
 
@@ -114,15 +136,18 @@ def runbook() -> str:
     events = ((f"`{name}`", *event) for name, event in EVENTS.items())
     return "\n".join(
         (
-            _FIRST_PAGE,
+            _BEFORE,
+            _section(
+                "03:00: what did it do to this message, why, and how do I undo it?",
+                ("you want to", "do"),
+                _FIRST_PAGE,
+            ),
+            _AFTER_FIRST_PAGE,
             _section("States of an action", ("state", "means", "next"), states),
             _section("Exit codes", ("code", "means"), _EXIT_CODES),
             _section("Alerts worth having", ("alert", "then"), _ALERTS),
-            "JSON logs: `event.action` names the line, `worker.*`, `rule.*`, `email.*`, `error.*` say to what it",
-            "happened. These names are stable; `message` is for people and may change.",
-            "",
-            _section("Log lines", ("event.action", "level", "meaning", "next"), events).rstrip("\n"),
-            "",
+            _section("Log lines", ("event.action", "level", "meaning", "next"), events),
+            _BEFORE_EVENTS,
         )
     )
 
@@ -133,4 +158,5 @@ def _section(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]])
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
