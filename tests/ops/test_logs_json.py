@@ -248,6 +248,14 @@ def test_a_secret_that_json_escapes_is_found_too(secret: str) -> None:
     assert lines.only().items() >= {"worker.body": "[redacted]", "worker.rows": 3}.items()
 
 
+def test_a_secret_that_came_later_never_appears(json_lines: Lines) -> None:
+    """A token that was renewed while the worker runs is as secret as the first, which stays so."""
+    logs.add_secrets(["renewed-token-9876543210"])
+    log.info("auth.recovered", token="renewed-token-9876543210", old=TOKEN)
+    line = json_lines.only()
+    assert (line["worker.token"], line["worker.old"]) == ("[redacted]", "[redacted]")
+
+
 def test_mail_text_can_be_left_out() -> None:
     """With `mail_text=False` subjects and addresses are redacted, ids stay."""
     lines = Lines()

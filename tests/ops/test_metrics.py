@@ -28,7 +28,7 @@ def _busy() -> Metrics:
     metrics.playbook_failed("junk-spoofed-invoices")
     metrics.action("move", "succeeded", 250)
     metrics.action_counts(lambda: {("move", "held"): 4})
-    metrics.plan_held("cap")
+    metrics.plan_held("cap per poll: 300 actions, 100 allowed")
     metrics.read_back("move", "confirmed")
     metrics.effect("move", 31.0)
     metrics.commit(0.004)
@@ -55,6 +55,7 @@ def _busy() -> Metrics:
         'worker_effect_latency_seconds_bucket{kind="move",le="45.0"} 1.0',
         'worker_mode_info{mode="approve"} 1.0',
         'worker_mode_info{mode="enforce"} 0.0',
+        'worker_plans_held_total{reason="cap_per_poll"} 1.0',
         "worker_paused 1.0",
     ],
 )

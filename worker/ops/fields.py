@@ -60,7 +60,7 @@ class Fields:
     """Turns keywords of log calls into fields; knows the secrets that must not pass."""
 
     def __init__(self, secrets: Iterable[str] = (), *, mail_text: bool = True) -> None:
-        self._needles = tuple(_needles(secrets))
+        self._needles: frozenset[str] = frozenset(_needles(secrets))
         self._mail_text = mail_text
 
     def of(self, level: str, action: object, keywords: Mapping[str, object]) -> dict[str, object]:
@@ -82,6 +82,10 @@ class Fields:
         if not self._mail_text:
             fields.update(dict.fromkeys(MAIL_TEXT & fields.keys(), REDACTED))
         return fields
+
+    def add_secrets(self, secrets: Iterable[str]) -> None:
+        """These must not pass either, beside the earlier ones."""
+        self._needles |= frozenset(_needles(secrets))
 
     def leaks(self, text: str) -> bool:
         """Whether the text holds a secret, raw or as JSON escapes it."""

@@ -77,7 +77,19 @@ def configure(
     _route_libraries(level)
 
 
+def add_secrets(secrets: Iterable[str]) -> None:
+    """From now on these never appear either: a token that was put into its file while the worker runs."""
+    _Installed.fields.add_secrets(secrets)
+
+
+class _Installed:
+    """What `configure` last put in place."""
+
+    fields = Fields()
+
+
 def _install(format_: Format, level: Level, sink: _Sink, fields: Fields) -> None:
+    _Installed.fields = fields
     render = _json(fields) if format_ == "json" else _console(fields, coloured=sink.is_terminal())
     structlog.configure(
         processors=[render],

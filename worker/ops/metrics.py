@@ -188,8 +188,8 @@ class Metrics:
         self._action_counts.source = source
 
     def plan_held(self, reason: str) -> None:
-        """A plan is held: `cap`, `contradiction`, `approval`."""
-        self._held.labels(self._label("reason", reason)).inc()
+        """A plan is held: `cap per poll: ...`, `contradiction`; what stands before the colon is counted."""
+        self._held.labels(self._label("reason", reason.partition(":")[0].replace(" ", "_"))).inc()
 
     def read_back(self, kind: str, outcome: str, count: int = 1) -> None:
         """Read-backs ended: `confirmed`, `no_effect`, `parked`, `failed`."""
