@@ -136,7 +136,7 @@ def _convert(rows: list[Any], shape: Shape[Any, R]) -> tuple[tuple[R, ...], tupl
     for row in rows:
         try:
             good.append(shape.settle(msgspec.convert(row, shape.wire)))
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             bad.append(_bad_row(row, shape.identity, str(error)))
     return tuple(good), tuple(bad)
 

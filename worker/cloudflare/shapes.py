@@ -132,7 +132,10 @@ def _check_id(row_id: str) -> None:
 
 
 def _aware(when: datetime) -> datetime:
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    try:
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time at the edge of the calendar") from None
 
 
 DETECTION = Shape(Detection, settle_detection)

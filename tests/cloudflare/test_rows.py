@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from tests.cloudflare.vendor import envelope, row
+from worker.cloudflare import investigate, rows, shapes
+from worker.cloudflare.pages import decode_detections
+from worker.cloudflare.rows import Decoded
+from worker.cloudflare.transport import Answer
+from worker.errors import AnswerLost, BadAnswer
+from worker.model.events import Detection, PhishReport, Properties, Validation
+
+NOON = datetime(2024, 1, 5, 12, tzinfo=UTC)
+
+
+def page(body: bytes) -> Answer:
+    """The answer to a list."""
+    return Answer(investigate.LIST, 200, body, URL("http://127.0.0.1/"), 0.1)
+
+
+def detections(*listed: Any, **info: Any) -> Decoded[Detection]:
+    """The rows of a page as the poller sees them."""
+    return rows.read_detections(page(envelope(list(listed), **info)))
+
+
+def raw_page(*listed: str) -> Decoded[Detection]:
+    """The same for rows that `json.dumps` would not write."""
+    return rows.read_detections(page(b'{"success":true,"result":[' + ",".join(listed).encode() + b"]}"))
+
+
+GOOD = [row(number) for number in range(999)]
+TEXTS = [json.dumps(one) for one in GOOD]
+POISON = {
+    "NaN": '{"id":"bad","subject":NaN}',
+    "Infinity": '{"id":"bad","subject":-Infinity}',
+    "overflow": '{"id":"bad","subject":1e999}',
+    "wrong type": '{"id":"bad","subject":{"a":1}}',
+    "null in a list": '{"id":"bad","to":[null]}',
+    "verdict twice": '{"id":"bad","final_disposition":"NONE","final_disposition":"MALICIOUS"}',
+    "key twice, once null": '{"id":"bad","final_disposition":"NONE","final_disposition":null}',
+    "bad time": '{"id":"bad","scanned_at":"yesterday"}',
+    "leap year": '{"id":"bad","scanned_at":"2023-02-29T00:00:00Z"}',
+    "edge of time": '{"id":"bad","scanned_at":"0001-01-01T00:00:00+14:00"}',
+}
+NAMELESS = {
+    "no id": '{"subject":"x"}',
+    "empty id": '{"id":""}',
+    "null id": '{"id":null}',
+    "number as id": '{"id":7}',
+    "id twice": '{"id":"a","id":"b","final_disposition":"NONE"}',
+    "long id": json.dumps({"id": "x" * 513}),
+    "dots": '{"id":".."}',
+    "half a letter": '{"id":"a\\ud800"}',
+    "a list": "[]",
+    "a number": "7",
+    "null": "null",
+}
+
+
+@pytest.mark.parametrize("poison", [*POISON.values(), *NAMELESS.values()], ids=[*POISON, *NAMELESS])
+@pytest.mark.parametrize("place", [0, 500, 999])
+def test_a_poison_row_costs_itself_only(poison: str, place: int) -> None:
+    """999 good rows go on, in order; the bad one is named, explained and fingerprinted."""
+    decoded = raw_page(*TEXTS[:place], poison, *TEXTS[place:])
+    assert [one.id for one in decoded.rows] == [one["id"] for one in GOOD]
+    (bad,) = decoded.bad
+    assert bad.row_id == ("bad" if poison in POISON.values() else bad.row_id)
+    assert bad.reason
+    assert len(bad.digest) == 64
+
+
+def test_a_reason_names_the_path_and_no_mail() -> None:
+    """Logs and metrics may show it."""
+    decoded = detections(row(1), row(2, subject=["secret"]), row(3, sent_at="secret"))
+    assert [bad.reason for bad in decoded.bad] == [
+        "Expected `str | null`, got `array` - at `$.subject`",
+        "Invalid RFC3339 encoded datetime - at `$.sent_at`",
+    ]
+
+
+def test_a_bad_row_is_kept_bounded_and_ascii() -> None:
+    """Its raw form is for a person's eyes: 8 KiB of ASCII without control characters at most."""
+    decoded = detections({"id": "bad", "subject": ["\x1b[2J\u202e\ud800" * 9000]})
+    (bad,) = decoded.bad
+    assert bad.raw.isascii()
+    assert bad.raw.isprintable()
+    assert len(bad.raw) == 8192
+
+
+def test_the_same_bad_row_has_the_same_digest() -> None:
+    """Whatever the order of its keys and whatever surrounds it; another row has another one."""
+    first = raw_page('{"id":"bad","subject":7}').bad[0]
+    again = raw_page(TEXTS[0], '{ "subject": 7, "id": "bad" }').bad[0]
+    other = raw_page('{"id":"bad","subject":8}').bad[0]
+    assert first.digest == again.digest != other.digest
+
+
+def test_a_lone_surrogate_is_replaced() -> None:
+    """Half a letter in a subject is no reason to lose the page, the row or the ability to store it."""
+    decoded = raw_page('{"id":"one","subject":"a\\ud83dz","to":["\\udc00@x"]}', '{"id":"two"}')
+    assert (decoded.rows[0].subject, decoded.rows[0].to) == ("a\ufffdz", ("\ufffd@x",))
+    assert decoded.bad == ()
+    msgspec.json.encode(decoded.rows)
+
+
+def test_bytes_that_are_not_utf8_are_replaced() -> None:
+    """As in a subject that its sender declared wrongly."""
+    decoded = rows.read_detections(page(b'{"success":true,"result":[{"id":"one","subject":"caf\xe9"}]}'))
+    assert decoded.rows[0].subject == "caf\ufffd"
+
+
+def test_long_strings_are_cut_once_at_ingest() -> None:
+    """A subject of 100 kB is mail like any other, only shorter."""
+    decoded = detections(row(1, subject="s" * 100_000, **{"from": "f" * 100_000}), row(2))
+    assert (len(decoded.rows[0].subject or ""), len(decoded.rows[0].sender or "")) == (10_000, 10_000)
+    assert (len(decoded.rows), decoded.bad) == (2, ())
+
+
+def test_nulls_are_empty_values() -> None:
+    """Every field that the contract lets be null may be null, and every optional one may be missing."""
+    names = [field.encode_name for field in msgspec.structs.fields(Detection)]
+    nulls = detections(dict.fromkeys(names) | {"id": "one"})
+    bare = detections({"id": "one"})
+    assert nulls.rows == bare.rows == (Detection(id="one"),)
+    assert (nulls.rows[0].validation, nulls.rows[0].properties) == (Validation(), Properties())
+
+
+def test_unknown_values_and_fields_pass() -> None:
+    """What the vendor adds tomorrow is kept where it is a value and ignored where it is a field."""
+    (message,) = detections(
+        row(1, final_disposition="QUISHING", delivery_status=["teleported"], new_field={"a": [1]})
+    ).rows
+    assert (message.final_disposition, message.delivery_status) == ("QUISHING", ("teleported",))
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", [{"completed_at": "nonsense"}], {"a": {}}])
+@pytest.mark.parametrize("name", ["ts", "action_log", "findings", "sent_date"])
+def test_deprecated_fields_are_not_read(name: str, value: Any) -> None:
+    """They are past their end of life: absent, null or absurd, they change nothing."""
+    assert detections(row(1, **{name: value})).rows == detections(row(1)).rows
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        ("2024-01-05T12:00:00Z", NOON),
+        ("2024-01-05T12:00:00", NOON),
+        ("2024-01-05T12:00:00+00:00", NOON),
+        ("2024-01-05T14:00:00+02:00", NOON),
+        ("2024-01-05T12:00:00.250Z", NOON + timedelta(milliseconds=250)),
+        ("2024-01-05T12:00:00.123456789Z", NOON + timedelta(microseconds=123457)),
+    ],
+)
+@pytest.mark.parametrize("poison", ["", '{"id":7}'], ids=["fast", "slow"])
+def test_times_are_aware_and_utc(text: str, expected: datetime, poison: str) -> None:
+    """A time without a zone is UTC, one with a zone is turned into it, on both ways through."""
+    listed = json.dumps({"id": "one", "scanned_at": text, "sent_at": text})
+    (message,) = raw_page(*[listed, poison][: 2 if poison else 1]).rows
+    assert (message.scanned_at, message.sent_at) == (expected, expected)
+    assert message.scanned_at is not None
+    assert message.scanned_at.tzinfo is UTC
+
+
+def test_a_clean_page_takes_the_fast_way() -> None:
+    """Also one with nulls; only an odd one pays for the slow way."""
+    nulls = row(2, to=None, validation=None, subject='he said "id": \'"final_disposition":\'')
+    assert decode_detections(envelope([row(1), nulls], next="c")) is not None
+    assert decode_detections(envelope([row(1), {"id": 7}])) is None
+
+
+MAYBE = st.none() | st.text(max_size=5)
+ROWS = st.fixed_dictionaries(
+    {"id": st.text(st.characters(codec="utf-8", exclude_characters="\ufffd"), min_size=1).filter(
+        lambda text: text not in {".", ".."}
+    )},
+    optional={
+        "subject": MAYBE,
+        "from": MAYBE,
+        "final_disposition": st.sampled_from(["NONE", "SPAM", "NEW", None]),
+        "to": st.none() | st.lists(st.text(max_size=5), max_size=3),
+        "is_quarantined": st.none() | st.booleans(),
+        "scanned_at": st.none()
+        | st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
+            lambda when: when.astimezone(timezone(timedelta(hours=3))).isoformat()
+        ),
+        "validation": st.none() | st.fixed_dictionaries({}, optional={"spf": MAYBE}),
+        "unknown": st.recursive(MAYBE | st.integers(), st.lists, max_leaves=5),
+    },
+)  # fmt: skip
+
+
+@given(st.lists(ROWS, max_size=5))
+def test_both_ways_read_the_same(listed: list[dict[str, Any]]) -> None:
+    """Speed never changes what a row says."""
+    body = envelope(listed, next="c")
+    fast, slow = decode_detections(body), rows.read_list(page(body), shapes.DETECTION)
+    assert slow.bad == ()
+    assert fast == (slow.rows, slow.next)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    """There is no body that raises anything but the one error."""
+    with contextlib.suppress(BadAnswer):
+        rows.read_detections(page(body))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON, st.sampled_from([shapes.REPORT, shapes.LOG_ENTRY, shapes.MOVE_ROW, shapes.SUBMISSION]))
+def test_any_row_is_good_or_bad(value: Any, shape: Any) -> None:
+    """There is no row that raises, in any resource."""
+    decoded = rows.read_list(page(envelope([value])), shape)
+    assert len(decoded.rows) + len(decoded.bad) == 1
+
+
+def test_poison_in_the_envelope_is_not_believed() -> None:
+    """A page that contradicts itself has no rows."""
+    for body in (
+        b'{"success":true,"success":true,"result":[]}',
+        b'{"success":true,"result":[],"result":[{"id":"one"}]}',
+        b'{"success":true,"result":[{"id":"one"}],"result":[]}',
+        b'{"success":true,"result":[],"result_info":{"next":"a","next":"b"}}',
+        b'{"success":true,"result":[],"result_info":{"count":NaN}}',
+        b'{"success":true,"result":[],"result_info":7}',
+    ):
+        with pytest.raises(BadAnswer):
+            rows.read_detections(page(body))
+
+
+def test_an_unreadable_write_is_a_lost_answer() -> None:
+    """The same bytes mean more where something may have been done."""
+    answer = Answer(investigate.MOVE, 200, b"{}", URL("http://127.0.0.1/"), 0.1)
+    with pytest.raises(AnswerLost):
+        rows.read_list(answer, shapes.MOVE_ROW)
+
+
+def test_a_report_finds_its_message_by_itself() -> None:
+    """A field `message` from outside never passes for the message that the worker has found."""
+    listed = [{"id": 1, "message": {"id": "forged"}}, {"id": 2, "message": "text", "fields": {"to": None}}]
+    decoded = rows.read_list(page(envelope(listed)), shapes.REPORT)
+    assert decoded.rows == (PhishReport(id=1), PhishReport(id=2))
