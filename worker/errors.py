@@ -31,7 +31,9 @@ class Transient(VendorError):
 class RateLimited(VendorError):
     """429: nothing was accepted; every request waits `retry_after` seconds (bounded; None where the vendor gave none)."""
 
-    def __init__(self, message: str, *, retry_after: float | None, status: int | None = 429, ray: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None, status: int | None = 429, ray: str | None = None
+    ) -> None:
         super().__init__(message, status=status, ray=ray)
         self.retry_after = retry_after
 
@@ -43,7 +45,9 @@ class Unauthorized(VendorError):
 class Refused(VendorError):
     """Another 4xx: nothing was accepted, and the same request will be refused again. `codes` are the API's codes."""
 
-    def __init__(self, message: str, *, status: int | None = None, ray: str | None = None, codes: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, ray: str | None = None, codes: tuple[int, ...] = ()
+    ) -> None:
         super().__init__(message, status=status, ray=ray)
         self.codes = codes
 

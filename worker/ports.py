@@ -38,6 +38,8 @@ class Observation:
     """`r` of the `Ratelimit` header: requests left in the vendor's window."""
     resets_in: float | None = None
     """`t` of the `Ratelimit` header: seconds until that window ends."""
+    server_time: float | None = None
+    """The `Date` header: the vendor's clock, seconds since the epoch."""
 
 
 class Gate(Protocol):
@@ -112,12 +114,12 @@ class Ledger(Protocol):
         """Reports that wait for their message, and since when (seconds since the epoch)."""
         ...
 
-    async def parked_events(self, most: int) -> list[Parked]:
-        """Events that playbooks could not decide, with their evidence."""
+    async def parked_for(self) -> list[tuple[str, str]]:
+        """The playbooks, with their versions, for which events are parked."""
         ...
 
-    async def unpark(self, rows: Sequence[Parked]) -> None:
-        """Forgets parked events that no playbook will ever ask for again."""
+    async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
+        """Events parked for one version of a playbook, with their evidence, oldest first."""
         ...
 
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
@@ -160,6 +162,10 @@ class Ledger(Protocol):
 
     async def due_read_backs(self, most: int) -> list[Item]:
         """Unknown actions whose read-back has fallen due."""
+        ...
+
+    async def unknown_with_date(self) -> list[str]:
+        """The ids of unknown actions that will be read back."""
         ...
 
     async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:

@@ -113,8 +113,6 @@ def _result(body: bytes, kind: type[K], missing: K | None = None) -> tuple[K, An
     if envelope.get("success") is not True:
         told = verdicts.describe(verdicts.api_errors(body))
         raise UnbelievableError(f"success is not true{told and f' ({told})'}")
-    if any(isinstance(value, Poison) for value in envelope.values()):
-        raise UnbelievableError("the envelope holds a key twice or a number that is none")
     result = envelope.get("result", missing)
     if not isinstance(result, kind):
         raise UnbelievableError(f"result is not a {kind.__name__}")

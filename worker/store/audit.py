@@ -90,14 +90,28 @@ def record_hash(row: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical([row[name] for name in _FIELDS])).hexdigest()
 
 
-def records(conn: Connection, account_id: str, **equal: str | None) -> Iterator[dict[str, Any]]:
-    """The account's records in order, streamed; `equal` narrows by action_id, message_id, plan_id, call_id, kind."""
+def records(
+    conn: Connection, account_id: str, *, last: int | None = None, **equal: str | None
+) -> Iterator[dict[str, Any]]:
+    """The account's records in order, streamed; `equal` narrows by action_id, message_id, plan_id, call_id, kind.
+
+    `last` keeps only that many, the newest.
+    """
     query = select(schema.audit).where(schema.audit.c.account_id == account_id).order_by(schema.audit.c.seq)
     for name, value in equal.items():
         if value is not None:
             query = query.where(schema.audit.c[name] == value)
+    if last is not None:
+        newest = query.order_by(None).order_by(schema.audit.c.seq.desc()).limit(last).subquery()
+        query = select(newest).order_by(newest.c.seq)
     for row in conn.execution_options(yield_per=1000).execute(query).mappings():
         yield dict(row)
+
+
+def accounts(conn: Connection) -> list[str]:
+    """Every account that has a chain or the head of one."""
+    found = set(conn.scalars(select(schema.audit.c.account_id).distinct()))
+    return sorted(found.union(conn.scalars(select(schema.audit_head.c.account_id))))
 
 
 def verify(conn: Connection, account_id: str) -> tuple[int, Broken | None]:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 
+from worker.model.ledger import Grant
 from worker.store import schema
 from worker.store.tools import put
 
 WINDOW = 300
-
-
-class Grant(NamedTuple):
-    """How many requests were granted, how many are used in the window, and when to ask again (seconds)."""
-
-    granted: int
-    used: int
-    wait: float
 
 
 def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int) -> Grant:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.ledger import BulkLane, Limits
 from worker.store import budget, flags, schema
 from worker.store.audit import Entry, append
 from worker.store.tools import chunks, from_json
@@ -23,24 +24,6 @@ ITEM_COLUMNS = [
         "cause", "source", "batch", "plan_id", "call_id",
     )
 ]  # fmt: skip
-
-
-class Lane(NamedTuple):
-    """Ready work that may share calls; `oldest` is when the first of it fell due."""
-
-    name: str
-    kind: str
-    target: str
-    waiting: int
-    oldest: float
-
-
-class Limits(NamedTuple):
-    """What a claim obeys: the mode's ceiling, the request budget and the lease in seconds."""
-
-    ceiling: Mode
-    budget: int
-    lease: float
 
 
 def item(row: Any) -> Item:
@@ -67,7 +50,7 @@ def item(row: Any) -> Item:
     )
 
 
-def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[Lane]:
+def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[BulkLane]:
     """Lanes with work that is due and allowed, the longest waiting first."""
     if ceiling is Mode.SHADOW or flags.paused(conn, account_id):
         return []
@@ -77,7 +60,7 @@ def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[
         .where(*_due(account_id, now, ceiling))
         .group_by(a.c.lane, a.c.kind, a.c.target)
     )
-    return sorted((Lane(*row) for row in conn.execute(query)), key=lambda lane: lane.oldest)
+    return sorted((BulkLane(*row) for row in conn.execute(query)), key=lambda lane: lane.oldest)
 
 
 def _due(account_id: str, now: float, ceiling: Mode) -> list[ColumnElement[bool]]:
@@ -109,7 +92,14 @@ def unverified(
 
 
 def claim(
-    conn: Connection, account_id: str, lane: Lane, now: float, limits: Limits, *, most: int, calls: int = 1
+    conn: Connection,
+    account_id: str,
+    lane: BulkLane,
+    now: float,
+    limits: Limits,
+    *,
+    most: int,
+    calls: int = 1,
 ) -> tuple[list[Call], float]:
     """Claims up to `calls` calls of at most `most` messages each: state, intent and tokens in one transaction.
 
@@ -160,7 +150,12 @@ def _group(rows: Sequence[Mapping[str, Any]], most: int) -> list[list[Mapping[st
 
 
 def _submit(
-    conn: Connection, account_id: str, lane: Lane, now: float, lease: float, rows: Sequence[Mapping[str, Any]]
+    conn: Connection,
+    account_id: str,
+    lane: BulkLane,
+    now: float,
+    lease: float,
+    rows: Sequence[Mapping[str, Any]],
 ) -> Call:
     a = schema.actions
     call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)
@@ -241,7 +236,7 @@ def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *,
         .where(
             a.c.id == bindparam("action"),
             a.c.call_id == call_id,
-            a.c.state.in_([State.SUBMITTED, State.UNKNOWN]),
+            a.c.state == State.SUBMITTED,
         )
         .values(
             state=bindparam("to_state"),

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
+from worker.model.ledger import Closed, Cursor
 from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.tools import chunks, put
 
 HOUR = 3600.0
-
-
-class Closed(NamedTuple):
-    """What the closing of a poll decided: its plans, and every action that is not ready, for the log."""
-
-    plans: tuple[ClosedPlan, ...]
-    set_aside: tuple[dict[str, Any], ...]
-    rows: int
-    new_events: int
-
-
-class Cursor(NamedTuple):
-    """How far a source has been read; times in seconds since the epoch."""
-
-    watermark: float
-    floor: float
-    swept_at: float
 
 
 def cursor(conn: Connection, account_id: str, source: str) -> Cursor | None:

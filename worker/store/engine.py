@@ -11,12 +11,13 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 
 from worker.errors import StoreError, UsageError
@@ -102,10 +103,13 @@ class Store:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             function, future, loop = job
+            began = time.monotonic()
             try:
                 result, error = transact(self.engine, function), None
             except BaseException as problem:  # noqa: BLE001 - whatever it is belongs to the caller
                 result, error = None, problem
+            if self._observe is not None:
+                self._observe(time.monotonic() - began)
             loop.call_soon_threadsafe(_settle, future, result, error)
 
 
@@ -114,12 +118,13 @@ def transact(engine: Engine, function: Callable[[Connection], T]) -> T:
     try:
         with engine.begin() as conn:
             return function(conn)
+    except (IntegrityError, ProgrammingError, DataError):
+        # These are our mistakes, not the database's condition: nobody should wait for them to pass.
+        raise
     except DBAPIError as error:
         if error.connection_invalidated:
             engine.dispose()
         raise StoreError(explain(error)) from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"database: {type(error).__name__}: {error}"[:300]) from error
 
 
 def explain(error: DBAPIError) -> str:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
+from worker.model.ledger import Pause
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.tools import from_json, put, to_json
 
 PAUSE = "pause"
 BLOCKED_UNTIL = "blocked_until"
-
-
-class Pause(NamedTuple):
-    """Why and since when (seconds since the epoch) nothing new is sent."""
-
-    reason: str
-    since: float
-    by: str
 
 
 def get(conn: Connection, account_id: str, name: str) -> Any:

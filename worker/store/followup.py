@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.calls import Item, Outcome
+from worker.model.ledger import Left, Look
 from worker.model.plans import Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.tools import chunks
-
-
-class Look(NamedTuple):
-    """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why."""
-
-    action_id: str
-    state: State
-    why: str = ""
 
 
 def apply_looks(
@@ -92,6 +85,15 @@ def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> 
         .limit(most)
     )
     return [item(row) for row in conn.execute(query).mappings()]
+
+
+def unknown_with_date(conn: Connection, account_id: str) -> list[str]:
+    """The ids of unknown actions that will be read back; the others are parked for a person."""
+    a = schema.actions
+    query = select(a.c.id).where(
+        a.c.account_id == account_id, a.c.state == State.UNKNOWN, a.c.due_at.is_not(None)
+    )
+    return list(conn.scalars(query))
 
 
 def settle_read_back(
@@ -182,16 +184,7 @@ def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceili
     return len(ids)
 
 
-class Open(NamedTuple):
-    """What is left to do: counts, and when the next of it falls due (seconds since the epoch, None for never)."""
-
-    ready: int
-    next_ready: float | None
-    unknown: int
-    next_read_back: float | None
-
-
-def left(conn: Connection, account_id: str, ceiling: Mode) -> Open:
+def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
     """Open work as the dispatcher and the reconciler see it."""
     a = schema.actions
     ready = [a.c.account_id == account_id, a.c.state == State.READY]
@@ -203,7 +196,7 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Open:
             a.c.account_id == account_id, a.c.state == State.UNKNOWN
         )
     ).one()
-    return Open(count, due, unknown, read_back)
+    return Left(count, due, unknown, read_back)
 
 
 def past_actions(

@@ -8,17 +8,18 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from worker.ids import new_id
 from worker.model.actions import UNSENT, State
 from worker.model.events import Detection
-from worker.model.plans import Decided, Poll, Sighting, Wish
+from worker.model.ledger import Parked
+from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting, Wish
 from worker.store import schema
 from worker.store.audit import Entry, append, entries_for
+from worker.store.waiting import event_key, unpark
 from worker.store.tools import chunks, put, put_new, to_json
 
-FRESH_SECONDS = 60.0
 DEFAULT_BATCH = 1000
 _encode = msgspec.json.Encoder().encode
 
@@ -57,25 +58,27 @@ def record(
     decided: Sequence[Decided],
     *,
     rows: int,
+    read_at: float | None,
     keep_all: bool = False,
     batch: int = DEFAULT_BATCH,
 ) -> list[dict[str, Any]]:
     """Commits one page: seen-keys, evidence, decisions and the actions of the open plan, and the audit of it all.
 
-    `sightings` are the page's unseen events, `rows` how many rows it showed. Returns the unsent actions that a
-    changed verdict replaced.
+    `sightings` are the page's unseen events, `rows` how many rows it showed, `read_at` when the vendor showed them
+    (None where they are old). Returns the unsent actions that a changed verdict replaced.
     """
     _open(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
     _see(conn, account_id, now, sightings)
     digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all)
     _park(conn, account_id, now, decided)
+    _stop_waiting(conn, account_id, sightings)
     entries = entries_for("superseded", replaced)
     actions: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
     for one in decided:
         for wish in one.wishes:
-            row = _action_row(account_id, poll, now, one.sighting, wish, batch)
+            row = _action_row(account_id, poll, now, one.sighting, wish, batch, read_at)
             actions.append(row)
             votes.extend(_vote_rows(row, poll, now, wish))
             entries.append(_decision_entry(row, wish, digests[one.sighting.key]))
@@ -203,14 +206,26 @@ def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decid
     put(conn, schema.parked, rows)
 
 
-def event_key(account_id: str, sighting: Sighting) -> dict[str, Any]:
-    """The identity of an event as columns."""
-    return {
-        "account_id": account_id,
-        "source": sighting.source,
-        "key": sighting.key,
-        "revision": sighting.revision,
-    }
+def _stop_waiting(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> None:
+    table = schema.waiting
+    for part in chunks(one for one in sightings if one.source == PHISHGUARD):
+        conn.execute(
+            delete(table).where(table.c.account_id == account_id, table.c.key.in_([one.key for one in part]))
+        )
+
+
+def redecide(
+    conn: Connection,
+    account_id: str,
+    poll: Poll,
+    now: float,
+    rows: Sequence[Parked],
+    decided: Sequence[Decided],
+    batch: int,
+) -> None:
+    """Records the decisions on parked events that a new version of their playbook has decided again."""
+    unpark(conn, account_id, rows)
+    record(conn, account_id, poll, now, (), decided, rows=0, read_at=None, batch=batch)
 
 
 def plan_id(poll: Poll, playbook: str) -> str:
@@ -219,7 +234,13 @@ def plan_id(poll: Poll, playbook: str) -> str:
 
 
 def _action_row(
-    account_id: str, poll: Poll, now: float, sighting: Sighting, wish: Wish, batch: int
+    account_id: str,
+    poll: Poll,
+    now: float,
+    sighting: Sighting,
+    wish: Wish,
+    batch: int,
+    read_at: float | None,
 ) -> dict[str, Any]:
     message: Detection = wish.action.message
     action = wish.action
@@ -253,7 +274,7 @@ def _action_row(
         "reason": action.reason,
         "lane": lane_of(action.kind, action.target),
         "batch": batch,
-        "verified_at": now if _needs_no_look(action.kind, message) else None,
+        "verified_at": read_at if _needs_no_look(action.kind, message) else None,
         "created_at": now,
         "updated_at": now,
     }

@@ -26,7 +26,7 @@ def approve(conn: Connection, account_id: str, ids: list[str], by: str, now: flo
 
 
 def reject(conn: Connection, account_id: str, ids: list[str], by: str, now: float) -> list[Verdict]:
-    """Held or ready actions are dropped for good; the same wish will not come back."""
+    """Held, ready or unknown actions are dropped for good; the same wish will not come back."""
     return [_reject(conn, account_id, one, by, now, "rejected by a person") for one in ids]
 
 
@@ -112,8 +112,8 @@ def _reject(conn: Connection, account_id: str, action_id: str, by: str, now: flo
     row = _row(conn, account_id, action_id)
     if row is None:
         return _missing(action_id)
-    if row["state"] not in (State.HELD, State.READY):
-        return Verdict(action_id, False, f"is {row['state']}, only held and ready actions can be rejected")
+    if row["state"] not in (State.HELD, State.READY, State.UNKNOWN):
+        return Verdict(action_id, False, f"is {row['state']}, only held, ready and unknown actions can be rejected")
     _change(conn, row, "rejected", by, now, state=State.REJECTED, due_at=None, error=why)
     return Verdict(action_id, True, "rejected")
 

@@ -1,0 +1,23 @@
+"""`worker` and `python -m worker`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Runs the command line; errors become one line on stderr and an exit code."""
+    from worker.cli import run_cli  # noqa: PLC0415 - an import error of a half-installed program is also reported
+
+    code = run_cli()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader left early, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

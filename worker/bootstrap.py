@@ -1,0 +1,127 @@
+"""The composition root: the only place that knows every concrete class. Settings in, a service out."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from worker.budget import RequestBudget
+from worker.clock import SystemClock
+from worker.cloudflare import Cloudflare
+from worker.dispatcher import Dispatcher, DispatchOptions
+from worker.errors import StoreError, UsageError
+from worker.executors import executors
+from worker.intake import Intake
+from worker.ops.health import HealthServer
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.playbooks.loader import Catalogue, load
+from worker.pollers.detections import DetectionSource
+from worker.pollers.phishguard import PhishGuardSource
+from worker.pollers.poller import Poller
+from worker.pollers.windows import Reach
+from worker.reconciler import Reconciler
+from worker.service import Parts, Service, Timing
+from worker.settings import Settings
+from worker.store.engine import Store, sqlite_engine, sqlite_path, transact
+from worker.store.ledger import StoreLedger
+from worker.store.migrate import migrate
+
+log = get_logger()
+
+HTTP_TIMEOUT = 30.0
+
+
+def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
+    """The service on its database, migrated; `listen` also serves health and metrics. UsageError names the remedy."""
+    account, token = settings.account(), settings.token()
+    catalogue = load_playbooks(settings.worker_rules_dir)
+    clock = SystemClock()
+    metrics = Metrics(version=program_version())
+    store = open_store(settings, metrics)
+    ledger = StoreLedger(store, account, clock, settings.worker_move_batch)
+    budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
+    cloudflare = Cloudflare(
+        base_url=settings.cloudflare_base_url, account_id=account, token=token, gate=budget, timeout=HTTP_TIMEOUT
+    )
+    carry_out = executors(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
+    intake = Intake(
+        ledger,
+        catalogue,
+        settings.ceilings,
+        clock,
+        metrics,
+        wake=lambda: dispatcher.wake(),
+        keep_all=settings.worker_keep_events == "all",
+    )
+    options = DispatchOptions(
+        settings.ceilings, settings.worker_request_budget, settings.worker_read_back_delay, HTTP_TIMEOUT
+    )
+    dispatcher = Dispatcher(
+        ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
+    )
+    reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
+    pollers = [
+        Poller(
+            source, intake, ledger, budget, clock, metrics, reach=reach, interval=settings.worker_poll_interval
+        )
+        for source in (DetectionSource(cloudflare, clock), PhishGuardSource(cloudflare, ledger, clock))
+    ]
+    parts = Parts(
+        catalogue=catalogue,
+        ceilings=settings.ceilings,
+        ledger=ledger,
+        cloudflare=cloudflare,
+        executors=carry_out,
+        budget=budget,
+        intake=intake,
+        pollers=pollers,
+        dispatcher=dispatcher,
+        reconciler=Reconciler(ledger, carry_out, clock, metrics, settings.worker_read_back_delay),
+        metrics=metrics,
+        clock=clock,
+        timing=Timing(
+            settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
+        ),
+    )
+    service = Service(parts)
+    if listen:
+        parts.health = HealthServer(
+            settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
+        )
+    return service, store
+
+
+def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
+    """The database, migrated and with its writer thread. UsageError where it cannot be used as it is."""
+    engine = sqlite_engine(sqlite_path(settings.database_url))
+    try:
+        if transact(engine, migrate):
+            log.info("store.migrated")
+    except StoreError as error:
+        engine.dispose()
+        raise UsageError(f"WORKER_DATABASE_URL: {error}") from error
+    store = Store(engine, metrics.commit if metrics else None)
+    store.start()
+    return store
+
+
+def load_playbooks(directory: Path) -> Catalogue:
+    """The playbooks, each refused file named in the log. UsageError where not a single one can be used."""
+    catalogue = load(directory)
+    for problem in catalogue.problems:
+        log.error("playbook.refused", file=f"{problem.path}:{problem.line}", playbook=problem.playbook, reason=str(problem))
+    if not catalogue.playbooks:
+        why = str(catalogue.problems[0]) if catalogue.problems else "it holds no playbook"
+        raise UsageError(f"WORKER_RULES_DIR: no playbook could be loaded from {directory}: {why}")
+    for playbook in catalogue.playbooks:
+        log.debug("playbook.loaded", playbook=playbook.id, playbook_version=playbook.version, mode=playbook.mode)
+    return catalogue
+
+
+def program_version() -> str:
+    """This program's version, `unknown` where it is not installed."""
+    try:
+        return version("email-security-worker")
+    except PackageNotFoundError:
+        return "unknown"

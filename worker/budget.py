@@ -1,0 +1,108 @@
+"""Requests are the currency: what may be sent now, over pollers and actions, and when nothing may be.
+
+Actions come first: polls and enrichment may use only a share of the budget. A 429 stops everything, also over a
+restart. The vendor's own `Ratelimit` headers are obeyed where they are stricter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from worker.clock import Clock
+from worker.errors import StoreError
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.ports import Lane, Ledger, Observation
+
+log = get_logger()
+
+SHARES = {Lane.ACTION: 1.0, Lane.READ_BACK: 0.95, Lane.POLL: 0.85, Lane.ENRICH: 0.6}
+TOO_MANY = 429
+FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
+"""Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
+LOW, ENOUGH = 0.9, 0.75
+LONGEST_WAIT = 5.0
+
+
+class RequestBudget:
+    """Implements `ports.Budget` on the ledger's sliding window."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, metrics: Metrics, limit: int) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._metrics = metrics
+        self.limit = limit
+        self._blocked_until = 0.0
+        self._dry_until = 0.0
+        self._refusals = 0
+        self._used = 0
+        self._low = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def restore(self) -> None:
+        """Takes up a 429 that was in force when the worker stopped."""
+        wait = min(await self._ledger.blocked_until() - self._clock.now(), LONGEST_BLOCK)
+        if wait > 0:
+            self._blocked_until = self._clock.monotonic() + wait
+
+    async def admit(self, lane: Lane) -> None:
+        limit = max(1, int(self.limit * SHARES[lane]))
+        while True:
+            wait = self._blocked_until - self._clock.monotonic()
+            if wait <= 0:
+                grant = await self._ledger.take_budget(limit)
+                self._note_used(grant.used)
+                if grant.granted:
+                    return
+                wait = grant.wait
+            await self._clock.sleep(min(wait, LONGEST_WAIT))
+
+    def observe(self, seen: Observation) -> None:
+        self._metrics.request(seen.endpoint, seen.status, seen.seconds)
+        if seen.status == TOO_MANY:
+            self._refusals += 1
+            self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** (self._refusals - 1), LONGEST_BLOCK))
+        elif seen.status is not None:
+            if self._refusals:
+                log.info("rate.resumed")
+            self._refusals = 0
+            if seen.remaining is not None and seen.remaining <= 0 and seen.resets_in:
+                self._block(min(seen.resets_in, LONGEST_BLOCK))
+
+    def blocked_for(self) -> float:
+        return max(0.0, max(self._blocked_until, self._dry_until) - self._clock.monotonic())
+
+    def exhausted(self, wait: float) -> None:
+        self._note_used(self.limit)
+        self._dry_until = self._clock.monotonic() + min(wait, LONGEST_WAIT)
+
+    def pressure(self) -> float:
+        return min(1.0, self._used / self.limit)
+
+    def _block(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        if until <= self._blocked_until:
+            return
+        self._blocked_until = until
+        self._metrics.rate_limited(seconds)
+        log.warning("rate.limited", seconds=round(seconds, 3))
+        task = asyncio.create_task(self._remember(self._clock.now() + seconds))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _remember(self, until: float) -> None:
+        try:
+            await self._ledger.block_until(until)
+        except StoreError:
+            # The pause itself is in force; only a restart would forget it.
+            log.warning("store.unavailable", reason="a 429 could not be written down")
+
+    def _note_used(self, used: int) -> None:
+        self._used = used
+        self._metrics.budget(used, self.limit)
+        share = used / self.limit
+        if share >= LOW and not self._low:
+            self._low = True
+            log.warning("budget.low", used=used, limit=self.limit)
+        elif share < ENOUGH:
+            self._low = False

@@ -1,0 +1,76 @@
+"""The commands: thin, each in its own module; what goes wrong becomes one line and an exit code.
+
+0 done, 1 a problem was found or the work failed, 2 wrong settings or usage, 3 `run --once` left dead or unknown
+actions.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from worker.cli import actions, audit, check, doctor, pause, run, simulate, status
+from worker.errors import StoreError, UsageError, WorkerError
+from worker.ops.text import safe
+
+EXIT_PROBLEM, EXIT_USAGE = 1, 2
+
+app = typer.Typer(
+    name="worker",
+    help="Automation worker for Cloudflare Email Security: poll, match, act, audit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("status")(status.status)
+app.add_typer(actions.app, name="actions")
+app.command("pause")(pause.pause)
+app.command("resume")(pause.resume)
+app.add_typer(audit.app, name="audit")
+app.command("doctor")(doctor.doctor)
+app.command("simulator")(simulate.simulator)
+
+
+@app.callback()
+def _root() -> None:
+    """Automation worker for Cloudflare Email Security: poll, match, act, audit."""
+
+
+def run_cli(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    try:
+        result = app(args=arguments, standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        return 130
+    except UsageError as error:
+        return _fail(str(error), EXIT_USAGE)
+    except StoreError as error:
+        return _fail(str(error), EXIT_PROBLEM)
+    except WorkerError as error:
+        return _fail(f"{type(error).__name__}: {error}", EXIT_PROBLEM)
+    except typer.TyperException as error:
+        return _show(error)
+    except BrokenPipeError:
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _show(error: typer.TyperException) -> int:
+    """Wrong arguments, in typer's own words."""
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+    else:
+        _fail(str(error), EXIT_USAGE)
+    return int(getattr(error, "exit_code", EXIT_USAGE))
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"worker: {safe(message, 2000)}\n")
+    return code

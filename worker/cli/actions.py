@@ -1,0 +1,110 @@
+"""`worker actions`: the ledger of actions, and what a person decides about them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from worker.cli.common import Database, Json, database, person, print_json, print_json_array, print_table, say
+from worker.errors import UsageError
+from worker.model.actions import State
+from worker.store import queries, reviews
+
+app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of actions.")]
+SHOWN = tuple(str(state) for state in State if state is not State.OPEN)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option(help="Only this state: " + ", ".join(SHOWN) + ".")] = None,
+    playbook: Annotated[str | None, typer.Option(help="Only actions that this playbook wanted.")] = None,
+    message: Annotated[str | None, typer.Option(help="Only actions on this message (investigate id).")] = None,
+    plan: Annotated[str | None, typer.Option(help="Only actions of this plan.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
+    json_: Json = False,
+) -> None:
+    """Lists actions, newest first: what, for which message, by which playbook, and why it stands where it stands."""
+    if state is not None and state not in SHOWN:
+        raise UsageError(f"--state: {state!r} is no state; choose one of {', '.join(SHOWN)}")
+    with database() as db, db.stream() as conn:
+        rows = queries.actions(
+            conn, db.account_id, state=state, playbook=playbook, message_id=message, plan_id=plan, limit=limit
+        )
+        if json_:
+            print_json_array(rows)
+            return
+        columns = ("id", "state", "kind", "target", "playbook", "mode", "attempts", "message_id", "updated_at")
+        print_table(
+            [*(name.upper() for name in columns), "WHY"],
+            ([*(_cell(row, name) for name in columns), row["error"] or row["reason"]] for row in rows),
+        )
+
+
+@app.command("show")
+def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = False) -> None:
+    """Everything about one action: what, why, on which evidence, every step since, and whether it can be undone."""
+    with database() as db:
+        data = db.run(queries.action_detail, action_id)
+    if data is None:
+        raise UsageError(f"{action_id}: no such action; see `worker actions list`")
+    if json_:
+        print_json(data)
+        return
+    for name in ("id", "state", "error", "kind", "params", "reason", "message_id", "mode", "plan_id", "call_id"):
+        say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
+    for name in ("attempts", "created_at", "updated_at", "submitted_at", "approved_at", "approved_by", "held_until"):
+        say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
+    for vote in data["playbooks"]:
+        say(f"playbook     {vote['playbook']} version {vote['playbook_version']}, mode {vote['mode']}")
+    say("history")
+    for step in data["history"]:
+        say(f"  {step['at']}  #{step['seq']} {step['kind']}  {step['body']}")
+    say("evidence")
+    for name, value in (data["evidence"] or {}).items():
+        say(f"  {name:<26} {value}")
+
+
+@app.command("approve")
+def approve(ids: Ids, json_: Json = False) -> None:
+    """Lets held actions go out: lifts caps for exactly these, never a pause or WORKER_MODE."""
+    _review(json_, lambda db: db.run(reviews.approve, ids, person(), time.time()))
+
+
+@app.command("reject")
+def reject(ids: Ids, json_: Json = False) -> None:
+    """Drops held or ready actions; the same wish for the same message does not come back."""
+    _review(json_, lambda db: db.run(reviews.reject, ids, person(), time.time()))
+
+
+@app.command("retry")
+def retry(
+    ids: Ids,
+    i_checked: Annotated[
+        bool, typer.Option("--i-checked", help="You looked: the unknown action had no effect.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Tries failed and dead actions again; unknown ones only with --i-checked."""
+    _review(json_, lambda db: db.run(reviews.retry, ids, person(), time.time(), checked=i_checked))
+
+
+def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) -> None:  # noqa: FBT001 - passed through
+    with database() as db:
+        verdicts = decide(db)
+    if json_:
+        print_json([{"id": one.action_id, "ok": one.ok, "message": one.message} for one in verdicts])
+    else:
+        for one in verdicts:
+            say(f"{one.action_id}: {one.message}")
+    raise typer.Exit(0 if all(one.ok for one in verdicts) else 1)
+
+
+def _cell(row: dict[str, Any], name: str) -> Any:
+    if name == "target":
+        return next(iter(row["params"].values()), "-")
+    return row[name]

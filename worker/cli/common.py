@@ -1,0 +1,114 @@
+"""What commands share: the database beside a running daemon, plain output, JSON."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from worker import settings as settings_module
+from worker.errors import StoreError, UsageError
+from worker.ops.text import safe
+from worker.settings import Settings
+from worker.store import queries
+from worker.store.engine import Connection, Engine, sqlite_engine, sqlite_path, transact
+from worker.store.migrate import HEAD, migrate, revision
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+class Database:
+    """The ledger as a command sees it: short transactions on the daemon's file, for one account."""
+
+    def __init__(self, engine: Engine, settings: Settings, account_id: str) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.account_id = account_id
+
+    def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Runs a store function with this account in one transaction."""
+        return transact(self.engine, lambda conn: function(conn, self.account_id, *args, **kwargs))
+
+    @contextmanager
+    def stream(self) -> Iterator[Connection]:
+        """A connection whose rows are read one by one."""
+        with self.engine.connect() as conn:
+            yield conn
+
+
+@contextmanager
+def database(*, create: bool = False) -> Iterator[Database]:
+    """Opens the database of WORKER_DATABASE_URL. UsageError where there is none yet, unless `create`."""
+    settings = settings_module.load()
+    path = sqlite_path(settings.database_url)
+    if not create and not path.exists():
+        raise UsageError(
+            f"WORKER_DATABASE_URL: there is no database at {path} yet; start `worker run`, "
+            "or name the one that it uses, for example WORKER_DATABASE_URL=sqlite:///var/worker.db"
+        )
+    engine = sqlite_engine(path)
+    try:
+        current = transact(engine, revision)
+        if current != HEAD:
+            transact(engine, migrate)
+        yield Database(engine, settings, _account(engine, settings))
+    except StoreError as error:
+        raise StoreError(f"WORKER_DATABASE_URL: {error}") from error
+    finally:
+        engine.dispose()
+
+
+def _account(engine: Engine, settings: Settings) -> str:
+    if settings.cloudflare_account_id is not None:
+        return settings.cloudflare_account_id
+    known = transact(engine, queries.accounts)
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise UsageError(f"CLOUDFLARE_ACCOUNT_ID: the database holds several accounts; set one of {', '.join(known)}")
+    raise settings_module.missing("cloudflare_account_id")
+
+
+def person() -> str:
+    """Who gives the command, for the audit log."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def print_json(value: Any) -> None:
+    """One JSON value, ASCII only, so that no text from mail can move a terminal."""
+    sys.stdout.write(json.dumps(value, indent=2, sort_keys=False) + "\n")
+
+
+def print_json_array(rows: Iterable[Any]) -> None:
+    """A JSON array, written as its rows come."""
+    sys.stdout.write("[")
+    separator = "\n"
+    for row in rows:
+        sys.stdout.write(separator + json.dumps(row))
+        separator = ",\n"
+    sys.stdout.write("\n]\n" if separator == ",\n" else "]\n")
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Aligned columns, never wrapped or cut; text from mail is escaped."""
+    cells = [list(header), *([safe(str("" if cell is None else cell), 10_000) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write(text.rstrip() + "\n")
+
+
+def say(text: str) -> None:
+    """One line on stdout, escaped."""
+    sys.stdout.write(safe(text, 10_000) + "\n")

@@ -1,0 +1,125 @@
+"""`worker doctor`: token, permissions, clock, database, rules; one line each with a remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import typer
+
+from worker import settings as settings_module
+from worker.cli.common import Json, print_json, say
+from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
+from worker.settings import Settings
+from worker.store.engine import sqlite_engine, sqlite_path, transact
+from worker.store.migrate import HEAD, revision
+
+SKEW_SECONDS = 30.0
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+def doctor(json_: Json = False) -> None:
+    """Checks token, permissions, clock skew, database and rules; sends no mutating request. Exit code 1 on a problem."""
+    settings = settings_module.load()
+    findings = [
+        _database(settings),
+        _rules(settings),
+        *asyncio.run(_vendor(settings)),
+    ]
+    if json_:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            say(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name:<12} {finding.message}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _database(settings: Settings) -> Finding:
+    try:
+        path = sqlite_path(settings.database_url)
+        if not path.exists():
+            return Finding("database", True, f"{path} does not exist yet; `worker run` makes it")
+        engine = sqlite_engine(path)
+        try:
+            current = transact(engine, revision)
+        finally:
+            engine.dispose()
+    except (StoreError, UsageError) as error:
+        return Finding("database", False, str(error))
+    if current not in (HEAD, None):
+        return Finding("database", False, f"revision {current}, this program knows {HEAD}; start the newer version")
+    return Finding("database", True, f"{path}, revision {current or 'none'}")
+
+
+def _rules(settings: Settings) -> Finding:
+    from worker.playbooks.checking import check  # noqa: PLC0415
+
+    report = check(settings.worker_rules_dir)
+    if report.problems:
+        return Finding("rules", False, f"{len(report.problems)} problems, the first: {report.problems[0]}")
+    return Finding("rules", True, f"{len(report.catalogue.playbooks)} playbooks in {settings.worker_rules_dir}")
+
+
+async def _vendor(settings: Settings) -> list[Finding]:
+    from worker.cloudflare import Cloudflare  # noqa: PLC0415
+    from worker.cli.gate import Ungated  # noqa: PLC0415
+    from worker.ports import Lane  # noqa: PLC0415
+
+    gate = Ungated()
+    cloudflare = Cloudflare(
+        base_url=settings.cloudflare_base_url, account_id=settings.account(), token=settings.token(), gate=gate, timeout=15
+    )
+    now = datetime.now(UTC)
+    async with cloudflare:
+        token = await _try("token", lambda: cloudflare.tokens.verify(lane=Lane.POLL), "is active")
+        read = await _try(
+            "read",
+            lambda: cloudflare.investigate.list(
+                start=now - timedelta(hours=1), end=now, per_page=1, detections_only=True, lane=Lane.POLL
+            ),
+            "the token may read detections",
+        )
+        reports = await _try(
+            "phishguard",
+            lambda: cloudflare.phishguard.reports(
+                start=now - timedelta(hours=1), end=now, page=1, per_page=1, lane=Lane.POLL
+            ),
+            "the token may read PhishGuard reports",
+        )
+    write = Finding(
+        "write",
+        True,
+        "not tried: acting needs `Cloud Email Security: Write`; a token without it is told as auth.refused",
+    )
+    return [token, read, reports, write, _clock(gate.server_time)]
+
+
+async def _try(name: str, ask: Callable[[], Awaitable[object]], good: str) -> Finding:
+    try:
+        await ask()
+    except Unauthorized as error:
+        return Finding(name, False, f"{error}; make a token with `Cloud Email Security: Write` for this account")
+    except RateLimited as error:
+        return Finding(name, False, f"{error}; wait, or lower WORKER_REQUEST_BUDGET")
+    except VendorError as error:
+        return Finding(name, False, f"{type(error).__name__}: {error}; check CLOUDFLARE_BASE_URL and the network")
+    return Finding(name, True, good)
+
+
+def _clock(server_time: float | None) -> Finding:
+    if server_time is None:
+        return Finding("clock", True, "the vendor told no time")
+    skew = time.time() - server_time
+    if abs(skew) > SKEW_SECONDS:
+        return Finding("clock", False, f"{skew:+.0f} s against the vendor; run an NTP client on this host")
+    return Finding("clock", True, f"{skew:+.0f} s against the vendor")

@@ -1,0 +1,70 @@
+"""`worker run`: the daemon, or one round of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Annotated
+
+import typer
+
+from worker import settings as settings_module
+from worker.errors import UsageError
+from worker.ops import logs
+from worker.settings import Settings
+from worker.store.engine import sqlite_path
+from worker.store.lock import acquire
+
+
+def run(
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll every source once, work off what is open, then exit.")
+    ] = False,
+) -> None:
+    """The daemon: polls, decides, acts. SIGTERM drains and exits 0; a second signal ends at once.
+
+    With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read.
+    """
+    settings = settings_module.load()
+    token = settings.token()
+    settings.account()
+    logs.configure(
+        format=settings.worker_log_format,  # type: ignore[arg-type] - validated by the settings
+        level=settings.worker_log_level,  # type: ignore[arg-type]
+        secrets=[token()],
+    )
+    lock = acquire(sqlite_path(settings.database_url))
+    try:
+        code = _run(settings, once=once)
+    finally:
+        lock.close()
+    raise typer.Exit(code)
+
+
+def _run(settings: Settings, *, once: bool) -> int:
+    from worker.bootstrap import build  # noqa: PLC0415 - wrong settings are told before anything heavy loads
+
+    service, store = build(settings, listen=not once)
+    # What is loaded now stays: the collector need not look at it again.
+    gc.freeze()
+
+    async def main() -> int:
+        try:
+            return await (service.run_once() if once else service.run())
+        finally:
+            await service.close()
+            await store.close()
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(main())
+    except* UsageError as group:
+        raise group.exceptions[0] from None
+
+
+def _loop_factory() -> object:
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,68 @@
+"""`worker status`: where the worker stands."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+from worker.cli.common import Database, Json, database, print_json, print_table, say
+from worker.clock import iso
+from worker.store import budget, closing, flags, queries
+from worker.store.engine import Connection, sqlite_path
+from worker.store.lock import holder
+
+
+def status(json_: Json = False) -> None:
+    """Sources and their lag, request budget, actions by state, mode, paused or not."""
+    with database() as db:
+        data = _collect(db)
+    if json_:
+        print_json(data)
+        return
+    pause = data["pause"]
+    say(f"account   {data['account_id']}")
+    say(f"daemon    {'process ' + str(data['daemon_pid']) if data['daemon_pid'] else 'not running'}")
+    say(f"mode      {data['mode']}")
+    say(f"paused    {'yes: ' + pause['reason'] + ' (since ' + pause['since'] + ', by ' + pause['by'] + ')' if pause else 'no'}")
+    say(f"budget    {data['budget']['used']} of {data['budget']['limit']} requests in 300 s")
+    say(f"cap       {data['actions_last_hour']} of {data['cap_per_hour']} actions in the last hour")
+    if data["blocked_until"]:
+        say(f"blocked   by the vendor until {data['blocked_until']}")
+    say("")
+    print_table(
+        ("SOURCE", "WATERMARK", "LAG_SECONDS", "SWEPT_AT"),
+        [(one["source"], one["watermark"], one["lag_seconds"], one["swept_at"]) for one in data["sources"]],
+    )
+    say("")
+    print_table(("STATE", "ACTIONS"), data["actions"].items())
+    for one in data["parked"]:
+        say(f"parked    {one['events']} events for {one['playbook']}: {one['error']}")
+    if data["quarantined"]:
+        say(f"quarantined rows: {data['quarantined']}")
+
+
+def _collect(db: Database) -> dict[str, Any]:
+    def read(conn: Connection, account_id: str) -> dict[str, Any]:
+        now = time.time()
+        pause = flags.paused(conn, account_id)
+        blocked = flags.blocked_until(conn, account_id)
+        _, last_hour = closing.usage(conn, account_id, now)
+        return {
+            "account_id": account_id,
+            "mode": db.settings.worker_mode,
+            "paused": pause is not None,
+            "pause": {**pause._asdict(), "since": iso(pause.since)} if pause else None,
+            "blocked_until": iso(blocked) if blocked > now else None,
+            "budget": {"used": budget.used(conn, account_id, now), "limit": db.settings.worker_request_budget},
+            "actions_last_hour": last_hour,
+            "cap_per_hour": db.settings.worker_cap_per_hour,
+            "sources": queries.sources(conn, account_id, now),
+            "actions": queries.counts(conn, account_id),
+            "parked": queries.parked(conn, account_id),
+            **queries.totals(conn, account_id),
+        }
+
+    data = db.run(read)
+    data["daemon_pid"] = holder(sqlite_path(db.settings.database_url))
+    return data

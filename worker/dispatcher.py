@@ -1,0 +1,272 @@
+"""Ready actions go out: look before acting, claim, send once, settle. Nothing here decides what should be done.
+
+One task a lane at a time, so that work which falls due while a call is in flight shares the next one; a deep
+queue is given more calls at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from worker.clock import Clock
+from worker.cloudflare import Cloudflare
+from worker.errors import StoreError, Unauthorized, VendorError
+from worker.executors.base import AUTH_SECONDS, Executor, from_error, not_sent
+from worker.looks import look
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item
+from worker.model.events import Detection
+from worker.model.ledger import BulkLane, Limits
+from worker.model.plans import Ceilings
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.ports import Budget, Ledger
+
+log = get_logger()
+
+IDLE_SECONDS = 1.0
+"""How often the ledger is asked for work that another process made ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchOptions:
+    """The operator's choices that concern acting. Times in seconds."""
+
+    ceilings: Ceilings
+    budget: int
+    read_back_delay: float
+    http_timeout: float
+
+    @property
+    def lease(self) -> float:
+        """How long a claim is good for; it is not sent in the last two time-outs of it."""
+        return 4 * self.http_timeout
+
+
+class Dispatcher:
+    """Sends what is ready. `redecide` is given rows whose verdict has changed since the decision."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        cloudflare: Cloudflare,
+        executors: dict[str, Executor],
+        budget: Budget,
+        clock: Clock,
+        metrics: Metrics,
+        options: DispatchOptions,
+        redecide: Callable[[Sequence[Detection]], Awaitable[None]],
+        token: Callable[[], str],
+    ) -> None:
+        self._ledger = ledger
+        self._cloudflare = cloudflare
+        self._executors = executors
+        self._budget = budget
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options
+        self._redecide = redecide
+        self._token = token
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._refused: dict[str, tuple[str, float]] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self.storage_ok = True
+
+    def wake(self) -> None:
+        """There may be something to send."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """No new claim from here on; `run` returns when what is in flight is settled."""
+        self._stopping = True
+        self._wake.set()
+
+    @property
+    def in_flight(self) -> list[str]:
+        """The lanes that are being worked on."""
+        return sorted(self._busy)
+
+    async def run(self) -> None:
+        """Works until `stop`."""
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self.step()
+                await self._nap()
+            await self.settled()
+        finally:
+            # Only a drain that took too long gets here with work in flight: it is read back after the next start.
+            for task in self._busy.values():
+                task.cancel()
+
+    async def step(self) -> bool:
+        """Starts work on every lane that is due and idle; True where something is in flight."""
+        try:
+            lanes = await self._ledger.lanes(self._options.ceilings.mode)
+        except StoreError as error:
+            self._storage_failed(error)
+            return bool(self._busy)
+        self._storage_recovered()
+        if self._budget.blocked_for() > 0:
+            return bool(self._busy)
+        for lane in lanes:
+            if lane.name not in self._busy and not self._stopping and self._may_send(lane.kind):
+                task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
+                self._busy[lane.name] = task
+                task.add_done_callback(lambda _, name=lane.name: self._finished(name))
+        return bool(self._busy)
+
+    async def settled(self) -> None:
+        """Waits until nothing is in flight."""
+        while self._busy:
+            await asyncio.wait(list(self._busy.values()))
+            await asyncio.sleep(0)
+
+    def blocked_for_auth(self) -> bool:
+        """Whether some kind of action waits for a token that is accepted."""
+        return any(not self._may_send(kind) for kind in list(self._refused))
+
+    async def _nap(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _finished(self, lane: str) -> None:
+        task = self._busy.pop(lane)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, StoreError):
+                self._storage_failed(error)
+            else:
+                log.error("task.failed", task=f"lane {lane}", exc_info=error)
+        self._wake.set()
+
+    async def _work(self, lane: BulkLane) -> None:
+        executor = self._executors.get(lane.kind)
+        if executor is None:
+            return
+        if not await self._look(lane, executor):
+            return
+        limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
+        deep = lane.waiting > executor.most
+        calls, wait = await self._ledger.claim(
+            lane, limits, most=executor.most, calls=executor.parallel if deep else 1
+        )
+        if wait:
+            self._budget.exhausted(wait)
+            return
+        await asyncio.gather(*(self._send(executor, call) for call in calls))
+
+    async def _look(self, lane: BulkLane, executor: Executor) -> bool:
+        """Reads again what was seen too long ago; False where the lane has to wait."""
+        most = executor.most * executor.parallel
+        items = await self._ledger.unverified(lane, self._options.ceilings.mode, most)
+        if not items:
+            return True
+        try:
+            looked = await look(items, executor, self._cloudflare, self._clock)
+        except VendorError as error:
+            self._note_auth(lane.kind, error)
+            log.warning(
+                "state.refresh_failed", kind=lane.kind, target=lane.target, count=len(items), error=error
+            )
+            await self._clock.sleep(IDLE_SECONDS)
+            return False
+        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks)
+        log.info("state.refreshed", kind=lane.kind, target=lane.target, count=len(items))
+        by_id = {item.action_id: item for item in items}
+        for one in looked.looks:
+            if one.state is not State.READY:
+                self._log_end(by_id[one.action_id], one.state, one.why)
+        if looked.changed:
+            await self._redecide(looked.changed)
+        return True
+
+    async def _send(self, executor: Executor, call: Call) -> None:
+        log.info("call.submitted", call_id=call.id, kind=call.kind, target=call.target, count=len(call.items))
+        answered = await self._answer(executor, call)
+        level = log.info if answered.event == "call.answered" else log.warning
+        level(
+            answered.event,
+            call_id=call.id,
+            kind=call.kind,
+            target=call.target,
+            count=len(call.items),
+            status=answered.status,
+            ray=answered.ray,
+            error=answered.error,
+        )
+        await self._settle(call, answered)
+        items = {item.action_id: item for item in call.items}
+        for outcome in answered.outcomes:
+            self._log_end(items[outcome.action_id], outcome.state, outcome.error)
+
+    async def _answer(self, executor: Executor, call: Call) -> Answered:
+        if self._clock.now() > call.lease_until - 2 * self._options.http_timeout:
+            return not_sent(call)
+        try:
+            answered = await executor.execute(call)
+        except VendorError as error:
+            self._note_auth(call.kind, error)
+            return from_error(call, error, self._options.read_back_delay)
+        self._note_accepted(call.kind)
+        return answered
+
+    async def _settle(self, call: Call, answered: Answered) -> None:
+        """What was sent must be written down: tries until the database takes it or the process ends."""
+        while True:
+            try:
+                await self._ledger.settle(call, answered)
+            except StoreError as error:
+                self._storage_failed(error)
+                await self._clock.sleep(IDLE_SECONDS)
+            else:
+                return
+
+    def _log_end(self, item: Item, state: State, why: str | None) -> None:
+        self._metrics.action(item.kind, state)
+        if state in (State.READY, State.UNKNOWN, State.SUBMITTED):
+            return
+        if state is State.SUCCEEDED and item.message_until is not None:
+            self._metrics.effect(item.kind, self._clock.now() - item.message_until)
+        write = log.info if state in (State.SUCCEEDED, State.SKIPPED) else log.warning
+        write(
+            "action.held" if state is State.HELD else "action.finished",
+            action_id=item.action_id,
+            message_id=item.message_id,
+            kind=item.kind,
+            target=item.target,
+            state=state,
+            attempts=item.attempts + 1,
+            reason=why,
+            outcome="success" if state in (State.SUCCEEDED, State.SKIPPED) else "failure",
+        )
+
+    def _may_send(self, kind: str) -> bool:
+        refused = self._refused.get(kind)
+        return refused is None or refused[0] != self._token() or self._clock.monotonic() >= refused[1]
+
+    def _note_auth(self, kind: str, error: VendorError) -> None:
+        if not isinstance(error, Unauthorized):
+            return
+        if kind not in self._refused:
+            log.error("auth.refused", kind=kind, status=error.status, error=error)
+        self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
+
+    def _note_accepted(self, kind: str) -> None:
+        if self._refused.pop(kind, None) is not None:
+            log.info("auth.recovered", kind=kind)
+
+    def _storage_failed(self, error: StoreError) -> None:
+        if self.storage_ok:
+            log.error("store.unavailable", error=error)
+        self.storage_ok = False
+
+    def _storage_recovered(self) -> None:
+        if not self.storage_ok:
+            log.info("store.recovered")
+        self.storage_ok = True

@@ -1,0 +1,131 @@
+"""What every kind of action has in common: how an error becomes outcomes, and what a read-back can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from worker.errors import RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.events import Detection
+from worker.model.ledger import Look
+from worker.retry import action_delay
+
+BLOCK_SECONDS = 10.0
+"""How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
+AUTH_SECONDS = 30.0
+"""How long an action waits for a token that is accepted."""
+
+
+class Effect(StrEnum):
+    """What a read-back shows of a write whose answer was lost."""
+
+    DONE = "done"
+    NOT_DONE = "not_done"
+    CANNOT_TELL = "cannot_tell"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """The effect, and what was seen, for the audit log."""
+
+    effect: Effect
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """One kind of action: one request, its answer settled message by message, its read-back."""
+
+    kind: str
+    most: int
+    """Messages in one call."""
+    parallel: int
+    """Calls in flight at once."""
+    proofs: int
+    """Read-backs without effect, one delay apart, after which the kind may be sent again; 0: never by itself."""
+
+    async def execute(self, call: Call) -> Answered:
+        """Sends the call's one request. VendorError where there is no answer to settle."""
+        ...
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Looks whether the effect is there. VendorError where the vendor cannot be asked."""
+        ...
+
+    async def look(self, item: Item, row: Detection) -> Look:
+        """Whether acting still makes sense, the message being as `row` shows it."""
+        ...
+
+
+def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answered:
+    """The outcome of every action of a call that got no answer to settle.
+
+    429, 401/403 and a connection that was never made prove that nothing was accepted; any other 4xx that it never
+    will be; everything else leaves the effect unknown until it is read back.
+    """
+    text = f"{type(error).__name__}: {error}"
+    common = {"status": error.status, "ray": error.ray, "error": text}
+    if isinstance(error, RateLimited):
+        return _all(call, "call.refused", State.READY, text, error.retry_after or BLOCK_SECONDS, **common)
+    if isinstance(error, Unauthorized):
+        return _all(call, "call.refused", State.READY, text, AUTH_SECONDS, **common)
+    if isinstance(error, Transient):
+        return _all(
+            call, "call.refused", State.READY, text, action_delay(call.items[0].attempts + 1), **common
+        )
+    if isinstance(error, Refused):
+        if len(call.items) == 1:
+            return _all(call, "call.refused", State.FAILED, text, None, **common)
+        # One bad id spoils a bulk call: halves find it without giving up the others.
+        return _all(call, "call.split", State.READY, text, 0.0, batch=len(call.items) // 2, **common)
+    return _all(call, "call.lost", State.UNKNOWN, text, read_back_delay, **common)
+
+
+def not_sent(call: Call) -> Answered:
+    """The claim grew too old before it could be sent: nothing left this process."""
+    return _all(call, "call.not_sent", State.READY, "the claim was too old to be sent", 0.0)
+
+
+def _all(  # noqa: PLR0913 - keywords of one constructor
+    call: Call,
+    event: str,
+    state: State,
+    error: str,
+    due_in: float | None,
+    *,
+    batch: int | None = None,
+    status: int | None = None,
+    ray: str | None = None,
+    **_: Any,
+) -> Answered:
+    outcomes = tuple(Outcome(item.action_id, state, error, due_in, batch) for item in call.items)
+    return Answered(outcomes, event, status, ray, error)
+
+
+def unmatched(item: Item, why: str, read_back_delay: float) -> Outcome:
+    """What the answer does not name is unknown, not success."""
+    return Outcome(item.action_id, State.UNKNOWN, why, read_back_delay)
+
+
+def moment(value: datetime | None) -> float | None:
+    """Seconds since the epoch, or None."""
+    return value.timestamp() if value else None
+
+
+def latest(entries: Iterable[Any]) -> list[Any]:
+    """Log entries by their time, the newest last; those without a time keep the vendor's order before the others."""
+    return sorted(entries, key=lambda entry: moment(entry.completed_at) or moment(entry.started_at) or 0.0)
+
+
+def ready(item: Item) -> Look:
+    """Nothing speaks against acting."""
+    return Look(item.action_id, State.READY)
+
+
+def skipped(item: Item, why: str) -> Look:
+    """The target state already holds, or there is nothing left to act on."""
+    return Look(item.action_id, State.SKIPPED, why)

@@ -1,0 +1,131 @@
+"""Move: up to a thousand messages a call, one row of the answer for each message and recipient.
+
+A row names no investigate id (API reference, Investigate move): rows are correlated by Message-ID and recipient.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from worker.cloudflare import Cloudflare, LogEntry, MoveRow
+from worker.ports import Lane
+from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.events import Detection
+from worker.model.ledger import Look
+from worker.ports import Ledger
+
+SKEW_SECONDS = 60.0
+"""How far the vendor's clock may be behind ours when its log is compared with a submission."""
+
+
+class MoveExecutor:
+    """Moves messages to the call's folder in every recipient's mailbox."""
+
+    kind = "move"
+    parallel = 2
+    proofs = 1
+
+    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, most: int) -> None:
+        self._cloudflare = cloudflare
+        self._ledger = ledger
+        self._delay = read_back_delay
+        self.most = most
+
+    async def execute(self, call: Call) -> Answered:
+        answer = await self._cloudflare.investigate.move(
+            [item.message_id for item in call.items], call.target
+        )
+        outcomes = match(call.items, answer.rows, self._delay)
+        return Answered(outcomes, "call.answered", 200, answer.ray)
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Done when the last move in the vendor's log, or one since the submission, went to the target."""
+        moves = await self._moves(item, Lane.READ_BACK)
+        seen = {"moves": [[entry.folder, str(entry.completed_at), entry.success] for entry in moves[-5:]]}
+        since = (item.submitted_at or now) - SKEW_SECONDS
+        for entry in reversed(moves):
+            at = moment(entry.completed_at) or moment(entry.started_at)
+            if entry.folder == item.target and (entry is moves[-1] or (at is not None and at >= since)):
+                return ReadBack(Effect.NOT_DONE if entry.success is False else Effect.DONE, seen)
+        return ReadBack(Effect.NOT_DONE, seen)
+
+    async def look(self, item: Item, row: Detection) -> Look:
+        """Already there: skipped. Moved elsewhere by somebody else: held for a person."""
+        if not row.has_moved:
+            return ready(item)
+        moves = [entry for entry in await self._moves(item, Lane.ACTION) if entry.success is not False]
+        if not moves:
+            return self._foreign(item, "somebody moved the message; the vendor's log does not say where yet")
+        last = moves[-1]
+        if last.folder == item.target:
+            return skipped(item, f"already in {item.target}")
+        if last.folder == await self._ledger.our_last_move(item.message_id):
+            return ready(item)
+        at = moment(last.completed_at)
+        if item.approved_at is not None and (at is None or at <= item.approved_at):
+            return ready(item)
+        return self._foreign(item, f"moved to {last.folder} by {last.requested_by or 'somebody else'}")
+
+    async def _moves(self, item: Item, lane: Lane) -> list[LogEntry]:
+        log = await self._cloudflare.investigate.action_log(item.message_id, lane=lane)
+        return latest(entry for entry in log if entry.operation == "MOVE")
+
+    def _foreign(self, item: Item, why: str) -> Look:
+        return Look(item.action_id, State.HELD, why)
+
+
+def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple[Outcome, ...]:
+    """One outcome for each item: success only where every recipient of the message has a row that says so."""
+    by_message: dict[str, list[MoveRow]] = defaultdict(list)
+    for row in rows:
+        by_message[_name(row.message_id)].append(row)
+    alone = len(items) == 1
+    return tuple(_outcome(item, _rows_of(item, by_message, rows, alone=alone), delay) for item in items)
+
+
+def _rows_of(
+    item: Item, by_message: dict[str, list[MoveRow]], rows: Sequence[MoveRow], *, alone: bool
+) -> Sequence[MoveRow]:
+    names = {_name(item.rfc_message_id), _name(item.message_id)} - {""}
+    mine = [row for name in names for row in by_message.get(name, ())]
+    if not mine and alone:
+        # The only message of the call: rows that name no message can be about nothing else.
+        return [row for row in rows if not row.message_id]
+    return mine
+
+
+def _outcome(item: Item, rows: Sequence[MoveRow], delay: float) -> Outcome:
+    if not rows:
+        return unmatched(item, "the answer does not name this message", delay)
+    expected = {address.lower() for address in item.recipients}
+    good = {_address(row) for row in rows if row.success}
+    bad = [row for row in rows if not row.success]
+    moved_elsewhere = [row for row in rows if row.success and row.destination not in (None, "", item.target)]
+    if moved_elsewhere:
+        return unmatched(item, f"the answer names {moved_elsewhere[0].destination} as its folder", delay)
+    if bad and not good:
+        return Outcome(item.action_id, State.FAILED, f"refused for every recipient: {_why(bad)}")
+    if bad:
+        names = ", ".join(sorted(_address(row) or "an unnamed recipient" for row in bad))
+        return Outcome(
+            item.action_id, State.FAILED, f"moved for some recipients only; not for {names}: {_why(bad)}"
+        )
+    missing = expected - good
+    if missing and not (good == {""} and len(expected) == 1):
+        return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", delay)
+    return Outcome(item.action_id, State.SUCCEEDED)
+
+
+def _why(rows: Sequence[MoveRow]) -> str:
+    return next((row.status for row in rows if row.status), "no reason given")
+
+
+def _address(row: MoveRow) -> str:
+    return (row.recipient or "").lower()
+
+
+def _name(message_id: str | None) -> str:
+    return (message_id or "").strip().strip("<>")

@@ -1,0 +1,65 @@
+"""Release from quarantine: may deliver twice, so it is never sent again without a person."""
+
+from __future__ import annotations
+
+from worker.cloudflare import Cloudflare, ReleaseRow
+from worker.ports import Lane
+from worker.executors.base import Effect, ReadBack, ready, skipped, unmatched
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.events import Detection
+from worker.model.ledger import Look
+
+RELEASED = frozenset({"QUARANTINE_RELEASE", "RELEASE"})
+
+
+class ReleaseExecutor:
+    """Releases messages to their recipients."""
+
+    kind = "release"
+    # One lost answer must not leave more behind than a person can look through.
+    most = 20
+    parallel = 1
+    proofs = 0
+
+    def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
+        self._cloudflare = cloudflare
+        self._delay = read_back_delay
+
+    async def execute(self, call: Call) -> Answered:
+        answer = await self._cloudflare.investigate.release([item.message_id for item in call.items])
+        rows = {row.id: row for row in answer.rows}
+        outcomes = tuple(self._outcome(item, rows.get(item.message_id)) for item in call.items)
+        return Answered(outcomes, "call.answered", 200, answer.ray)
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Done when the vendor's log, or the message itself, shows a release."""
+        log = await self._cloudflare.investigate.action_log(item.message_id, lane=Lane.READ_BACK)
+        releases = [entry for entry in log if entry.operation in RELEASED]
+        seen = {"releases": [[str(entry.completed_at), entry.success] for entry in releases], "read_at": now}
+        if any(entry.success is not False for entry in releases):
+            return ReadBack(Effect.DONE, seen)
+        row = await self._cloudflare.investigate.get(
+            item.message_id, submission=item.is_submission, lane=Lane.READ_BACK
+        )
+        shown = RELEASED & set(row.post_delivery_operations)
+        return ReadBack(Effect.DONE if shown else Effect.NOT_DONE, {**seen, "operations": sorted(shown)})
+
+    async def look(self, item: Item, row: Detection) -> Look:
+        """Released already, or delivered and in no quarantine: nothing to do."""
+        if RELEASED & set(row.post_delivery_operations):
+            return skipped(item, "already released")
+        if not row.is_quarantined and row.is_delivered and "quarantined" not in row.delivery_status:
+            return skipped(item, "not in quarantine any more")
+        return ready(item)
+
+    def _outcome(self, item: Item, row: ReleaseRow | None) -> Outcome:
+        if row is None:
+            return unmatched(item, "the answer does not name this message", self._delay)
+        refused = [*(row.failed or ()), *(row.undelivered or ())]
+        if refused:
+            scope = "delivered to some recipients only; not to" if row.delivered else "not delivered to"
+            return Outcome(item.action_id, State.FAILED, f"{scope} {', '.join(sorted(refused))}")
+        if row.delivered:
+            return Outcome(item.action_id, State.SUCCEEDED)
+        return unmatched(item, "the answer names no recipient that it was delivered to", self._delay)

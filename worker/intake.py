@@ -1,0 +1,184 @@
+"""From a page to the ledger: what is unseen is completed, decided and recorded; the poll's end closes its plans."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from worker.clock import Clock, utc
+from worker.ids import new_id
+from worker.model.actions import State
+from worker.model.events import Detection, Event, PhishReport
+from worker.model.ledger import Closed, Cursor, Parked
+from worker.model.plans import DETECTIONS, PHISHGUARD, Ceilings, Decided, Poll, Sighting, detection_sighting
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.pipeline import decide, needs_history
+from worker.playbooks.context import HISTORY_LIMIT, PastAction
+from worker.playbooks.loader import Catalogue
+from worker.pollers.source import Page, Source
+from worker.pollers.windows import REDECIDE, REFRESH
+from worker.ports import Ledger
+
+log = get_logger()
+
+EVENT_TYPES: dict[str, type[Event]] = {DETECTIONS: Detection, PHISHGUARD: PhishReport}
+REDECIDED_AT_ONCE = 500
+
+
+class Intake:
+    """Takes pages in, in order within each source, and closes polls. `wake` is called when actions may be ready."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        ceilings: Ceilings,
+        clock: Clock,
+        metrics: Metrics,
+        wake: Callable[[], None],
+        *,
+        keep_all: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._catalogue = catalogue
+        self._ceilings = ceilings
+        self._clock = clock
+        self._metrics = metrics
+        self._wake = wake
+        self._keep_all = keep_all
+        self._locks = {DETECTIONS: asyncio.Lock(), PHISHGUARD: asyncio.Lock()}
+
+    async def take(self, source: Source, poll: Poll, page: Page, *, last_chance: bool) -> None:
+        """Records one page of an open poll."""
+        for row in await self._ledger.quarantine(source.name, page.bad) if page.bad else ():
+            log.warning("poll.row_quarantined", source=source.name, row_id=row.row_id, reason=row.reason)
+        async with self._locks[source.name]:
+            unseen = await self._ledger.unseen(page.sightings)
+            fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
+            self._metrics.rows(source.name, read=page.rows, quarantined=len(page.bad), new=len(fresh))
+            if fresh:
+                await self._record(poll, fresh, rows=page.rows, read_at=page.read_at)
+
+    async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
+        """Closes the poll's plans; from here on its actions can be claimed."""
+        closed = await self._ledger.close(poll, self._ceilings, advance)
+        for plan in closed.plans:
+            for state, count in plan.states.items():
+                self._metrics.decision(plan.playbook, state, count)
+            log.info("plan.closed", plan_id=plan.plan_id, playbook=plan.playbook, **plan.states)
+            if plan.held_because:
+                self._metrics.plan_held(plan.held_because.partition(":")[0])
+                log.warning(
+                    "plan.held", plan_id=plan.plan_id, playbook=plan.playbook, reason=plan.held_because
+                )
+        for row in closed.set_aside:
+            self._metrics.action(row["kind"], row["state"])
+            log.info(
+                "action.held" if row["state"] == State.HELD else "action.finished",
+                action_id=row["id"],
+                message_id=row["message_id"],
+                playbook=row["playbook"],
+                playbook_version=row["playbook_version"],
+                kind=row["kind"],
+                target=row["target"],
+                state=row["state"],
+                reason=row["why"] or row["reason"],
+            )
+        self._wake()
+        return closed
+
+    async def refresh(self, rows: Sequence[Detection]) -> None:
+        """Decides messages anew whose verdict was found changed just before acting."""
+        now = self._clock.now()
+        poll = Poll(new_id(), DETECTIONS, REFRESH, now, now)
+        async with self._locks[DETECTIONS]:
+            fresh = await self._ledger.unseen([detection_sighting(row) for row in rows])
+            if fresh:
+                await self._record(poll, fresh, rows=len(rows), read_at=now)
+        await self.close(poll, None)
+
+    async def redecide(self) -> int:
+        """Decides parked events again whose playbook has a new version, or whose file loads now; how many."""
+        done = 0
+        for playbook, version in await self._ledger.parked_for():
+            if asked := self._asked_again(playbook, version):
+                done += await self._redecide_all(playbook, version, asked)
+        if done:
+            log.info("playbook.redecided", count=done)
+        return done
+
+    async def _redecide_all(self, playbook: str, version: str, asked: frozenset[str]) -> int:
+        """One plan for each source, so that the caps see all of it."""
+        now = self._clock.now()
+        polls = {source: Poll(new_id(), source, REDECIDE, now, now) for source in EVENT_TYPES}
+        done = 0
+        while rows := await self._ledger.parked_events(playbook, version, REDECIDED_AT_ONCE):
+            for row in rows:
+                await self._redecide_one(polls[row.source], row, asked)
+            done += len(rows)
+        for poll in polls.values():
+            await self.close(poll, None)
+        return done
+
+    def _asked_again(self, playbook: str, version: str) -> frozenset[str]:
+        """The playbooks that have changed since events were parked for them."""
+        catalogue = self._catalogue
+        if not playbook.startswith("file:"):
+            changed = (one.id for one in catalogue.playbooks if one.id == playbook and one.version != version)
+            return frozenset(changed)
+        name = playbook.removeprefix("file:")
+        if any(problem.path.name == name for problem in catalogue.problems):
+            return frozenset()
+        return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
+
+    async def _redecide_one(self, poll: Poll, row: Parked, playbooks: frozenset[str]) -> None:
+        event = msgspec.json.decode(row.body, type=EVENT_TYPES[row.source])
+        sighting = Sighting(row.source, row.key, row.revision, event, None)
+        now = utc(self._clock.now())
+        decided = decide([sighting], self._catalogue, self._ceilings.mode, now, only=playbooks)
+        self._note_failures(decided)
+        await self._ledger.redecide(poll, [row], decided)
+
+    async def _record(self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float) -> None:
+        histories = await self._histories(fresh)
+        now = self._clock.now()
+        decided = decide(fresh, self._catalogue, self._ceilings.mode, utc(now), histories)
+        self._note_failures(decided)
+        replaced = await self._ledger.record(
+            poll, fresh, decided, rows=rows, read_at=read_at, keep_all=self._keep_all
+        )
+        for row in replaced:
+            self._metrics.action(row["kind"], State.SKIPPED)
+            log.info(
+                "state.superseded", action_id=row["id"], message_id=row["message_id"], reason=row["reason"]
+            )
+
+    async def _histories(self, fresh: Sequence[Sighting]) -> dict[str, tuple[PastAction, ...]]:
+        if not needs_history(self._catalogue):
+            return {}
+        ids = [sighting.message.id for sighting in fresh if sighting.message is not None]
+        found = await self._ledger.past_actions(ids)
+        return {
+            message_id: tuple(
+                PastAction(row["kind"], row["target"], row["state"], row["playbook"], utc(row["updated_at"]))
+                for row in rows[:HISTORY_LIMIT]
+            )
+            for message_id, rows in found.items()
+        }
+
+    def _note_failures(self, decided: Sequence[Decided]) -> None:
+        for one in decided:
+            for failure in one.failures:
+                if failure.playbook.startswith("file:"):
+                    continue
+                self._metrics.playbook_failed(failure.playbook)
+                log.error(
+                    "playbook.failed",
+                    playbook=failure.playbook,
+                    playbook_version=failure.version,
+                    event_key=one.sighting.key,
+                    error=failure.error,
+                )

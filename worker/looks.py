@@ -1,0 +1,112 @@
+"""State before acting: messages last seen too long ago are read again, in bulk, before anything is sent.
+
+No list filter takes ids, so the messages' times are gathered into spans and each span is listed in pages; what
+no list shows is asked for by its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from worker.clock import Clock, utc
+from worker.cloudflare import Cloudflare
+from worker.ports import Lane
+from worker.errors import Refused
+from worker.executors.base import Executor
+from worker.model.actions import State
+from worker.model.calls import Item
+from worker.model.events import Detection
+from worker.model.ledger import Look
+from worker.model.plans import DETECTIONS
+
+MARGIN_SECONDS = 60.0
+"""The vendor does not say which of a message's times its window filters, nor how it rounds."""
+GAP_SECONDS = 900.0
+"""Messages closer than this share one span."""
+PAGES_PER_SPAN = 10
+SINGLE_READS = 50
+"""Messages asked for by id in one round; the others wait for the next."""
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the looks showed, and the rows whose verdict has changed: they are decided anew."""
+
+    looks: tuple[Look, ...]
+    changed: tuple[Detection, ...]
+
+
+async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare, clock: Clock) -> Looked:
+    """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible."""
+    rows = await _listed(items, cloudflare, clock)
+    looks: list[Look] = []
+    changed: list[Detection] = []
+    for item in _bounded(items, rows):
+        row = rows.get(item.message_id) or await _single(item, cloudflare)
+        if row is None:
+            looks.append(Look(item.action_id, State.SKIPPED, "the message is gone"))
+        elif _verdict_changed(item, row):
+            changed.append(row)
+        else:
+            looks.append(await executor.look(item, row))
+    return Looked(tuple(looks), tuple(changed))
+
+
+def _verdict_changed(item: Item, row: Detection) -> bool:
+    """A report's action does not hang on the message's verdict, nor does an undo."""
+    return item.source == DETECTIONS and not item.cause and row.final_disposition != item.verdict
+
+
+def _bounded(items: Sequence[Item], rows: Mapping[str, Detection]) -> Iterable[Item]:
+    left = SINGLE_READS
+    for item in items:
+        if item.message_id not in rows:
+            if not left:
+                continue
+            left -= 1
+        yield item
+
+
+async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> dict[str, Detection]:
+    wanted = {item.message_id for item in items}
+    found: dict[str, Detection] = {}
+    for start, end in spans(items, clock.now()):
+        cursor: str | None = None
+        for _ in range(PAGES_PER_SPAN):
+            page = await cloudflare.investigate.list(
+                start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.ACTION
+            )
+            found.update((row.id, row) for row in page.rows if row.id in wanted)
+            if page.next is None or page.next == cursor or len(found) == len(wanted):
+                break
+            cursor = page.next
+    return found
+
+
+def spans(items: Sequence[Item], now: float) -> list[tuple[float, float]]:
+    """The stretches of time that hold all messages whose times are known, none reaching into the future."""
+    stretches = sorted(
+        (item.message_from - MARGIN_SECONDS, min((item.message_until or now) + MARGIN_SECONDS, now))
+        for item in items
+        if item.message_from is not None and item.message_from - MARGIN_SECONDS < now
+    )
+    merged: list[tuple[float, float]] = []
+    for start, end in stretches:
+        if merged and start - merged[-1][1] <= GAP_SECONDS:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+async def _single(item: Item, cloudflare: Cloudflare) -> Detection | None:
+    try:
+        return await cloudflare.investigate.get(
+            item.message_id, submission=item.is_submission, lane=Lane.ACTION
+        )
+    except Refused as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise

@@ -1,0 +1,87 @@
+"""What the ledger says to those who use it. Times are seconds since the epoch unless a name says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from worker.model.actions import Mode, State
+from worker.model.plans import ClosedPlan
+
+
+class Cursor(NamedTuple):
+    """How far a source has been read."""
+
+    watermark: float
+    floor: float
+    swept_at: float
+
+
+class Closed(NamedTuple):
+    """What the closing of a poll decided: its plans, and the actions it set aside (shadowed, held), for the log."""
+
+    plans: tuple[ClosedPlan, ...]
+    set_aside: tuple[dict[str, Any], ...]
+    rows: int
+    new_events: int
+
+
+class BulkLane(NamedTuple):
+    """Ready work that may share calls; `oldest` is when the first of it fell due."""
+
+    name: str
+    kind: str
+    target: str
+    waiting: int
+    oldest: float
+
+
+class Limits(NamedTuple):
+    """What a claim obeys: the mode's ceiling, the request budget and the lease in seconds."""
+
+    ceiling: Mode
+    budget: int
+    lease: float
+
+
+class Look(NamedTuple):
+    """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why."""
+
+    action_id: str
+    state: State
+    why: str = ""
+
+
+class Left(NamedTuple):
+    """What is left to do: counts, and when the next of it falls due (None for never)."""
+
+    ready: int
+    next_ready: float | None
+    unknown: int
+    next_read_back: float | None
+
+
+class Pause(NamedTuple):
+    """Why, since when and by whom nothing new is sent."""
+
+    reason: str
+    since: float
+    by: str
+
+
+class Grant(NamedTuple):
+    """How many requests were granted, how many are used in the window, and when to ask again (seconds)."""
+
+    granted: int
+    used: int
+    wait: float
+
+
+class Parked(NamedTuple):
+    """An event that a playbook could not decide: its identity, its evidence, and under which version it failed."""
+
+    source: str
+    key: str
+    revision: str
+    playbook: str
+    version: str
+    body: str

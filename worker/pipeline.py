@@ -1,0 +1,93 @@
+"""Events in, decisions out: the one place where playbooks meet mail. Pure, synchronous, the same in every mode.
+
+    fetch (pollers) -> unseen -> decide (here) -> record -> close -> claim -> execute -> settle
+
+Shadow, approval and enforcement differ only in what `worker.model.admission` lets through afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from worker.model.actions import AnyAction, Mode, lower_mode
+from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
+from worker.playbooks.context import Context, PastAction
+from worker.playbooks.deciding import Playbook, PlaybookFailure
+from worker.playbooks.loader import Catalogue
+
+
+def decide(
+    sightings: Sequence[Sighting],
+    catalogue: Catalogue,
+    ceiling: Mode,
+    now: datetime,
+    histories: Mapping[str, tuple[PastAction, ...]] | None = None,
+    only: Collection[str] | None = None,
+) -> list[Decided]:
+    """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again."""
+    plain = Context(now=now, lists=catalogue.lists)
+    broken = _broken_files(catalogue) if only is None else ()
+    decided = []
+    for sighting in sightings:
+        playbooks = catalogue.by_type.get(type(sighting.event), ())
+        if only is not None:
+            playbooks = tuple(playbook for playbook in playbooks if playbook.id in only)
+        context = plain
+        if histories and sighting.message is not None and sighting.message.id in histories:
+            context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
+        wishes, failures = _ask(sighting, playbooks, context, ceiling)
+        decided.append(Decided(sighting, wishes, (*failures, *broken)))
+    return decided
+
+
+def needs_history(catalogue: Catalogue) -> bool:
+    """Whether any playbook may look at what was done to a message before."""
+    return any(playbook.takes_context for playbook in catalogue.playbooks)
+
+
+def _ask(
+    sighting: Sighting, playbooks: Iterable[Playbook], context: Context, ceiling: Mode
+) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
+    wanted: list[tuple[AnyAction, Vote]] = []
+    failures: list[Failure] = []
+    for playbook in playbooks:
+        try:
+            actions = playbook.decide(sighting.event, context)
+        except PlaybookFailure as failure:
+            failures.append(Failure(playbook.id, playbook.version, str(failure)))
+            continue
+        if actions:
+            vote = _vote(playbook, ceiling)
+            wanted.extend((action, vote) for action in actions)
+    return (_agree(wanted) if wanted else ()), tuple(failures)
+
+
+def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
+    return Vote(
+        playbook=playbook.id,
+        version=playbook.version,
+        mode=lower_mode(playbook.mode, ceiling),
+        per_poll=playbook.caps.per_poll,
+        per_hour=playbook.caps.per_hour,
+    )
+
+
+def _agree(wanted: Sequence[tuple[AnyAction, Vote]]) -> tuple[Wish, ...]:
+    """Playbooks that want the same thing share one wish; the reason is that of the one that acts."""
+    same: dict[tuple[str, str], list[tuple[AnyAction, Vote]]] = {}
+    for action, vote in wanted:
+        same.setdefault((action.kind, action.target), []).append((action, vote))
+    wishes = []
+    for group in same.values():
+        votes = tuple(sorted((vote for _, vote in group), key=lambda vote: vote.playbook))
+        wish = Wish(group[0][0], votes)
+        owner = next(vote for vote in votes if vote.mode is wish.mode)
+        wishes.append(Wish(next(action for action, vote in group if vote is owner), votes))
+    return tuple(wishes)
+
+
+def _broken_files(catalogue: Catalogue) -> tuple[Failure, ...]:
+    """A file that could not be loaded may hold playbooks for any event: events wait for it as parked."""
+    files = sorted({problem.path.name for problem in catalogue.problems if problem.path.suffix == ".py"})
+    return tuple(Failure(f"file:{name}", "", "the file could not be loaded") for name in files)

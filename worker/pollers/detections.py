@@ -1,0 +1,68 @@
+"""Detections: the list of `GET investigate`, by cursor, benign mail included, long windows in parallel slices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from worker.clock import Clock, utc
+from worker.cloudflare import Cloudflare
+from worker.ports import Lane
+from worker.errors import BadAnswer
+from worker.model.plans import DETECTIONS, Poll, Sighting, detection_sighting
+from worker.ops.logs import get_logger
+from worker.pollers.source import Page, Take
+from worker.pollers.windows import slices
+from worker.retry import read_page
+
+log = get_logger()
+
+PAGES_PER_SLICE = 5000
+"""A bound on cursors that never end."""
+
+
+class DetectionSource:
+    """Reads every message of a window."""
+
+    name = DETECTIONS
+
+    def __init__(self, cloudflare: Cloudflare, clock: Clock) -> None:
+        self._cloudflare = cloudflare
+        self._clock = clock
+
+    async def read(self, poll: Poll, take: Take) -> None:
+        """Reads the window's slices side by side; of each, one page at most waits to be taken."""
+        async with asyncio.TaskGroup() as group:
+            for start, end in slices(poll.start, poll.end):
+                group.create_task(self._read_slice(start, end, take))
+
+    async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
+        """A row of the list carries everything."""
+        del last_chance
+        return list(fresh)
+
+    async def _read_slice(self, start: float, end: float, take: Take) -> None:
+        cursor: str | None = None
+        known: set[str] = set()
+        for _ in range(PAGES_PER_SLICE):
+            page, cursor = await self._read(start, end, cursor)
+            await take(page)
+            if cursor is None:
+                return
+            if cursor in known:
+                log.warning("poll.cursor_loop", source=self.name)
+                return
+            known.add(cursor)
+        raise BadAnswer(f"the list did not end after {PAGES_PER_SLICE} pages")
+
+    async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:
+        answer = await read_page(
+            lambda: self._cloudflare.investigate.list(
+                start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
+            ),
+            self._clock.sleep,
+            lambda error: log.warning("poll.page_retried", source=self.name, error=error),
+        )
+        sightings = tuple(detection_sighting(row) for row in answer.rows)
+        page = Page(sightings, answer.bad, len(answer.rows) + len(answer.bad), self._clock.now())
+        return page, answer.next

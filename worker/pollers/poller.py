@@ -1,0 +1,190 @@
+"""One source's life: a window at every tick, an edge-triggered word when it fails and when it recovers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from worker.clock import Clock
+from worker.errors import Unauthorized, WorkerError
+from worker.intake import Intake
+from worker.model.plans import Poll
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.pollers.source import Page, Source
+from worker.pollers.windows import REDECIDE, REFRESH, SWEEP, Reach, advance, next_poll
+from worker.ports import Budget, Ledger
+from worker.retry import source_delay
+
+log = get_logger()
+
+RELAXED = 0.5
+"""Share of the budget up to which the interval is kept; above it, it stretches."""
+
+
+class InterruptedPollError(WorkerError):
+    """The worker is stopping: the page in hand is recorded, the poll goes on after the next start."""
+
+
+@dataclass(slots=True)
+class Tick:
+    """The clock's hand: the scheduler sets it, the poller takes it. Overlapping ticks are one."""
+
+    due: asyncio.Event
+    polling: bool = False
+
+
+class Poller:
+    """Polls one source until told to stop."""
+
+    def __init__(
+        self,
+        source: Source,
+        intake: Intake,
+        ledger: Ledger,
+        budget: Budget,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        reach: Reach,
+        interval: float,
+    ) -> None:
+        self.source = source
+        self._intake = intake
+        self._ledger = ledger
+        self._budget = budget
+        self._clock = clock
+        self._metrics = metrics
+        self._reach = reach
+        self._interval = interval
+        self._tick = Tick(asyncio.Event())
+        self._stopping = asyncio.Event()
+        self._failures = 0
+        self._unauthorized = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last poll failed."""
+        return self._failures > 0
+
+    def tick(self) -> None:
+        """It is time for the next poll; counted where the last one is still under way."""
+        if self._tick.due.is_set() or self._tick.polling:
+            self._metrics.tick_overlapped(self.source.name)
+            log.info("tick.overlapped", source=self.source.name)
+        self._tick.due.set()
+
+    def stop(self) -> None:
+        """No new window from here on; the page in hand is still recorded."""
+        self._stopping.set()
+        self._tick.due.set()
+
+    async def run(self) -> None:
+        """Polls now and at every tick; a source that fails is asked again sooner, but ever more rarely."""
+        while not self._stopping.is_set():
+            self._tick.due.clear()
+            started = self._clock.monotonic()
+            succeeded = await self.try_poll()
+            if self._stopping.is_set():
+                return
+            if not succeeded:
+                await self._pause(source_delay(self._failures, self._interval))
+                continue
+            await self._pause(self._stretched() - (self._clock.monotonic() - started))
+            await self._tick.due.wait()
+
+    async def try_poll(self, *, last_chance: bool = False) -> bool:
+        """One poll; False where it failed, which is logged once."""
+        self._tick.polling = True
+        try:
+            await self.poll(last_chance=last_chance)
+        except InterruptedPollError:
+            return True
+        except ExceptionGroup as group:
+            error = _first(group)
+            if not isinstance(error, InterruptedPollError):
+                self._note_failure(error)
+            return isinstance(error, InterruptedPollError)
+        except Exception as error:  # noqa: BLE001 - whatever ails one source must not stop the others
+            self._note_failure(error)
+            return False
+        finally:
+            self._tick.polling = False
+        self._note_success()
+        return True
+
+    async def poll(self, *, last_chance: bool = False) -> None:
+        """Finishes polls that were cut off under their own ids, then reads the next window."""
+        for poll in await self._ledger.open_polls(self.source.name):
+            if poll.kind in (REDECIDE, REFRESH):
+                await self._intake.close(poll, None)
+            else:
+                await self._read(poll, last_chance=last_chance)
+        cursor = await self._ledger.cursor(self.source.name)
+        await self._read(
+            next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance
+        )
+
+    async def _read(self, poll: Poll, *, last_chance: bool) -> None:
+        started = self._clock.monotonic()
+        log.debug("poll.started", source=poll.source, poll_id=poll.id, window=poll.kind)
+        rows = 0
+
+        async def take(page: Page) -> None:
+            nonlocal rows
+            rows += page.rows
+            await self._intake.take(self.source, poll, page, last_chance=last_chance)
+            if self._stopping.is_set():
+                raise InterruptedPollError
+
+        await self.source.read(poll, take)
+        cursor = advance(await self._ledger.cursor(poll.source), poll)
+        closed = await self._intake.close(poll, cursor)
+        self._metrics.watermark(poll.source, cursor.watermark)
+        log.info(
+            "sweep.completed" if poll.kind == SWEEP else "poll.completed",
+            source=poll.source,
+            poll_id=poll.id,
+            window=poll.kind,
+            rows=rows,
+            new=closed.new_events,
+            seconds=round(self._clock.monotonic() - started, 3),
+        )
+
+    def _stretched(self) -> float:
+        """The interval, longer where the request budget runs low: actions come before polls."""
+        pressure = self._budget.pressure()
+        if pressure <= RELAXED:
+            return 0.0
+        return self._interval / (2 * (1 - pressure) + 0.05)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _note_failure(self, error: Exception) -> None:
+        self._failures += 1
+        self._metrics.poll(self.source.name, "failed")
+        if isinstance(error, Unauthorized) and not self._unauthorized:
+            self._unauthorized = True
+            log.error("auth.refused", source=self.source.name, error=error)
+        if self._failures == 1:
+            log.error("poll.failed", source=self.source.name, error=error)
+
+    def _note_success(self) -> None:
+        self._metrics.poll(self.source.name, "completed")
+        if self._unauthorized:
+            log.info("auth.recovered", source=self.source.name)
+        if self._failures:
+            log.info("poll.recovered", source=self.source.name, attempts=self._failures)
+        self._failures, self._unauthorized = 0, False
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

@@ -1,0 +1,60 @@
+"""Window arithmetic: which stretch of time the next poll of a source covers. Pure; seconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from worker.ids import new_id
+from worker.model.ledger import Cursor
+from worker.model.plans import Poll
+
+SWEEP_EVERY = 3600.0
+SWEEP_REACH = 86400.0
+SLICED_FROM = 3600.0
+"""Windows longer than this are read in parallel slices of time."""
+SLICES = 4
+SEAM_SECONDS = 1.0
+"""Neighbouring slices overlap: whether the vendor's bounds are inclusive is not documented."""
+
+FIRST, REGULAR, SWEEP, REDECIDE, REFRESH = "first", "regular", "sweep", "redecide", "refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far windows reach back, in seconds."""
+
+    lookback: float
+    overlap: float
+
+
+def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> Poll:
+    """The next window: over the overlap into the last one, hourly over a day, never before the source's floor.
+
+    A clock that went back neither makes a window end before it starts nor lets one start in the future.
+    """
+    if cursor is None:
+        return Poll(new_id(), source, FIRST, now - reach.lookback, now)
+    start = min(cursor.watermark, now) - reach.overlap
+    kind = REGULAR
+    if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
+        kind, start = SWEEP, min(start, now - SWEEP_REACH)
+    return Poll(new_id(), source, kind, min(max(start, cursor.floor), now), now)
+
+
+def advance(cursor: Cursor | None, poll: Poll) -> Cursor:
+    """The cursor after the poll has closed; the watermark never goes back."""
+    if cursor is None:
+        return Cursor(watermark=poll.end, floor=poll.start, swept_at=poll.end)
+    swept_at = poll.end if poll.kind == SWEEP else cursor.swept_at
+    return Cursor(max(cursor.watermark, poll.end), cursor.floor, swept_at)
+
+
+def slices(start: float, end: float) -> list[tuple[float, float]]:
+    """A long window in SLICES parts that overlap by a seam; a short one whole."""
+    if end - start < SLICED_FROM:
+        return [(start, end)]
+    width = (end - start) / SLICES
+    return [
+        (start + index * width - (SEAM_SECONDS if index else 0.0), start + (index + 1) * width)
+        for index in range(SLICES - 1)
+    ] + [(end - width - SEAM_SECONDS, end)]

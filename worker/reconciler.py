@@ -1,0 +1,140 @@
+"""Lost answers are read back, never guessed: intent, one request, look, decide. A release is left to a person."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from worker.clock import Clock
+from worker.errors import Refused, StoreError, VendorError
+from worker.executors.base import Effect, Executor, ReadBack
+from worker.model.actions import State
+from worker.model.calls import Item, Outcome
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.ports import Ledger
+from worker.retry import action_delay
+
+log = get_logger()
+
+MAX_SENDS = 5
+"""A call that was lost this often without effect is given up."""
+PARKING_READS = 2
+"""Looks without effect, one delay apart, after which a release waits for a person."""
+AT_ONCE = 8
+IDLE_SECONDS = 1.0
+
+
+class Reconciler:
+    """Reads back what is unknown when it falls due."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        executors: dict[str, Executor],
+        clock: Clock,
+        metrics: Metrics,
+        read_back_delay: float,
+    ) -> None:
+        self._ledger = ledger
+        self._executors = executors
+        self._clock = clock
+        self._metrics = metrics
+        self._delay = read_back_delay
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """No further read-back from here on."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Works until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                busy = await self.step()
+                await self._expire()
+            except StoreError:
+                busy = 0
+            if not busy:
+                await self._nap()
+
+    async def step(self) -> int:
+        """Reads back what is due, each once; how many that was."""
+        items = await self._ledger.due_read_backs(AT_ONCE)
+        await self.read_back_all(items)
+        return len(items)
+
+    async def read_back_all(self, items: Sequence[Item]) -> None:
+        """Reads back all of these, a few at once."""
+        for start in range(0, len(items), AT_ONCE):
+            await asyncio.gather(*(self.read_back(item) for item in items[start : start + AT_ONCE]))
+
+    async def read_back(self, item: Item) -> Outcome:
+        """Looks once at one action's effect and settles what that proves."""
+        executor = self._executors[item.kind]
+        try:
+            seen = await executor.read_back(item, self._clock.now())
+        except Refused as error:
+            seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
+        except VendorError as error:
+            log.warning("readback.failed", action_id=item.action_id, kind=item.kind, error=error)
+            self._metrics.read_back(item.kind, "failed")
+            outcome = Outcome(
+                item.action_id,
+                State.UNKNOWN,
+                f"cannot be read back yet: {error}",
+                max(action_delay(item.attempts), self._delay / 4),
+            )
+            await self._ledger.settle_read_back(outcome, counted=False)
+            return outcome
+        outcome = self.judge(item, executor, seen)
+        await self._ledger.settle_read_back(outcome, counted=True)
+        self._tell(item, outcome, seen)
+        return outcome
+
+    def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
+        """What the looks so far prove, per kind (see docs/guarantees: lost answers)."""
+        if seen.effect is Effect.DONE:
+            return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen)
+        looks = item.read_backs + 1
+        if seen.effect is Effect.NOT_DONE and executor.proofs and looks >= executor.proofs:
+            if item.attempts >= MAX_SENDS:
+                why = f"given up: sent {item.attempts} times, never with an effect"
+                return Outcome(item.action_id, State.DEAD, why, detail=seen.seen)
+            return Outcome(item.action_id, State.READY, "read back without effect", 0.0, detail=seen.seen)
+        if looks >= max(PARKING_READS, executor.proofs):
+            why = "no answer, and no effect seen: a person must look, then `worker actions retry ID --i-checked`"
+            return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
+        return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)
+
+    def _tell(self, item: Item, outcome: Outcome, seen: ReadBack) -> None:
+        self._metrics.read_back(item.kind, seen.effect)
+        fields = {
+            "action_id": item.action_id,
+            "message_id": item.message_id,
+            "kind": item.kind,
+            "target": item.target,
+            "state": outcome.state,
+        }
+        if outcome.state is State.SUCCEEDED:
+            log.info("readback.confirmed", **fields)
+        elif outcome.state is State.UNKNOWN and outcome.due_in is None:
+            log.error("readback.parked", **fields, reason=outcome.error)
+        else:
+            log.warning("readback.no_effect", **fields, reason=outcome.error)
+        if outcome.state in (State.SUCCEEDED, State.DEAD):
+            self._metrics.action(item.kind, outcome.state)
+            write = log.info if outcome.state is State.SUCCEEDED else log.error
+            write("action.finished", **fields, attempts=item.attempts, reason=outcome.error)
+
+    async def _expire(self) -> None:
+        for row in await self._ledger.expire():
+            self._metrics.action(row["kind"], State.EXPIRED)
+            log.warning("action.expired", action_id=row["id"], message_id=row["message_id"], kind=row["kind"])
+
+    async def _nap(self) -> None:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,72 @@
+"""How long to wait before trying again: the only user of tenacity, so that attempts never multiply.
+
+The client sends once. What may be tried again is decided by the caller; this module only says when, and stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from worker.errors import BadAnswer, Transient
+
+T = TypeVar("T")
+
+PAGE_TRIES = 5
+PAGE_WAIT = 2.0
+ACTION_WAIT = 60.0
+SOURCE_WAIT = 10.0
+_FIRST = 0.25
+
+
+async def read_page(
+    fetch: Callable[[], Awaitable[T]],
+    sleep: Callable[[float], Awaitable[None]],
+    failed: Callable[[BaseException], None],
+) -> T:
+    """Reads one page, at most PAGE_TRIES times and at most PAGE_WAIT seconds apart; then raises the last error.
+
+    Only what may pass by itself is tried again: Transient and BadAnswer. `failed` is told of each failure.
+    """
+
+    def note(state: RetryCallState) -> None:
+        if state.outcome is not None and (error := state.outcome.exception()) is not None:
+            failed(error)
+
+    async def attempt() -> T:
+        return await fetch()
+
+    policy = AsyncRetrying(
+        stop=stop_after_attempt(PAGE_TRIES),
+        wait=wait_random_exponential(multiplier=_FIRST, max=PAGE_WAIT),
+        retry=retry_if_exception_type((Transient, BadAnswer)),
+        sleep=sleep,
+        before_sleep=note,
+        reraise=True,
+    )
+    return await policy(attempt)
+
+
+def action_delay(attempt: int) -> float:
+    """Seconds before an action whose call was not accepted is tried again: random, doubling, at most ACTION_WAIT."""
+    return _delay(attempt, ACTION_WAIT)
+
+
+def source_delay(failures: int, interval: float) -> float:
+    """Seconds before a failing source is asked again: doubling, at most the interval or SOURCE_WAIT, the longer."""
+    return _delay(failures, max(interval, SOURCE_WAIT))
+
+
+def _delay(attempt: int, longest: float) -> float:
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = max(1, attempt)
+    return max(_FIRST, float(wait_random_exponential(multiplier=2 * _FIRST, max=longest)(state)))

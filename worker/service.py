@@ -1,0 +1,287 @@
+"""The worker's life: recover, poll, act, stop. Consumers outlive pollers, so that what came in is still worked on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.budget import RequestBudget
+from worker.clock import Clock
+from worker.cloudflare import Cloudflare
+from worker.dispatcher import Dispatcher
+from worker.errors import StoreError
+from worker.executors.base import Executor
+from worker.intake import Intake
+from worker.model.ledger import Left
+from worker.model.plans import Ceilings
+from worker.ops.health import HealthServer
+from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
+from worker.playbooks.loader import Catalogue
+from worker.pollers.poller import Poller
+from worker.ports import Ledger
+from worker.reconciler import Reconciler
+
+log = get_logger()
+
+HOUSEKEEPING_SECONDS = 1.0
+COUNTING_SECONDS = 15.0
+MANY = 10_000
+EXIT_KILLED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The operator's times, in seconds."""
+
+    poll_interval: float
+    read_back_delay: float
+    drain_timeout: float
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that the composition root has built."""
+
+    catalogue: Catalogue
+    ceilings: Ceilings
+    ledger: Ledger
+    cloudflare: Cloudflare
+    executors: dict[str, Executor]
+    budget: RequestBudget
+    intake: Intake
+    pollers: Sequence[Poller]
+    dispatcher: Dispatcher
+    reconciler: Reconciler
+    metrics: Metrics
+    clock: Clock
+    timing: Timing
+    health: HealthServer | None = None
+
+
+class Progress:
+    """Notices when a run gets nowhere: nothing changed for `patience` seconds and nothing was to be waited for."""
+
+    def __init__(self, clock: Clock, patience: float) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._last: tuple[int, ...] = ()
+        self._since = clock.monotonic()
+
+    def made(self, *counts: int, waiting: bool) -> bool:
+        """Whether to go on."""
+        if counts != self._last or waiting:
+            self._last, self._since = counts, self._clock.monotonic()
+        return self._clock.monotonic() - self._since < self._patience
+
+
+class Service:
+    """Runs the parts: as a daemon, or once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._recovered = False
+        self._storage_ok = True
+        self._paused = False
+        self._stop = asyncio.Event()
+        self._counts: dict[tuple[str, str], int] = {}
+        parts.metrics.action_counts(lambda: self._counts)
+
+    def ready(self) -> dict[str, bool]:
+        """What readiness depends on: storage, playbooks, recovery. Not Cloudflare."""
+        parts = self._parts
+        checks = {
+            "database": self._storage_ok and parts.dispatcher.storage_ok,
+            "playbooks": bool(parts.catalogue.playbooks),
+            "recovery": self._recovered,
+        }
+        parts.metrics.ready(on=all(checks.values()))
+        return checks
+
+    async def run(self) -> int:
+        """Until SIGTERM or SIGINT: stop intake, drain, exit 0. A second signal ends it at once."""
+        parts = self._parts
+        self._listen_to_signals()
+        if parts.health is not None:
+            await parts.health.start()
+        try:
+            await self._start()
+            await self._work()
+        finally:
+            if parts.health is not None:
+                await parts.health.stop()
+        log.info("service.stopped")
+        return 0
+
+    async def run_once(self) -> int:
+        """One poll of every source, then everything open is carried out or parked. Exit code 0, 1 or 3."""
+        self._listen_to_signals()
+        await self._start()
+        parts = self._parts
+        polled = True
+        for poller in parts.pollers:
+            # Detections first: reports then find their messages in the same run.
+            polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled
+        if not self._stop.is_set():
+            await self._unless_stopped(self._work_off())
+        await self._drain()
+        counts = await parts.ledger.counts_by_kind()
+        stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
+        log.info("service.stopped", stuck=stuck, polled=polled)
+        if stuck:
+            return 3
+        return 0 if polled and not parts.dispatcher.blocked_for_auth() else 1
+
+    async def close(self) -> None:
+        """Closes the connections to the vendor; may be called twice."""
+        await self._parts.cloudflare.close()
+
+    async def _start(self) -> None:
+        parts = self._parts
+        await parts.cloudflare.open()
+        await parts.budget.restore()
+        orphans = await parts.ledger.recover(parts.timing.read_back_delay)
+        if orphans:
+            log.warning("ledger.recovered", count=len(orphans))
+        lowered = await parts.ledger.lower_ceiling(parts.ceilings)
+        if lowered:
+            log.warning("config.mode_lowered", mode=parts.ceilings.mode, count=lowered)
+        await parts.intake.redecide()
+        self._recovered = True
+        parts.metrics.mode(parts.ceilings.mode)
+        log.info(
+            "service.started", mode=parts.ceilings.mode, playbooks=len(parts.catalogue.playbooks), budget=parts.budget.limit
+        )
+
+    async def _work(self) -> None:
+        from worker.pollers.scheduler import Scheduler  # noqa: PLC0415 - `run --once` needs no clock
+
+        parts = self._parts
+        scheduler = Scheduler(parts.pollers, parts.timing.poll_interval, parts.metrics)
+        async with asyncio.TaskGroup() as group:
+            acting = [
+                group.create_task(parts.dispatcher.run(), name="dispatcher"),
+                group.create_task(parts.reconciler.run(), name="reconciler"),
+            ]
+            keeping = group.create_task(self._housekeeping(), name="housekeeping")
+            polling = [
+                group.create_task(poller.run(), name=f"poller {poller.source.name}") for poller in parts.pollers
+            ]
+            scheduler.start()
+            await self._stop.wait()
+            scheduler.stop()
+            # A page that is cut off is read again under the same poll: nothing is gained by waiting for it.
+            for task in polling:
+                task.cancel()
+            await self._wind_down(acting)
+            keeping.cancel()
+
+    async def _wind_down(self, acting: Sequence[asyncio.Task[None]]) -> None:
+        """Lets what is in flight be answered and settled within the drain timeout; names what is then given up."""
+        parts = self._parts
+        parts.dispatcher.stop()
+        parts.reconciler.stop()
+        _, stuck = await asyncio.wait(acting, timeout=parts.timing.drain_timeout)
+        if stuck:
+            names = [task.get_name() for task in stuck]
+            log.error("service.stuck", tasks=names, lanes=parts.dispatcher.in_flight)
+        for task in stuck:
+            task.cancel()
+
+    async def _work_off(self) -> None:
+        """Sends what is ready and reads back what falls due in time, each once."""
+        parts = self._parts
+        patience = parts.timing.read_back_delay + parts.timing.drain_timeout
+        deadline = parts.clock.now() + patience
+        tried: set[str] = set()
+        progress = Progress(parts.clock, patience)
+        while True:
+            await parts.dispatcher.step()
+            await parts.dispatcher.settled()
+            due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
+            tried.update(item.action_id for item in due)
+            await parts.reconciler.read_back_all(due)
+            left = await parts.ledger.left(parts.ceilings.mode)
+            blocked = parts.budget.blocked_for()
+            sendable = left.ready and await self._can_send(left, deadline)
+            readable = left.next_read_back is not None and left.next_read_back <= deadline and await self._untried(tried)
+            if not sendable and not readable:
+                return
+            if not progress.made(left.ready, left.unknown, len(tried), waiting=blocked > 0 or readable):
+                return
+            now = parts.clock.now()
+            waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
+            waits += [(left.next_read_back or now) - now] if readable else []
+            await parts.clock.sleep(min(max(min(waits), 0.0), HOUSEKEEPING_SECONDS))
+
+    async def _untried(self, tried: set[str]) -> bool:
+        """Whether any unknown action with a date has not been looked at in this run."""
+        return any(one not in tried for one in await self._parts.ledger.unknown_with_date())
+
+    async def _can_send(self, left: Left, deadline: float) -> bool:
+        """Whether ready work can still go out in this run: not paused, no refused token, not put off too long."""
+        parts = self._parts
+        if await parts.ledger.paused() or parts.dispatcher.blocked_for_auth():
+            return False
+        return left.next_ready is not None and (left.next_ready <= deadline or parts.budget.blocked_for() > 0)
+
+    async def _drain(self) -> None:
+        parts = self._parts
+        parts.dispatcher.stop()
+        try:
+            async with asyncio.timeout(parts.timing.drain_timeout):
+                await parts.dispatcher.settled()
+        except TimeoutError:
+            log.error("service.stuck", lanes=parts.dispatcher.in_flight)
+
+    async def _unless_stopped(self, work: object) -> object:
+        """The result of the work, or None where a signal came first."""
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+            return None
+        return task.result()
+
+    async def _housekeeping(self) -> None:
+        """Once a second: is the database there, is there a pause, does the loop keep up."""
+        parts = self._parts
+        counted = -COUNTING_SECONDS
+        while not self._stop.is_set():
+            before = parts.clock.monotonic()
+            await parts.clock.sleep(HOUSEKEEPING_SECONDS)
+            parts.metrics.loop_lag(max(0.0, parts.clock.monotonic() - before - HOUSEKEEPING_SECONDS))
+            try:
+                self._note_pause(await parts.ledger.paused() is not None)
+                if before - counted >= COUNTING_SECONDS:
+                    self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
+                    counted = before
+            except StoreError:
+                self._storage_ok = False
+            else:
+                self._storage_ok = True
+
+    def _note_pause(self, paused: bool) -> None:  # noqa: FBT001 - one flag
+        self._parts.metrics.paused(on=paused)
+        if paused != self._paused:
+            log.warning("pause.on" if paused else "pause.off")
+        self._paused = paused
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
+
+    def _signalled(self, name: str) -> None:
+        log.info("service.signal", signal=name)
+        if self._stop.is_set():
+            # The second signal: nothing more is awaited; what is in flight is read back after the next start.
+            os._exit(EXIT_KILLED)
+        log.info("service.stopping")
+        self._stop.set()

@@ -1,0 +1,251 @@
+"""The only reader of the environment. `worker.toml` may hold the same names; the environment wins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from worker.errors import UsageError
+from worker.model.actions import Mode
+from worker.model.plans import Ceilings
+
+SECRETS = ("cloudflare_api_token", "worker_database_url")
+"""Settings that may also be given as NAME_FILE, a path whose content is the value."""
+TOML = Path("worker.toml")
+
+EXAMPLES = {
+    "cloudflare_api_token": "CLOUDFLARE_API_TOKEN_FILE=/run/secrets/cloudflare_api_token",
+    "cloudflare_account_id": "CLOUDFLARE_ACCOUNT_ID=023e105f4ecef8ad9ca31a8372d0c353",
+    "cloudflare_base_url": "CLOUDFLARE_BASE_URL=https://api.cloudflare.com/client/v4",
+    "worker_mode": "WORKER_MODE=shadow",
+    "worker_rules_dir": "WORKER_RULES_DIR=rules",
+    "worker_database_url": "WORKER_DATABASE_URL=sqlite:///var/worker.db",
+    "worker_poll_interval": "WORKER_POLL_INTERVAL=30",
+    "worker_poll_overlap": "WORKER_POLL_OVERLAP=900",
+    "worker_initial_lookback": "WORKER_INITIAL_LOOKBACK=86400",
+    "worker_request_budget": "WORKER_REQUEST_BUDGET=600",
+    "worker_read_back_delay": "WORKER_READ_BACK_DELAY=30",
+    "worker_cap_per_poll": "WORKER_CAP_PER_POLL=1000",
+    "worker_cap_per_hour": "WORKER_CAP_PER_HOUR=5000",
+    "worker_keep_events": "WORKER_KEEP_EVENTS=decided",
+    "worker_http_bind": "WORKER_HTTP_BIND=127.0.0.1:8080",
+    "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
+    "worker_log_format": "WORKER_LOG_FORMAT=json",
+    "worker_log_level": "WORKER_LOG_LEVEL=info",
+    "worker_move_batch": "WORKER_MOVE_BATCH=250",
+}
+
+
+def _one_of(*choices: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return value.lower()
+
+    return AfterValidator(check)
+
+
+def _account(value: str) -> str:
+    if len(value) != 32 or not set(value.lower()) <= set("0123456789abcdef"):  # noqa: PLR2004 - the vendor's format
+        raise ValueError("must be 32 hexadecimal digits")
+    return value.lower()
+
+
+def _url(value: str) -> str:
+    from worker.cloudflare.origin import check_base_url  # noqa: PLC0415 - aiohttp loads only where it is used
+
+    check_base_url(value)
+    return value.rstrip("/")
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Every choice of the operator, validated and frozen. Times in seconds."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", case_sensitive=False, hide_input_in_errors=True
+    )
+
+    cloudflare_api_token: SecretStr | None = None
+    cloudflare_api_token_file: Path | None = None
+    cloudflare_account_id: Annotated[str, AfterValidator(_account)] | None = None
+    cloudflare_base_url: Annotated[str, AfterValidator(_url)] = "https://api.cloudflare.com/client/v4"
+    worker_mode: Annotated[str, _one_of("shadow", "approve", "enforce")] = "shadow"
+    worker_rules_dir: Path = Path("rules")
+    worker_database_url: SecretStr = SecretStr("sqlite:///var/worker.db")
+    worker_poll_interval: Seconds = 30.0
+    worker_poll_overlap: Seconds = 900.0
+    worker_initial_lookback: Seconds = 86400.0
+    worker_request_budget: Count = 600
+    worker_read_back_delay: Seconds = 30.0
+    worker_cap_per_poll: Count = 1000
+    worker_cap_per_hour: Count = 5000
+    worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
+    worker_http_bind: str = "127.0.0.1:8080"
+    worker_drain_timeout: Seconds = 20.0
+    worker_log_format: Annotated[str, _one_of("json", "console")] = "json"
+    worker_log_level: Annotated[str, _one_of("debug", "info", "warning", "error")] = "info"
+    worker_move_batch: Annotated[int, Field(gt=0, le=1000)] = 250
+
+    @property
+    def mode(self) -> Mode:
+        """The ceiling for every playbook."""
+        return Mode(self.worker_mode)
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """The operator's limits on plans."""
+        return Ceilings(self.mode, self.worker_cap_per_poll, self.worker_cap_per_hour)
+
+    @property
+    def database_url(self) -> str:
+        """With its password, if it has one: never for a log."""
+        return self.worker_database_url.get_secret_value()
+
+    def account(self) -> str:
+        """The account id; UsageError where it is missing."""
+        if self.cloudflare_account_id is None:
+            raise missing("cloudflare_account_id")
+        return self.cloudflare_account_id
+
+    def token(self) -> Callable[[], str]:
+        """Gives the token as it is now: a token file is read again when it changes. UsageError where there is none."""
+        if self.cloudflare_api_token_file is not None:
+            return TokenFile(self.cloudflare_api_token_file)
+        if self.cloudflare_api_token is None or not self.cloudflare_api_token.get_secret_value().strip():
+            raise missing("cloudflare_api_token")
+        value = _clean_token(self.cloudflare_api_token.get_secret_value())
+        return lambda: value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[Any, ...]:
+        """The environment first, then the files that it names, then worker.toml."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _Files(settings_cls), _Toml(settings_cls)
+
+
+class _Files(PydanticBaseSettingsSource):
+    """NAME_FILE for secrets other than the token, whose file is read at every change instead."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        path = os.environ.get("WORKER_DATABASE_URL_FILE")
+        if not path or "WORKER_DATABASE_URL" in os.environ:
+            return {}
+        return {"worker_database_url": _read(Path(path), "WORKER_DATABASE_URL_FILE")}
+
+
+class _Toml(PydanticBaseSettingsSource):
+    """`worker.toml` in the working directory, names in any case."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        if not TOML.is_file():
+            return {}
+        try:
+            values = tomllib.loads(TOML.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(
+                f'worker.toml: {error}; write NAME = value lines, as in WORKER_MODE = "shadow"'
+            ) from None
+        known = self.settings_cls.model_fields
+        for name in values:
+            if name.lower() not in known:
+                close = difflib.get_close_matches(name.lower(), known, 1)
+                hint = f"; did you mean {close[0].upper()}?" if close else "; see README.md for the names"
+                raise UsageError(f"worker.toml: {name} is not a setting{hint}")
+        lowered = {name.lower(): value for name, value in values.items()}
+        if "CLOUDFLARE_API_TOKEN" in os.environ:
+            lowered.pop("cloudflare_api_token_file", None)
+        return lowered
+
+
+class TokenFile:
+    """Reads the token again whenever its file changes; keeps the last one where the file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._token = ""
+        self._token = _clean_token(_read(path, "CLOUDFLARE_API_TOKEN_FILE"))
+
+    def __call__(self) -> str:
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_ino)
+            if stamp != self._stamp:
+                token = _clean_token(self._path.read_text(encoding="utf-8"))
+                self._token, self._stamp = token, stamp
+        except (OSError, UnicodeDecodeError, UsageError):
+            # A file that is being replaced: the next request looks again.
+            return self._token
+        return self._token
+
+    def __repr__(self) -> str:
+        return f"TokenFile({str(self._path)!r})"
+
+
+def load() -> Settings:
+    """Reads and validates the settings. UsageError: one line that names the variable, what is wrong, an example."""
+    if os.environ.get("CLOUDFLARE_API_TOKEN") and os.environ.get("CLOUDFLARE_API_TOKEN_FILE"):
+        raise UsageError(
+            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_API_TOKEN_FILE are both set; keep one, "
+            f"for example {EXAMPLES['cloudflare_api_token']}"
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        what = str(first["msg"]).removeprefix("Value error, ")
+        raise UsageError(
+            f"{name.upper()}: {what[:1].lower()}{what[1:]}; for example {_example(name)}"
+        ) from None
+
+
+def missing(name: str) -> UsageError:
+    """A setting without a default that was not given."""
+    return UsageError(f"{name.upper()}: is required but not set; for example {_example(name)}")
+
+
+def _example(name: str) -> str:
+    return EXAMPLES.get(name.removesuffix("_file"), name.upper())
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"{name}: cannot read {path}: {reason}; name a readable file") from None
+
+
+def _clean_token(text: str) -> str:
+    token = text.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            "CLOUDFLARE_API_TOKEN: is empty or has characters that a token cannot have; "
+            f"for example {EXAMPLES['cloudflare_api_token']}"
+        )
+    return token

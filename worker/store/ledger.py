@@ -1,0 +1,148 @@
+"""The ledger as the service uses it: store functions bound to one account, each `await` one durable transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.clock import Clock
+from worker.model.actions import Mode
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause
+from worker.model.plans import Ceilings, Decided, Poll, Sighting
+from worker.store import budget, claims, closing, flags, followup, intake, queries, waiting
+from worker.store.engine import Store
+
+
+class StoreLedger:
+    """Implements `worker.ports.Ledger` on any engine that `Store` runs on."""
+
+    def __init__(self, store: Store, account_id: str, clock: Clock, batch: int) -> None:
+        self.store = store
+        self.account_id = account_id
+        self._clock = clock
+        self._batch = batch
+
+    async def unseen(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        return await self.store.run(intake.unseen, self.account_id, sightings)
+
+    async def record(
+        self,
+        poll: Poll,
+        sightings: Sequence[Sighting],
+        decided: Sequence[Decided],
+        *,
+        rows: int,
+        read_at: float | None,
+        keep_all: bool,
+    ) -> list[dict[str, Any]]:
+        return await self.store.run(
+            intake.record,
+            self.account_id,
+            poll,
+            self._clock.now(),
+            sightings,
+            decided,
+            rows=rows,
+            read_at=read_at,
+            keep_all=keep_all,
+            batch=self._batch,
+        )
+
+    async def close(self, poll: Poll, ceilings: Ceilings, advance: Cursor | None) -> Closed:
+        return await self.store.run(
+            closing.close, self.account_id, poll, self._clock.now(), ceilings, advance
+        )
+
+    async def cursor(self, source: str) -> Cursor | None:
+        return await self.store.run(closing.cursor, self.account_id, source)
+
+    async def open_polls(self, source: str) -> list[Poll]:
+        return await self.store.run(closing.open_polls, self.account_id, source)
+
+    async def quarantine(self, source: str, rows: Sequence[Any]) -> list[Any]:
+        return await self.store.run(waiting.quarantine, self.account_id, source, self._clock.now(), rows)
+
+    async def wait_for_message(self, reports: Sequence[Sighting]) -> None:
+        await self.store.run(waiting.wait_for_message, self.account_id, self._clock.now(), reports)
+
+    async def waiting(self) -> list[tuple[Any, float]]:
+        return await self.store.run(waiting.waiting_reports, self.account_id)
+
+    async def parked_for(self) -> list[tuple[str, str]]:
+        return await self.store.run(waiting.parked_for, self.account_id)
+
+    async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
+        return await self.store.run(waiting.parked_events, self.account_id, playbook, version, most)
+
+    async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
+        await self.store.run(
+            intake.redecide, self.account_id, poll, self._clock.now(), rows, decided, self._batch
+        )
+
+    async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        return await self.store.run(followup.past_actions, self.account_id, message_ids)
+
+    async def lanes(self, ceiling: Mode) -> list[BulkLane]:
+        return await self.store.run(claims.lanes, self.account_id, self._clock.now(), ceiling)
+
+    async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
+        return await self.store.run(
+            claims.unverified, self.account_id, lane.name, self._clock.now(), ceiling, most
+        )
+
+    async def claim(
+        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
+    ) -> tuple[list[Call], float]:
+        return await self.store.run(
+            claims.claim, self.account_id, lane, self._clock.now(), limits, most=most, calls=calls
+        )
+
+    async def settle(self, call: Call, answered: Answered) -> int:
+        return await self.store.run(claims.settle, self.account_id, call, self._clock.now(), answered)
+
+    async def recover(self, delay: float) -> list[str]:
+        return await self.store.run(claims.recover, self.account_id, self._clock.now(), delay)
+
+    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
+        return await self.store.run(
+            followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks
+        )
+
+    async def our_last_move(self, message_id: str) -> str | None:
+        return await self.store.run(followup.our_last_move, self.account_id, message_id)
+
+    async def due_read_backs(self, most: int) -> list[Item]:
+        return await self.store.run(followup.due_read_backs, self.account_id, self._clock.now(), most)
+
+    async def unknown_with_date(self) -> list[str]:
+        return await self.store.run(followup.unknown_with_date, self.account_id)
+
+    async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:
+        return await self.store.run(
+            followup.settle_read_back, self.account_id, self._clock.now(), outcome, counted=counted
+        )
+
+    async def expire(self) -> list[dict[str, Any]]:
+        return await self.store.run(followup.expire, self.account_id, self._clock.now())
+
+    async def lower_ceiling(self, ceilings: Ceilings) -> int:
+        return await self.store.run(followup.lower_ceiling, self.account_id, self._clock.now(), ceilings)
+
+    async def left(self, ceiling: Mode) -> Left:
+        return await self.store.run(followup.left, self.account_id, ceiling)
+
+    async def paused(self) -> Pause | None:
+        return await self.store.run(flags.paused, self.account_id)
+
+    async def take_budget(self, limit: int) -> Grant:
+        return await self.store.run(budget.take, self.account_id, self._clock.now(), 1, limit)
+
+    async def block_until(self, until: float) -> None:
+        await self.store.run(flags.block_until, self.account_id, until, self._clock.now())
+
+    async def blocked_until(self) -> float:
+        return await self.store.run(flags.blocked_until, self.account_id)
+
+    async def counts_by_kind(self) -> list[tuple[str, str, int]]:
+        return await self.store.run(queries.counts_by_kind, self.account_id)

@@ -1,0 +1,113 @@
+"""What waits outside the flow: reports without their message, rows that could not be read, parked events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, select
+
+from worker.model.events import PhishReport
+from worker.model.ledger import Parked
+from worker.model.plans import Sighting
+from worker.ports import BadRow
+from worker.store import schema
+from worker.store.tools import put_new
+
+_encode = msgspec.json.Encoder().encode
+_report = msgspec.json.Decoder(PhishReport).decode
+
+
+def event_key(account_id: str, sighting: Sighting) -> dict[str, Any]:
+    """The identity of an event as columns."""
+    return {
+        "account_id": account_id,
+        "source": sighting.source,
+        "key": sighting.key,
+        "revision": sighting.revision,
+    }
+
+
+def wait_for_message(conn: Connection, account_id: str, now: float, reports: Sequence[Sighting]) -> None:
+    """Keeps reports whose message has not been found yet; the first sight of each counts."""
+    rows = [
+        event_key(account_id, one) | {"body": _encode(one.event).decode(), "first_seen_at": now}
+        for one in reports
+    ]
+    put_new(conn, schema.waiting, rows)
+
+
+def waiting_reports(conn: Connection, account_id: str) -> list[tuple[PhishReport, float]]:
+    """Reports that wait for their message, and since when."""
+    table = schema.waiting
+    query = select(table.c.body, table.c.first_seen_at).where(table.c.account_id == account_id)
+    return [
+        (_report(row.body), row.first_seen_at) for row in conn.execute(query.order_by(table.c.first_seen_at))
+    ]
+
+
+def quarantine(
+    conn: Connection, account_id: str, source: str, now: float, rows: Sequence[BadRow]
+) -> list[BadRow]:
+    """Keeps rows that could not be read, once each; returns those that are new."""
+    table = schema.quarantine
+    if not rows:
+        return []
+    known = set(
+        conn.scalars(
+            select(table.c.digest).where(
+                table.c.account_id == account_id,
+                table.c.source == source,
+                table.c.digest.in_([row.digest for row in rows]),
+            )
+        )
+    )
+    fresh = list({row.digest: row for row in rows if row.digest not in known}.values())
+    columns = ("row_id", "reason", "digest", "raw")
+    put_new(
+        conn,
+        table,
+        [
+            {"account_id": account_id, "source": source, "seen_at": now}
+            | {name: getattr(row, name) for name in columns}
+            for row in fresh
+        ],
+    )
+    return fresh
+
+
+def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
+    """The playbooks, with their versions, for which events are parked."""
+    p = schema.parked
+    query = select(p.c.playbook, p.c.version).where(p.c.account_id == account_id).distinct()
+    return [(row.playbook, row.version) for row in conn.execute(query)]
+
+
+def parked_events(conn: Connection, account_id: str, playbook: str, version: str, most: int) -> list[Parked]:
+    """Events parked for one version of a playbook, with their evidence, oldest first."""
+    p, e = schema.parked, schema.evidence
+    same = [p.c[name] == e.c[name] for name in ("account_id", "source", "key", "revision")]
+    query = (
+        select(p.c.source, p.c.key, p.c.revision, p.c.playbook, p.c.version, e.c.body)
+        .select_from(p.join(e, and_(*same)))
+        .where(p.c.account_id == account_id, p.c.playbook == playbook, p.c.version == version)
+        .order_by(p.c.parked_at)
+        .limit(most)
+    )
+    return [Parked(*row) for row in conn.execute(query)]
+
+
+def unpark(conn: Connection, account_id: str, rows: Sequence[Parked]) -> None:
+    """Forgets parked events, in the transaction that decides them again."""
+    table = schema.parked
+    for row in rows:
+        conn.execute(
+            delete(table).where(
+                table.c.account_id == account_id,
+                table.c.source == row.source,
+                table.c.key == row.key,
+                table.c.revision == row.revision,
+                table.c.playbook == row.playbook,
+            )
+        )
