@@ -102,6 +102,28 @@ async def test_a_million_items_are_too_many(
         await call(cloudflare)
 
 
+@pytest.mark.parametrize("call", [read, READS["reports"]])
+async def test_small_rows_cannot_fill_the_memory(vendor: Vendor, cloudflare: Cloudflare, call: Call) -> None:
+    """A row of eleven bytes would cost thirty times that: what is too much is refused before it is parsed."""
+    body = b'{"success":true,"result":[' + b",".join([b'{"id":"a"}'] * 300_000) + b"]}"
+    vendor.will(answer(body))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadAnswer):
+            await call(cloudflare)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * len(body)
+
+
+async def test_empty_arrays_cannot_fill_the_memory(vendor: Vendor, cloudflare: Cloudflare) -> None:
+    """Nor can what no row holds."""
+    vendor.will(answer(b'{"success":true,"result":[],"x":[' + b"[]," * 300_000 + b"1]}"))
+    with pytest.raises(AnswerLost, match="arrays"):
+        await write(cloudflare)
+
+
 async def test_a_log_without_end_is_left(vendor: Vendor, cloudflare: Cloudflare) -> None:
     """A log that goes on page after page is no log; half of it would prove the wrong thing."""
     vendor.will(answer(envelope([{"operation": "MOVE"}] * 1000)))

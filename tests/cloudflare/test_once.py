@@ -142,8 +142,9 @@ async def test_observations_name_the_template_and_the_budget(
     assert 0 < seen.seconds < 1
 
 
-async def test_requests_carry_what_they_should_and_no_more(vendor: Vendor, cloudflare: Cloudflare) -> None:
+async def test_requests_carry_what_they_should_and_no_more(vendor: Vendor, connect: Connect) -> None:
     """One bearer token, our own user agent, encodings that are bounded here, and no cookies."""
+    cloudflare = await connect(base_url=vendor.base_url.replace("127.0.0.1", "localhost"))
     vendor.will(answer(envelope([]), Set_Cookie="session=1; Path=/"))
     await READS["list"](cloudflare)
     await READS["list"](cloudflare)

@@ -242,6 +242,14 @@ def test_poison_in_the_envelope_is_not_believed() -> None:
             rows.read_detections(page(body))
 
 
+@pytest.mark.parametrize("total", ["NaN", "1e999", "9" * 5000])
+def test_a_count_that_is_no_number_is_not_believed(total: str) -> None:
+    """Where pages have numbers, the count decides whether there is another one."""
+    body = f'{{"success":true,"result":[],"result_info":{{"total_count":{total}}}}}'
+    with pytest.raises(BadAnswer):
+        rows.read_list(page(body.encode()), shapes.REPORT)
+
+
 def test_an_unreadable_write_is_a_lost_answer() -> None:
     """The same bytes mean more where something may have been done."""
     answer = Answer(investigate.MOVE, 200, b"{}", URL("http://127.0.0.1/"), 0.1)

@@ -56,6 +56,7 @@ TABLE: list[tuple[str, Reply, type[VendorError], type[VendorError]]] = [
     ("html 200", answer(HTML), BadAnswer, AnswerLost),
     ("empty 200", answer(b""), BadAnswer, AnswerLost),
     ("success false", answer(refusal((1001, "no"))), BadAnswer, AnswerLost),
+    ("success false with rows", answer(envelope([{"id": "a"}], success=False)), BadAnswer, AnswerLost),
     ("success as text", answer(b'{"success":"true","result":[]}'), BadAnswer, AnswerLost),
     ("success missing", answer(b'{"result":[]}'), BadAnswer, AnswerLost),
     ("success twice", answer(b'{"success":false,"success":true,"result":[]}'), BadAnswer, AnswerLost),

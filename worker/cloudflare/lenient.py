@@ -11,8 +11,8 @@ import math
 import re
 from typing import Any
 
-MAX_TOKENS = 2_000_000
-"""Objects, arrays and commas in a body: what it may cost in memory once it is parsed."""
+MAX_CONTAINERS, MAX_COMMAS = 200_000, 1_000_000
+"""Of one body: what it may cost in memory once it is parsed. A real page has a tenth of either at most."""
 MAX_TEXT = 10_000
 """Characters of one string; the rest is cut off once, here."""
 MAX_CONTENT = 100_000
@@ -52,8 +52,8 @@ def parse(body: bytes) -> Any:
     Raises:
         UnbelievableError: not JSON, too deep, too much.
     """
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_TOKENS:
-        raise UnbelievableError(f"JSON with more than {MAX_TOKENS} items")
+    if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS or body.count(b",") > MAX_COMMAS:
+        raise UnbelievableError(f"more than {MAX_CONTAINERS} objects and arrays or {MAX_COMMAS} commas")
     try:
         return json.loads(
             body.decode("utf-8", "replace"),

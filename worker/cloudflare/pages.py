@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from worker.cloudflare.shapes import settle_detection
 from worker.model.events import Detection
 
-_MANY_BYTES, _MANY_OBJECTS = 4 * 2**20, 100_000
+_MANY_BYTES, _MANY_OBJECTS = 2 * 2**20, 100_000
 _ONCE = (b'"id":', b'"final_disposition":', b'"postfix_id":')
 """Keys that a row holds once. Inside a JSON string the quote would be escaped, so no mail can forge them."""
 _HEAD, _TAIL = 512, 2048
