@@ -42,7 +42,11 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     ledger = StoreLedger(store, account, clock, settings.worker_move_batch)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
     cloudflare = Cloudflare(
-        base_url=settings.cloudflare_base_url, account_id=account, token=token, gate=budget, timeout=HTTP_TIMEOUT
+        base_url=settings.cloudflare_base_url,
+        account_id=account,
+        token=token,
+        gate=budget,
+        timeout=HTTP_TIMEOUT,
     )
     carry_out = executors(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
     intake = Intake(
@@ -51,7 +55,7 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         settings.ceilings,
         clock,
         metrics,
-        wake=lambda: dispatcher.wake(),
+        wake=lambda: dispatcher.wake(),  # noqa: PLW0108 - the dispatcher is built below
         keep_all=settings.worker_keep_events == "all",
     )
     options = DispatchOptions(
@@ -63,7 +67,14 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
     pollers = [
         Poller(
-            source, intake, ledger, budget, clock, metrics, reach=reach, interval=settings.worker_poll_interval
+            source,
+            intake,
+            ledger,
+            budget,
+            clock,
+            metrics,
+            reach=reach,
+            interval=settings.worker_poll_interval,
         )
         for source in (DetectionSource(cloudflare, clock), PhishGuardSource(cloudflare, ledger, clock))
     ]
@@ -110,12 +121,19 @@ def load_playbooks(directory: Path) -> Catalogue:
     """The playbooks, each refused file named in the log. UsageError where not a single one can be used."""
     catalogue = load(directory)
     for problem in catalogue.problems:
-        log.error("playbook.refused", file=f"{problem.path}:{problem.line}", playbook=problem.playbook, reason=str(problem))
+        log.error(
+            "playbook.refused",
+            file=f"{problem.path}:{problem.line}",
+            playbook=problem.playbook,
+            reason=str(problem),
+        )
     if not catalogue.playbooks:
         why = str(catalogue.problems[0]) if catalogue.problems else "it holds no playbook"
         raise UsageError(f"WORKER_RULES_DIR: no playbook could be loaded from {directory}: {why}")
     for playbook in catalogue.playbooks:
-        log.debug("playbook.loaded", playbook=playbook.id, playbook_version=playbook.version, mode=playbook.mode)
+        log.debug(
+            "playbook.loaded", playbook=playbook.id, playbook_version=playbook.version, mode=playbook.mode
+        )
     return catalogue
 
 

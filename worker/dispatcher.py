@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
@@ -116,7 +117,7 @@ class Dispatcher:
             if lane.name not in self._busy and not self._stopping and self._may_send(lane.kind):
                 task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
                 self._busy[lane.name] = task
-                task.add_done_callback(lambda _, name=lane.name: self._finished(name))
+                task.add_done_callback(partial(self._finished, lane.name))
         return bool(self._busy)
 
     async def settled(self) -> None:
@@ -136,8 +137,8 @@ class Dispatcher:
         except TimeoutError:
             pass
 
-    def _finished(self, lane: str) -> None:
-        task = self._busy.pop(lane)
+    def _finished(self, lane: str, task: asyncio.Task[None]) -> None:
+        del self._busy[lane]
         if not task.cancelled() and (error := task.exception()) is not None:
             if isinstance(error, StoreError):
                 self._storage_failed(error)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.ports import Lane
 from worker.errors import Refused
 from worker.executors.base import Executor
 from worker.model.actions import State
@@ -19,6 +18,7 @@ from worker.model.calls import Item
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
+from worker.ports import Lane
 
 MARGIN_SECONDS = 60.0
 """The vendor does not say which of a message's times its window filters, nor how it rounds."""

@@ -77,7 +77,7 @@ class Ledger(Protocol):
         """Those whose verdict is new."""
         ...
 
-    async def record(  # noqa: PLR0913 - one page, committed as a whole
+    async def record(
         self,
         poll: Poll,
         sightings: Sequence[Sighting],

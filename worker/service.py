@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from worker.budget import RequestBudget
 from worker.clock import Clock
@@ -26,6 +27,7 @@ from worker.ports import Ledger
 from worker.reconciler import Reconciler
 
 log = get_logger()
+T = TypeVar("T")
 
 HOUSEKEEPING_SECONDS = 1.0
 COUNTING_SECONDS = 15.0
@@ -153,7 +155,10 @@ class Service:
         self._recovered = True
         parts.metrics.mode(parts.ceilings.mode)
         log.info(
-            "service.started", mode=parts.ceilings.mode, playbooks=len(parts.catalogue.playbooks), budget=parts.budget.limit
+            "service.started",
+            mode=parts.ceilings.mode,
+            playbooks=len(parts.catalogue.playbooks),
+            budget=parts.budget.limit,
         )
 
     async def _work(self) -> None:
@@ -168,7 +173,8 @@ class Service:
             ]
             keeping = group.create_task(self._housekeeping(), name="housekeeping")
             polling = [
-                group.create_task(poller.run(), name=f"poller {poller.source.name}") for poller in parts.pollers
+                group.create_task(poller.run(), name=f"poller {poller.source.name}")
+                for poller in parts.pollers
             ]
             scheduler.start()
             await self._stop.wait()
@@ -207,7 +213,11 @@ class Service:
             left = await parts.ledger.left(parts.ceilings.mode)
             blocked = parts.budget.blocked_for()
             sendable = left.ready and await self._can_send(left, deadline)
-            readable = left.next_read_back is not None and left.next_read_back <= deadline and await self._untried(tried)
+            readable = (
+                left.next_read_back is not None
+                and left.next_read_back <= deadline
+                and await self._untried(tried)
+            )
             if not sendable and not readable:
                 return
             if not progress.made(left.ready, left.unknown, len(tried), waiting=blocked > 0 or readable):
@@ -235,11 +245,12 @@ class Service:
             async with asyncio.timeout(parts.timing.drain_timeout):
                 await parts.dispatcher.settled()
         except TimeoutError:
-            log.error("service.stuck", lanes=parts.dispatcher.in_flight)
+            lanes = parts.dispatcher.in_flight
+            log.error("service.stuck", lanes=lanes)  # noqa: TRY400 - the time-out itself tells nothing
 
-    async def _unless_stopped(self, work: object) -> object:
+    async def _unless_stopped(self, work: Coroutine[object, object, T]) -> T | None:
         """The result of the work, or None where a signal came first."""
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        task = asyncio.create_task(work)
         stop = asyncio.create_task(self._stop.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

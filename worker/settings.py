@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -93,8 +93,8 @@ class Settings(BaseSettings):
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: str = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
-    worker_log_format: Annotated[str, _one_of("json", "console")] = "json"
-    worker_log_level: Annotated[str, _one_of("debug", "info", "warning", "error")] = "info"
+    worker_log_format: Literal["json", "console"] = "json"
+    worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
     worker_move_batch: Annotated[int, Field(gt=0, le=1000)] = 250
 
     @property
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
 class _Files(PydanticBaseSettingsSource):
     """NAME_FILE for secrets other than the token, whose file is read at every change instead."""
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - its base's
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class _Files(PydanticBaseSettingsSource):
 class _Toml(PydanticBaseSettingsSource):
     """`worker.toml` in the working directory, names in any case."""
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - its base's
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:

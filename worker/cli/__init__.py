@@ -40,7 +40,7 @@ def _root() -> None:
     """Automation worker for Cloudflare Email Security: poll, match, act, audit."""
 
 
-def run_cli(arguments: list[str] | None = None) -> int:
+def run_cli(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one for each way to end
     """Runs one command and returns its exit code."""
     try:
         result = app(args=arguments, standalone_mode=False)

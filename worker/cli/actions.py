@@ -23,7 +23,9 @@ SHOWN = tuple(str(state) for state in State if state is not State.OPEN)
 def list_(
     state: Annotated[str | None, typer.Option(help="Only this state: " + ", ".join(SHOWN) + ".")] = None,
     playbook: Annotated[str | None, typer.Option(help="Only actions that this playbook wanted.")] = None,
-    message: Annotated[str | None, typer.Option(help="Only actions on this message (investigate id).")] = None,
+    message: Annotated[
+        str | None, typer.Option(help="Only actions on this message (investigate id).")
+    ] = None,
     plan: Annotated[str | None, typer.Option(help="Only actions of this plan.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
     json_: Json = False,
@@ -38,7 +40,17 @@ def list_(
         if json_:
             print_json_array(rows)
             return
-        columns = ("id", "state", "kind", "target", "playbook", "mode", "attempts", "message_id", "updated_at")
+        columns = (
+            "id",
+            "state",
+            "kind",
+            "target",
+            "playbook",
+            "mode",
+            "attempts",
+            "message_id",
+            "updated_at",
+        )
         print_table(
             [*(name.upper() for name in columns), "WHY"],
             ([*(_cell(row, name) for name in columns), row["error"] or row["reason"]] for row in rows),
@@ -55,9 +67,28 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
     if json_:
         print_json(data)
         return
-    for name in ("id", "state", "error", "kind", "params", "reason", "message_id", "mode", "plan_id", "call_id"):
+    for name in (
+        "id",
+        "state",
+        "error",
+        "kind",
+        "params",
+        "reason",
+        "message_id",
+        "mode",
+        "plan_id",
+        "call_id",
+    ):
         say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
-    for name in ("attempts", "created_at", "updated_at", "submitted_at", "approved_at", "approved_by", "held_until"):
+    for name in (
+        "attempts",
+        "created_at",
+        "updated_at",
+        "submitted_at",
+        "approved_at",
+        "approved_by",
+        "held_until",
+    ):
         say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
     for vote in data["playbooks"]:
         say(f"playbook     {vote['playbook']} version {vote['playbook_version']}, mode {vote['mode']}")
@@ -93,7 +124,7 @@ def retry(
     _review(json_, lambda db: db.run(reviews.retry, ids, person(), time.time(), checked=i_checked))
 
 
-def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) -> None:  # noqa: FBT001 - passed through
+def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) -> None:
     with database() as db:
         verdicts = decide(db)
     if json_:

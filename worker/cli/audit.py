@@ -11,7 +11,7 @@ import typer
 
 from worker.cli.common import Database, Json, database, print_json, print_json_array, print_table, say
 from worker.store import audit
-from worker.store.engine import Connection
+from worker.store.tools import Connection
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export.", no_args_is_help=True)
 
@@ -19,7 +19,9 @@ app = typer.Typer(help="The tamper-evident log: show, verify, export.", no_args_
 @app.command("show")
 def show(
     action: Annotated[str | None, typer.Option(help="Only records of this action.")] = None,
-    message: Annotated[str | None, typer.Option(help="Only records of this message (investigate id).")] = None,
+    message: Annotated[
+        str | None, typer.Option(help="Only records of this message (investigate id).")
+    ] = None,
     plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
     call: Annotated[str | None, typer.Option(help="Only records of this call.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
@@ -58,7 +60,9 @@ def verify(json_: Json = False) -> None:
             if broken is None:
                 say(f"{account_id}: {count} records, intact")
             else:
-                say(f"{account_id}: record {broken.seq} is the first bad one: {broken.why} ({count} intact before it)")
+                say(
+                    f"{account_id}: record {broken.seq} is the first bad one: {broken.why} ({count} intact before it)"
+                )
     raise typer.Exit(0 if intact else 1)
 
 

@@ -28,5 +28,7 @@ def check(
             say(f"warning: {warning}")
         count = len(report.catalogue.playbooks)
         passed = report.examples - report.failed
-        say(f"{count} playbooks, {passed} of {report.examples} examples as expected, {len(report.problems)} problems")
+        say(
+            f"{count} playbooks, {passed} of {report.examples} examples as expected, {len(report.problems)} problems"
+        )
     raise typer.Exit(0 if report.ok else 1)

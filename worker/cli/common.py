@@ -17,8 +17,9 @@ from worker.errors import StoreError, UsageError
 from worker.ops.text import safe
 from worker.settings import Settings
 from worker.store import queries
-from worker.store.engine import Connection, Engine, sqlite_engine, sqlite_path, transact
+from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, migrate, revision
+from worker.store.tools import Connection, Engine
 
 T = TypeVar("T")
 
@@ -73,7 +74,9 @@ def _account(engine: Engine, settings: Settings) -> str:
     if len(known) == 1:
         return known[0]
     if known:
-        raise UsageError(f"CLOUDFLARE_ACCOUNT_ID: the database holds several accounts; set one of {', '.join(known)}")
+        raise UsageError(
+            f"CLOUDFLARE_ACCOUNT_ID: the database holds several accounts; set one of {', '.join(known)}"
+        )
     raise settings_module.missing("cloudflare_account_id")
 
 
@@ -102,7 +105,10 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Aligned columns, never wrapped or cut; text from mail is escaped."""
-    cells = [list(header), *([safe(str("" if cell is None else cell), 10_000) for cell in row] for row in rows)]
+    cells = [
+        list(header),
+        *([safe(str("" if cell is None else cell), 10_000) for cell in row] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -57,7 +57,9 @@ def _database(settings: Settings) -> Finding:
     except (StoreError, UsageError) as error:
         return Finding("database", False, str(error))
     if current not in (HEAD, None):
-        return Finding("database", False, f"revision {current}, this program knows {HEAD}; start the newer version")
+        return Finding(
+            "database", False, f"revision {current}, this program knows {HEAD}; start the newer version"
+        )
     return Finding("database", True, f"{path}, revision {current or 'none'}")
 
 
@@ -67,17 +69,23 @@ def _rules(settings: Settings) -> Finding:
     report = check(settings.worker_rules_dir)
     if report.problems:
         return Finding("rules", False, f"{len(report.problems)} problems, the first: {report.problems[0]}")
-    return Finding("rules", True, f"{len(report.catalogue.playbooks)} playbooks in {settings.worker_rules_dir}")
+    return Finding(
+        "rules", True, f"{len(report.catalogue.playbooks)} playbooks in {settings.worker_rules_dir}"
+    )
 
 
 async def _vendor(settings: Settings) -> list[Finding]:
-    from worker.cloudflare import Cloudflare  # noqa: PLC0415
     from worker.cli.gate import Ungated  # noqa: PLC0415
+    from worker.cloudflare import Cloudflare  # noqa: PLC0415
     from worker.ports import Lane  # noqa: PLC0415
 
     gate = Ungated()
     cloudflare = Cloudflare(
-        base_url=settings.cloudflare_base_url, account_id=settings.account(), token=settings.token(), gate=gate, timeout=15
+        base_url=settings.cloudflare_base_url,
+        account_id=settings.account(),
+        token=settings.token(),
+        gate=gate,
+        timeout=15,
     )
     now = datetime.now(UTC)
     async with cloudflare:
@@ -108,11 +116,15 @@ async def _try(name: str, ask: Callable[[], Awaitable[object]], good: str) -> Fi
     try:
         await ask()
     except Unauthorized as error:
-        return Finding(name, False, f"{error}; make a token with `Cloud Email Security: Write` for this account")
+        return Finding(
+            name, False, f"{error}; make a token with `Cloud Email Security: Write` for this account"
+        )
     except RateLimited as error:
         return Finding(name, False, f"{error}; wait, or lower WORKER_REQUEST_BUDGET")
     except VendorError as error:
-        return Finding(name, False, f"{type(error).__name__}: {error}; check CLOUDFLARE_BASE_URL and the network")
+        return Finding(
+            name, False, f"{type(error).__name__}: {error}; check CLOUDFLARE_BASE_URL and the network"
+        )
     return Finding(name, True, good)
 
 

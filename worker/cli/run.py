@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -29,8 +30,8 @@ def run(
     token = settings.token()
     settings.account()
     logs.configure(
-        format=settings.worker_log_format,  # type: ignore[arg-type] - validated by the settings
-        level=settings.worker_log_level,  # type: ignore[arg-type]
+        format=settings.worker_log_format,
+        level=settings.worker_log_level,
         secrets=[token()],
     )
     lock = acquire(sqlite_path(settings.database_url))
@@ -62,7 +63,7 @@ def _run(settings: Settings, *, once: bool) -> int:
         raise group.exceptions[0] from None
 
 
-def _loop_factory() -> object:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - optional
     except ImportError:

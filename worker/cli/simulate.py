@@ -17,7 +17,8 @@ def simulator(
     rate: Annotated[float, typer.Option(min=0, help="New messages a second.")] = 0.0,
     latency: Annotated[float, typer.Option(min=0, help="Seconds added to every answer.")] = 0.0,
     fault: Annotated[
-        list[str] | None, typer.Option(help="CLASS:KIND[:key=value,...], as in move:drop:after=true; repeatable.")
+        list[str] | None,
+        typer.Option(help="CLASS:KIND[:key=value,...], as in move:drop:after=true; repeatable."),
     ] = None,
 ) -> None:
     """Serves a fake tenant; prints one JSON line with base_url, account_id and token when it is ready.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-
 from worker.cli.common import Database, Json, database, print_json, print_table, say
 from worker.clock import iso
 from worker.store import budget, closing, flags, queries
-from worker.store.engine import Connection, sqlite_path
+from worker.store.engine import sqlite_path
 from worker.store.lock import holder
+from worker.store.tools import Connection
 
 
 def status(json_: Json = False) -> None:
@@ -24,7 +24,10 @@ def status(json_: Json = False) -> None:
     say(f"account   {data['account_id']}")
     say(f"daemon    {'process ' + str(data['daemon_pid']) if data['daemon_pid'] else 'not running'}")
     say(f"mode      {data['mode']}")
-    say(f"paused    {'yes: ' + pause['reason'] + ' (since ' + pause['since'] + ', by ' + pause['by'] + ')' if pause else 'no'}")
+    say(
+        "paused    "
+        + (f"yes: {pause['reason']} (since {pause['since']}, by {pause['by']})" if pause else "no")
+    )
     say(f"budget    {data['budget']['used']} of {data['budget']['limit']} requests in 300 s")
     say(f"cap       {data['actions_last_hour']} of {data['cap_per_hour']} actions in the last hour")
     if data["blocked_until"]:
@@ -54,7 +57,10 @@ def _collect(db: Database) -> dict[str, Any]:
             "paused": pause is not None,
             "pause": {**pause._asdict(), "since": iso(pause.since)} if pause else None,
             "blocked_until": iso(blocked) if blocked > now else None,
-            "budget": {"used": budget.used(conn, account_id, now), "limit": db.settings.worker_request_budget},
+            "budget": {
+                "used": budget.used(conn, account_id, now),
+                "limit": db.settings.worker_request_budget,
+            },
             "actions_last_hour": last_hour,
             "cap_per_hour": db.settings.worker_cap_per_hour,
             "sources": queries.sources(conn, account_id, now),

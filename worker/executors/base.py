@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -68,42 +68,33 @@ def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answer
     will be; everything else leaves the effect unknown until it is read back.
     """
     text = f"{type(error).__name__}: {error}"
-    common = {"status": error.status, "ray": error.ray, "error": text}
+    answer = Answered((), "call.refused", error.status, error.ray, text)
     if isinstance(error, RateLimited):
-        return _all(call, "call.refused", State.READY, text, error.retry_after or BLOCK_SECONDS, **common)
+        return _all(call, answer, State.READY, error.retry_after or BLOCK_SECONDS)
     if isinstance(error, Unauthorized):
-        return _all(call, "call.refused", State.READY, text, AUTH_SECONDS, **common)
+        return _all(call, answer, State.READY, AUTH_SECONDS)
     if isinstance(error, Transient):
-        return _all(
-            call, "call.refused", State.READY, text, action_delay(call.items[0].attempts + 1), **common
-        )
+        return _all(call, answer, State.READY, action_delay(call.items[0].attempts + 1))
     if isinstance(error, Refused):
         if len(call.items) == 1:
-            return _all(call, "call.refused", State.FAILED, text, None, **common)
+            return _all(call, answer, State.FAILED, None)
         # One bad id spoils a bulk call: halves find it without giving up the others.
-        return _all(call, "call.split", State.READY, text, 0.0, batch=len(call.items) // 2, **common)
-    return _all(call, "call.lost", State.UNKNOWN, text, read_back_delay, **common)
+        return _all(call, replace(answer, event="call.split"), State.READY, 0.0, batch=len(call.items) // 2)
+    return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay)
 
 
 def not_sent(call: Call) -> Answered:
     """The claim grew too old before it could be sent: nothing left this process."""
-    return _all(call, "call.not_sent", State.READY, "the claim was too old to be sent", 0.0)
+    return _all(
+        call, Answered((), "call.not_sent", error="the claim was too old to be sent"), State.READY, 0.0
+    )
 
 
-def _all(  # noqa: PLR0913 - keywords of one constructor
-    call: Call,
-    event: str,
-    state: State,
-    error: str,
-    due_in: float | None,
-    *,
-    batch: int | None = None,
-    status: int | None = None,
-    ray: str | None = None,
-    **_: Any,
+def _all(
+    call: Call, answer: Answered, state: State, due_in: float | None, *, batch: int | None = None
 ) -> Answered:
-    outcomes = tuple(Outcome(item.action_id, state, error, due_in, batch) for item in call.items)
-    return Answered(outcomes, event, status, ray, error)
+    outcomes = tuple(Outcome(item.action_id, state, answer.error, due_in, batch) for item in call.items)
+    return replace(answer, outcomes=outcomes)
 
 
 def unmatched(item: Item, why: str, read_back_delay: float) -> Outcome:

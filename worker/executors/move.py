@@ -9,13 +9,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from worker.cloudflare import Cloudflare, LogEntry, MoveRow
-from worker.ports import Lane
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
-from worker.ports import Ledger
+from worker.ports import Lane, Ledger
 
 SKEW_SECONDS = 60.0
 """How far the vendor's clock may be behind ours when its log is compared with a submission."""

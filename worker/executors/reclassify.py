@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from worker.clock import utc
 from worker.cloudflare import Cloudflare
-from worker.ports import Lane
 from worker.executors.base import Effect, ReadBack, moment, ready, skipped
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
+from worker.ports import Lane
 
 SKEW_SECONDS = 300.0
 """How long before our submission the same request by anybody still counts as its effect."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from worker.cloudflare import Cloudflare, ReleaseRow
-from worker.ports import Lane
 from worker.executors.base import Effect, ReadBack, ready, skipped, unmatched
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
+from worker.ports import Lane
 
 RELEASED = frozenset({"QUARANTINE_RELEASE", "RELEASE"})
 

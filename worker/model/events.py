@@ -7,7 +7,7 @@ null is an empty tuple here; `validation` and `properties` are always present, w
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec resolves annotations at run time
+from datetime import datetime
 
 import msgspec
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.ports import Lane
 from worker.errors import BadAnswer
 from worker.model.plans import DETECTIONS, Poll, Sighting, detection_sighting
 from worker.ops.logs import get_logger
 from worker.pollers.source import Page, Take
 from worker.pollers.windows import slices
+from worker.ports import Lane
 from worker.retry import read_page
 
 log = get_logger()

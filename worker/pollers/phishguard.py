@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.ports import Lane
+from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
 from worker.model.events import Detection, PhishReport
 from worker.model.plans import PHISHGUARD, Poll, Sighting, report_sighting
 from worker.ops.logs import get_logger
 from worker.pollers.source import Page, Take
-from worker.ports import Ledger
+from worker.ports import Lane, Ledger
 from worker.retry import read_page
 
 log = get_logger()
@@ -50,9 +51,7 @@ class PhishGuardSource:
         seen: set[tuple[int, ...]] = set()
         for number in range(1, PAGES + 1):
             answer = await read_page(
-                lambda number=number: self._cloudflare.phishguard.reports(
-                    start=utc(poll.start), end=utc(poll.end), page=number, lane=Lane.POLL
-                ),
+                partial(self._reports, poll, number),
                 self._clock.sleep,
                 lambda error: log.warning("poll.page_retried", source=self.name, error=error),
             )
@@ -100,9 +99,7 @@ class PhishGuardSource:
         known: set[str] = set()
         while True:
             answer = await read_page(
-                lambda cursor=cursor: self._cloudflare.investigate.list(
-                    start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
-                ),
+                partial(self._list, start, end, cursor),
                 self._clock.sleep,
                 lambda error: log.warning("poll.page_retried", source=self.name, error=error),
             )
@@ -113,6 +110,16 @@ class PhishGuardSource:
             if cursor is None or cursor in known or len(known) >= PAGES or len(found) == len(wanted):
                 return found
             known.add(cursor)
+
+    async def _reports(self, poll: Poll, number: int) -> WirePage[PhishReport]:
+        return await self._cloudflare.phishguard.reports(
+            start=utc(poll.start), end=utc(poll.end), page=number, lane=Lane.POLL
+        )
+
+    async def _list(self, start: float, end: float, cursor: str | None) -> WirePage[Detection]:
+        return await self._cloudflare.investigate.list(
+            start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
+        )
 
 
 def _span(reports: Sequence[PhishReport], now: float) -> tuple[float, float]:

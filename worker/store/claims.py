@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
@@ -128,9 +128,9 @@ def claim(
     return claimed, grant.wait
 
 
-def _group(rows: Sequence[Mapping[str, Any]], most: int) -> list[list[Mapping[str, Any]]]:
+def _group(rows: Sequence[RowMapping], most: int) -> list[list[RowMapping]]:
     """Fills calls in order; the answer names no investigate id, so no two messages that it could mix up share one."""
-    groups: list[list[Mapping[str, Any]]] = []
+    groups: list[list[RowMapping]] = []
     taken: list[set[Any]] = []
     sizes: list[int] = []
     for row in rows:
@@ -155,7 +155,7 @@ def _submit(
     lane: BulkLane,
     now: float,
     lease: float,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[RowMapping],
 ) -> Call:
     a = schema.actions
     call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)

@@ -49,7 +49,7 @@ def close(
     actions, votes = _open_actions(conn, poll)
     rulings = _rule(conn, account_id, now, ceilings, actions, votes)
     set_aside = _apply(conn, account_id, now, ceilings, actions, rulings)
-    plans = _write_plans(conn, account_id, poll, now, ceilings, actions, votes, rulings)
+    plans = _write_plans(conn, account_id, poll, now, ceilings, votes, rulings)
     polls = schema.polls
     conn.execute(update(polls).where(polls.c.id == poll.id).values(closed_at=now))
     counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
@@ -100,7 +100,7 @@ def _rule(
 
 def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list[Existing]:
     a = schema.actions
-    found = []
+    found: list[Existing] = []
     for part in chunks(sorted(set(message_ids))):
         query = select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.cause).where(
             a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.in_(LIVE)
@@ -123,7 +123,7 @@ def usage(conn: Connection, account_id: str, now: float) -> tuple[dict[str, int]
         .group_by(d.c.playbook)
     )
     in_all = conn.execute(select(func.count()).select_from(a).where(*recent)).scalar_one()
-    return {playbook: count for playbook, count in conn.execute(by_playbook)}, in_all
+    return dict(conn.execute(by_playbook).tuples().all()), in_all
 
 
 def _apply(
@@ -245,7 +245,6 @@ def _write_plans(
     poll: Poll,
     now: float,
     ceilings: Ceilings,
-    actions: dict[str, dict[str, Any]],
     votes: dict[str, list[Vote]],
     rulings: Rulings,
 ) -> tuple[ClosedPlan, ...]:

@@ -17,8 +17,8 @@ from worker.model.ledger import Parked
 from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting, Wish
 from worker.store import schema
 from worker.store.audit import Entry, append, entries_for
-from worker.store.waiting import event_key, unpark
 from worker.store.tools import chunks, put, put_new, to_json
+from worker.store.waiting import event_key, unpark
 
 DEFAULT_BATCH = 1000
 _encode = msgspec.json.Encoder().encode
@@ -129,8 +129,8 @@ def _supersede(
             table.c.state.in_([*UNSENT, State.OPEN]),
         )
         reason = f"the verdict changed to {sighting.revision.partition('|')[0] or 'none'} before it was sent"
-        for row in conn.execute(stale).mappings():
-            replaced.append({**row, "state": State.SKIPPED, "reason": reason})
+        rows = conn.execute(stale).mappings()
+        replaced.extend({**row, "state": State.SKIPPED, "reason": reason} for row in rows)
     if replaced:
         conn.execute(
             update(table)

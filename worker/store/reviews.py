@@ -113,7 +113,9 @@ def _reject(conn: Connection, account_id: str, action_id: str, by: str, now: flo
     if row is None:
         return _missing(action_id)
     if row["state"] not in (State.HELD, State.READY, State.UNKNOWN):
-        return Verdict(action_id, False, f"is {row['state']}, only held, ready and unknown actions can be rejected")
+        return Verdict(
+            action_id, False, f"is {row['state']}, only held, ready and unknown actions can be rejected"
+        )
     _change(conn, row, "rejected", by, now, state=State.REJECTED, due_at=None, error=why)
     return Verdict(action_id, True, "rejected")
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+__all__ = ["CHUNK", "Connection", "Engine", "canonical", "chunks", "from_json", "put", "put_new", "to_json"]
 
 T = TypeVar("T")
 
