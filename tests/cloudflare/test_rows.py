@@ -67,10 +67,9 @@ NAMELESS = {
 
 
 @pytest.mark.parametrize("poison", [*POISON.values(), *NAMELESS.values()], ids=[*POISON, *NAMELESS])
-@pytest.mark.parametrize("place", [0, 500, 999])
-def test_a_poison_row_costs_itself_only(poison: str, place: int) -> None:
+def test_a_poison_row_costs_itself_only(poison: str) -> None:
     """999 good rows go on, in order; the bad one is named, explained and fingerprinted."""
-    decoded = raw_page(*TEXTS[:place], poison, *TEXTS[place:])
+    decoded = raw_page(*TEXTS[:500], poison, *TEXTS[500:])
     assert [one.id for one in decoded.rows] == [one["id"] for one in GOOD]
     (bad,) = decoded.bad
     assert bad.row_id == ("bad" if poison in POISON.values() else bad.row_id)

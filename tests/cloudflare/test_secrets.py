@@ -10,7 +10,7 @@ from tests.cloudflare.calls import READS, WRITES, Call, read, write
 from tests.cloudflare.conftest import Connect
 from tests.cloudflare.vendor import TOKEN, Reply, Vendor, answer, drop, envelope, half, refusal, send
 from worker.cloudflare import Cloudflare
-from worker.errors import Unauthorized, VendorError
+from worker.errors import Unauthorized, UsageError, VendorError
 from worker.ports import Lane
 
 ECHO = f"Invalid token {TOKEN}"
@@ -92,6 +92,33 @@ async def test_a_token_that_cannot_be_one_is_not_sent(vendor: Vendor, connect: C
             await call(cloudflare)
         assert "Evil" not in everything_about(caught.value)
     assert vendor.connections == 0
+
+
+@pytest.mark.parametrize(
+    "problem", [OSError("gone"), UsageError("empty"), UnicodeDecodeError("a", b"", 0, 1, "b")]
+)
+async def test_a_token_that_cannot_be_read_is_unauthorized(
+    vendor: Vendor, connect: Connect, problem: Exception
+) -> None:
+    """The worker stops acting and recovers with the file, whatever is wrong with it."""
+
+    def token() -> str:
+        raise problem
+
+    cloudflare = await connect(token=token)
+    with pytest.raises(Unauthorized, match="cannot be read"):
+        await write(cloudflare)
+    assert vendor.connections == 0
+
+
+async def test_a_token_that_goes_bad_in_flight_changes_nothing(vendor: Vendor, connect: Connect) -> None:
+    """What was sent was sent: the write's answer counts, not the state of the file after it."""
+    tokens = [TOKEN]
+    cloudflare = await connect(token=tokens.pop)
+    await write(cloudflare)
+    with pytest.raises(IndexError):
+        await write(cloudflare)
+    assert len(vendor.requests) == 1
 
 
 async def test_the_body_of_mail_never_keeps_our_token(vendor: Vendor, cloudflare: Cloudflare) -> None:

@@ -6,9 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from types import SimpleNamespace, TracebackType
-from typing import Any, Self
+from types import TracebackType
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -18,12 +17,12 @@ from worker.cloudflare import verdicts
 from worker.cloudflare.headers import rate_limit, ray_id, retry_after, server_time
 from worker.cloudflare.operations import Operation, Query, encode_query
 from worker.cloudflare.origin import check_base_url, resolve
-from worker.errors import Unauthorized, VendorError
+from worker.cloudflare.session import BrokenConnectionError, make_session
+from worker.errors import Unauthorized, VendorError, WorkerError
 from worker.ports import Gate, Lane, Observation
 
 MAX_BYTES = 32 * 2**20
 """Bytes of a body after inflating. A page of 1,000 rows has about one or two million."""
-_CONNECTIONS, _KEEPALIVE = 16, 15.0
 _SHORTEST_SECRET = 16
 
 
@@ -45,10 +44,6 @@ class Answer:
 
     def __repr__(self) -> str:
         return f"<Answer {self.operation.endpoint} {self.status}, {len(self.body)} bytes, ray {self.ray}>"
-
-
-class _BrokenConnectionError(aiohttp.ClientError):
-    """A connection error under a name for which aiohttp has no second try."""
 
 
 class Transport:
@@ -86,16 +81,8 @@ class Transport:
 
     async def open(self) -> None:
         """Makes the connection pool; connects to nothing."""
-        if self._session is not None:
-            return
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"email-security-worker/{_version()}", "Accept-Encoding": "gzip, deflate"},
-            timeout=aiohttp.ClientTimeout(total=None),  # the deadline is ours: it also covers the body
-            trace_configs=[_connection_trace()],
-            middlewares=(_send_once,),
-        )
+        if self._session is None:
+            self._session = make_session()
 
     async def close(self) -> None:
         """Closes every connection; may be called twice."""
@@ -160,13 +147,12 @@ class Transport:
             raise RuntimeError("the Transport is not open: use `async with`, or await open() first")
         if lane is not None:
             await self._gate.admit(lane)
-        self._secret()  # a token that cannot be sent is no request: nothing to observe
+        # Once, before anything is sent: a token file that goes bad later must not look like a refusal.
+        secret = self._secret()
         flight, began = verdicts.Flight(), time.monotonic()
         try:
             async with asyncio.timeout(limit or self._timeout):
-                await self._fly(flight, operation.method, url, data)
-        except VendorError:
-            raise
+                await self._fly(flight, operation.method, url, data, secret)
         except Exception as error:  # noqa: BLE001 - whatever broke, a write may have had its effect
             flight.broke, flight.unbelievable = _why(error)
         finally:
@@ -180,19 +166,21 @@ class Transport:
         location = flight.headers.get("Location")
         return Answer(operation, flight.status or 0, flight.body, url, seconds, ray, location)
 
-    async def _fly(self, flight: verdicts.Flight, method: str, url: URL, data: bytes | None) -> None:
+    async def _fly(
+        self, flight: verdicts.Flight, method: str, url: URL, data: bytes | None, secret: _Secret
+    ) -> None:
         assert self._session is not None  # noqa: S101 - _send has looked
         headers = {} if data is None else {"Content-Type": "application/json"}
         async with self._session.request(
             method,
             url,
             data=data,
-            headers=headers | {"Authorization": f"Bearer {self._secret()}"},
+            headers=headers | {"Authorization": f"Bearer {secret}"},
             allow_redirects=False,
             trace_request_ctx=flight,
         ) as response:
             flight.status, flight.headers = response.status, response.headers
-            flight.body = await self._read(response)
+            flight.body = secret.hide(await self._read(response))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks, size = [], 0
@@ -201,16 +189,31 @@ class Transport:
             if size > self._max_bytes:
                 raise _TooLargeError(f"more than {self._max_bytes} bytes")
             chunks.append(chunk)
-        body = b"".join(chunks)
-        secret = self._secret().encode()
-        return body.replace(secret, b"[token]") if len(secret) >= _SHORTEST_SECRET else body
+        return b"".join(chunks)
 
-    def _secret(self) -> str:
-        token = self._token().strip()
-        if token and all("!" <= letter <= "~" for letter in token):
-            return token
-        del token  # a talkative traceback prints local variables
-        raise Unauthorized("the API token is empty or holds a character that no token has; check its file")
+    def _secret(self) -> _Secret:
+        try:
+            secret = _Secret(self._token().strip())
+        except (OSError, ValueError, WorkerError) as error:
+            raise Unauthorized(
+                f"the API token cannot be read: {type(error).__name__}; check its file"
+            ) from None
+        if not secret or any(not "!" <= letter <= "~" for letter in secret):
+            raise Unauthorized("the API token is empty or holds a character no token has; check its file")
+        return secret
+
+
+class _Secret(str):
+    """A token that does not show where a debugger or a talkative traceback prints values."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+    def hide(self, body: bytes) -> bytes:
+        """The body without the token, should somebody have put it there."""
+        return body.replace(self.encode(), b"[token]") if len(self) >= _SHORTEST_SECRET else body
 
 
 class _TooLargeError(Exception):
@@ -230,39 +233,6 @@ def _why(error: Exception) -> tuple[str, bool]:
         return "time-out", False
     if isinstance(error, _TooLargeError):
         return f"too large: {error}", True
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return verdicts.printable(str(error)), False
-    if isinstance(error, _BrokenConnectionError):
+    if isinstance(error, BrokenConnectionError):
         return verdicts.printable(str(error)), False
     return type(error).__name__, isinstance(error, aiohttp.ClientResponseError | ValueError)
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Takes from aiohttp the errors after which it would send a GET a second time on a fresh connection."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError as error:
-        raise _BrokenConnectionError(str(error)) from None
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _BrokenConnectionError(type(error).__name__) from None
-
-
-def _connection_trace() -> aiohttp.TraceConfig:
-    """Marks the flight as soon as a connection stands: from then on bytes may have left."""
-
-    async def connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _: Any) -> None:
-        context.trace_request_ctx.connected = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
-    return trace
-
-
-def _version() -> str:
-    try:
-        return version("email-security-worker")
-    except PackageNotFoundError:
-        return "0"
