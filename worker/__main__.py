@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 
 def main() -> None:
     """Runs the command line; errors become one line on stderr and an exit code."""
-    from worker.cli import run_cli  # noqa: PLC0415 - an import error of a half-installed program is also reported
+    # Collecting while modules load finds nothing and takes a third of the start.
+    gc.disable()
+    from worker.cli import run_cli  # noqa: PLC0415
 
+    gc.enable()
     code = run_cli()
     try:
         sys.stdout.flush()

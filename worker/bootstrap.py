@@ -12,7 +12,6 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
-from worker.ops.health import HealthServer
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue, load
@@ -97,6 +96,8 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     )
     service = Service(parts)
     if listen:
+        from worker.ops.health import HealthServer  # noqa: PLC0415 - `run --once` serves nothing
+
         parts.health = HealthServer(
             settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
         )

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from worker.budget import RequestBudget
 from worker.clock import Clock
@@ -18,7 +18,6 @@ from worker.executors.base import Executor
 from worker.intake import Intake
 from worker.model.ledger import Left
 from worker.model.plans import Ceilings
-from worker.ops.health import HealthServer
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue
@@ -33,6 +32,18 @@ HOUSEKEEPING_SECONDS = 1.0
 COUNTING_SECONDS = 15.0
 MANY = 10_000
 EXIT_KILLED = 130
+
+
+class Health(Protocol):
+    """Serves liveness, readiness and metrics."""
+
+    async def start(self) -> None:
+        """Listens."""
+        ...
+
+    async def stop(self) -> None:
+        """Listens no more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class Parts:
     metrics: Metrics
     clock: Clock
     timing: Timing
-    health: HealthServer | None = None
+    health: Health | None = None
 
 
 class Progress:

@@ -43,11 +43,13 @@ def run(
 
 
 def _run(settings: Settings, *, once: bool) -> int:
+    gc.disable()
     from worker.bootstrap import build  # noqa: PLC0415 - wrong settings are told before anything heavy loads
 
     service, store = build(settings, listen=not once)
     # What is loaded now stays: the collector need not look at it again.
     gc.freeze()
+    gc.enable()
 
     async def main() -> int:
         try:
