@@ -75,7 +75,7 @@ async def test_the_deadline_is_for_the_whole_answer(
     began = time.monotonic()
     with pytest.raises(error, match="time-out"):
         await call(cloudflare)
-    assert time.monotonic() - began < 0.8
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("inner", ['{"a":', "["])
@@ -154,5 +154,5 @@ async def test_huge_numbers_cost_nothing(vendor: Vendor, cloudflare: Cloudflare)
     vendor.will(answer(body.encode()))
     began = time.monotonic()
     page = await READS["list"](cloudflare)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     assert (len(page.rows), len(page.bad)) == (1, 1)  # type: ignore[attr-defined]

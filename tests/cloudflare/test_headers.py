@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.cloudflare.headers import rate_limit, ray_id, retry_after
@@ -49,6 +49,7 @@ def test_no_header_is_no_pause() -> None:
     assert retry_after({}) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_pause_is_bounded(text: str) -> None:
     """No text makes the worker stop for long, hammer, or fall."""
@@ -76,6 +77,7 @@ def test_the_tightest_limit_counts(text: str, expected: tuple[int | None, float 
     assert rate_limit({"Ratelimit": text}) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_limit_is_read_or_ignored(text: str) -> None:
     """No text makes it fall."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -197,6 +197,7 @@ ROWS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(ROWS, max_size=5))
 def test_both_ways_read_the_same(listed: list[dict[str, Any]]) -> None:
     """Speed never changes what a row says."""
@@ -206,6 +207,7 @@ def test_both_ways_read_the_same(listed: list[dict[str, Any]]) -> None:
     assert fast == (slow.rows, slow.next)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """There is no body that raises anything but the one error."""
@@ -220,6 +222,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from([shapes.REPORT, shapes.LOG_ENTRY, shapes.MOVE_ROW, shapes.SUBMISSION]))
 def test_any_row_is_good_or_bad(value: Any, shape: Any) -> None:
     """There is no row that raises, in any resource."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -48,6 +48,7 @@ async def test_empty_and_unbounded_selections_are_not_sent(
     assert vendor.connections == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.integers() | st.text(max_size=4), max_size=4))
 def test_a_selection_that_passes_is_explicit(ids: list[Any]) -> None:
     """What goes through is what was asked for: the same ids, each a text, each once."""
@@ -89,6 +90,7 @@ HOSTILE = st.text(min_size=1, max_size=30) | st.text(
 )
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_an_id_never_leaves_its_segment(one: str) -> None:
     """Whatever the id, the path has the same number of segments, and the server decodes the same id."""
@@ -130,6 +132,7 @@ async def test_a_real_server_sees_the_same_id(connect: Connect) -> None:
     assert seen == ids
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_value_never_leaves_its_parameter(text: str) -> None:
     """A cursor of the vendor's comes back to it byte for byte, and adds no parameter."""

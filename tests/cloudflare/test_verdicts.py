@@ -66,19 +66,26 @@ TABLE: list[tuple[str, Reply, type[VendorError], type[VendorError]]] = [
     ("not an envelope", answer(b"[]"), BadAnswer, AnswerLost),
     ("NaN in the envelope", answer(b'{"success":true,"result":NaN}'), BadAnswer, AnswerLost),
 ]
+ENDLESS = {"silence", "slow drip", "429 cut off"}
 CASES = [
-    pytest.param(reply, call, error, id=f"{name}, {way}")
+    pytest.param(reply, call, error, 0.3 if name in ENDLESS else 5.0, id=f"{name}, {way}")
     for name, reply, for_read, for_write in TABLE
     for way, call, error in (("read", read, for_read), ("write", write, for_write))
 ]
 
 
-@pytest.mark.parametrize("reply,call,error", CASES)
+@pytest.mark.parametrize("reply,call,error,seconds", CASES)
 async def test_each_fault_is_one_error_by_what_the_caller_does_next(
-    vendor: Vendor, gate: OpenGate, connect: Connect, reply: Reply, call: Call, error: type[VendorError]
+    vendor: Vendor,
+    gate: OpenGate,
+    connect: Connect,
+    reply: Reply,
+    call: Call,
+    error: type[VendorError],
+    seconds: float,
 ) -> None:
     """A fault means one thing for a read and one for a write; it is sent once and observed once."""
-    cloudflare = await connect(timeout=0.3)
+    cloudflare = await connect(timeout=seconds)
     vendor.will(reply)
     with pytest.raises(VendorError) as caught:
         await call(cloudflare)
