@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
-from worker.ops.logs import get_logger
+from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
@@ -33,7 +34,7 @@ HTTP_TIMEOUT = 30.0
 
 def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     """The service on its database, migrated; `listen` also serves health and metrics. UsageError names the remedy."""
-    account, token = settings.account(), settings.token()
+    account, token = settings.account(), _told(settings.token())
     catalogue = load_playbooks(settings.worker_rules_dir)
     clock = SystemClock()
     metrics = Metrics(version=program_version())
@@ -102,6 +103,20 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
             settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
         )
     return service, store
+
+
+def _told(token: Callable[[], str]) -> Callable[[], str]:
+    """The same token, but the log is told of every new one, so that it can never be printed."""
+    known: set[str] = set()
+
+    def current() -> str:
+        value = token()
+        if value not in known:
+            known.add(value)
+            add_secrets([value])
+        return value
+
+    return current
 
 
 def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:

@@ -13,17 +13,18 @@ from functools import partial
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.errors import StoreError, Unauthorized, VendorError
+from worker.errors import StoreError, Transient, Unauthorized, VendorError
 from worker.executors.base import AUTH_SECONDS, Executor, from_error, not_sent
 from worker.looks import look
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
-from worker.model.ledger import BulkLane, Limits
+from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Budget, Ledger
+from worker.retry import action_delay
 
 log = get_logger()
 
@@ -72,6 +73,7 @@ class Dispatcher:
         self._token = token
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, tuple[str, float]] = {}
+        self._unreachable_until = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self.storage_ok = True
@@ -128,7 +130,7 @@ class Dispatcher:
 
     def blocked_for_auth(self) -> bool:
         """Whether some kind of action waits for a token that is accepted."""
-        return any(not self._may_send(kind) for kind in list(self._refused))
+        return any(not self._accepted(kind) for kind in list(self._refused))
 
     async def _nap(self) -> None:
         try:
@@ -184,8 +186,19 @@ class Dispatcher:
             if one.state is not State.READY:
                 self._log_end(by_id[one.action_id], one.state, one.why)
         if looked.changed:
-            await self._redecide(looked.changed)
+            await self._decide_anew(items, looked.changed)
         return True
+
+    async def _decide_anew(self, items: Sequence[Item], rows: Sequence[Detection]) -> None:
+        """The new verdict replaces what was wanted under the old one, also where it had been decided before."""
+        await self._redecide(rows)
+        verdicts = {row.id: row.final_disposition or "none" for row in rows}
+        looks = [
+            Look(item.action_id, State.SKIPPED, f"the verdict changed to {verdicts[item.message_id]}")
+            for item in items
+            if item.message_id in verdicts
+        ]
+        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looks)
 
     async def _send(self, executor: Executor, call: Call) -> None:
         log.info("call.submitted", call_id=call.id, kind=call.kind, target=call.target, count=len(call.items))
@@ -213,6 +226,8 @@ class Dispatcher:
             answered = await executor.execute(call)
         except VendorError as error:
             self._note_auth(call.kind, error)
+            if isinstance(error, Transient):
+                self._note_unreachable(call)
             return from_error(call, error, self._options.read_back_delay)
         self._note_accepted(call.kind)
         return answered
@@ -248,6 +263,12 @@ class Dispatcher:
         )
 
     def _may_send(self, kind: str) -> bool:
+        if self._clock.monotonic() < self._unreachable_until:
+            return False
+        return self._accepted(kind)
+
+    def _accepted(self, kind: str) -> bool:
+        """Whether the token may be tried for this kind: it was never refused, is another one, or it is time."""
         refused = self._refused.get(kind)
         return refused is None or refused[0] != self._token() or self._clock.monotonic() >= refused[1]
 
@@ -257,6 +278,11 @@ class Dispatcher:
         if kind not in self._refused:
             log.error("auth.refused", kind=kind, status=error.status, error=error)
         self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
+
+    def _note_unreachable(self, call: Call) -> None:
+        """No connection: every lane waits with this one, or a long queue would burn the budget on refusals."""
+        wait = action_delay(call.items[0].refusals + 1)
+        self._unreachable_until = self._clock.monotonic() + wait
 
     def _note_accepted(self, kind: str) -> None:
         if self._refused.pop(kind, None) is not None:

@@ -74,7 +74,7 @@ def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answer
     if isinstance(error, Unauthorized):
         return _all(call, answer, State.READY, AUTH_SECONDS)
     if isinstance(error, Transient):
-        return _all(call, answer, State.READY, action_delay(call.items[0].attempts + 1))
+        return _all(call, answer, State.READY, action_delay(call.items[0].refusals + 1))
     if isinstance(error, Refused):
         if len(call.items) == 1:
             return _all(call, answer, State.FAILED, None)

@@ -29,6 +29,7 @@ class Item:
     submitted_at: float | None = None
     approved_at: float | None = None
     read_backs: int = 0
+    refusals: int = 0
     cause: str = ""
     source: str = ""
 

@@ -103,8 +103,10 @@ class Playbook:
             raise self._failure(
                 f"returned a {type(item).__name__} whose reason is {_a(action.reason)}; expected text"
             )
-        if len(action.reason) > REASON_LIMIT:
-            action = msgspec.structs.replace(action, reason=action.reason[:REASON_LIMIT])
+        if len(action.reason) > REASON_LIMIT or not action.reason.isascii():
+            # A lone surrogate can be neither stored nor sent.
+            clean = action.reason[:REASON_LIMIT].encode("utf-8", "replace").decode()
+            action = msgspec.structs.replace(action, reason=clean)
         return action  # type: ignore[no-any-return]
 
     def _refuse_contradiction(self, wishes: list[tuple[str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
@@ -21,7 +21,7 @@ ITEM_COLUMNS = [
     for name in (
         "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
         "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
-        "cause", "source", "batch", "plan_id", "call_id",
+        "refusals", "cause", "source", "batch", "plan_id", "call_id",
     )
 ]  # fmt: skip
 
@@ -45,6 +45,7 @@ def item(row: Any) -> Item:
         submitted_at=row["submitted_at"],
         approved_at=row["approved_at"],
         read_backs=row["read_backs"],
+        refusals=row["refusals"],
         cause=row["cause"],
         source=row["source"],
     )
@@ -85,7 +86,8 @@ def unverified(
             a.c.lane == lane,
             a.c.verified_at.is_(None) | (a.c.verified_at < now - VERIFIED_SECONDS),
         )
-        .order_by(a.c.due_at, a.c.id)
+        # Neighbours in time share the lists that a look needs.
+        .order_by(a.c.message_from, a.c.id)
         .limit(most)
     )
     return [item(row) for row in conn.execute(query).mappings()]
@@ -226,6 +228,7 @@ def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *,
             "to_error": one.error,
             "to_due": None if one.due_in is None else now + one.due_in,
             "to_batch": one.batch,
+            "not_accepted": 1 if one.state is State.READY else 0,
         }
         for one in outcomes
     ]
@@ -243,6 +246,9 @@ def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *,
             error=bindparam("to_error"),
             due_at=bindparam("to_due"),
             batch=func.coalesce(bindparam("to_batch"), a.c.batch),
+            # What was not accepted was no attempt.
+            attempts=a.c.attempts - bindparam("not_accepted"),
+            refusals=case((bindparam("not_accepted") == 1, a.c.refusals + 1), else_=0),
             updated_at=now,
         ),
         rows,

@@ -54,7 +54,7 @@ def sqlite_path(url: str) -> Path:
 
 def sqlite_engine(path: Path) -> Engine:
     """One connection to the file, with the project's settings; a missing folder is made."""
-    _make_folder(path)
+    _make_private(path)
     engine = create_engine(
         f"sqlite+pysqlite:///{path}",
         module=_driver(),
@@ -154,12 +154,15 @@ def _settle(future: asyncio.Future[T], result: Any, error: BaseException | None)
         future.set_result(result)
 
 
-def _make_folder(path: Path) -> None:
+def _make_private(path: Path) -> None:
+    """The file quotes mail: nobody but this user may read it. SQLite gives its log files the same mode."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
     except OSError as error:
         raise UsageError(
-            f"WORKER_DATABASE_URL: cannot make the folder {path.parent}: {error.strerror}; "
+            f"WORKER_DATABASE_URL: cannot make {path}: {error.strerror}; "
             "name a writable place, for example sqlite:////data/worker.db"
         ) from error
 
