@@ -1,0 +1,88 @@
+"""A fresh simulated tenant in a process of its own, and what it has seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+UNLIMITED = 10_000_000
+"""Requests a window: what is measured is the contestants, not their waiting."""
+_READY_SECONDS = 60
+_READS = frozenset({"GET", "HEAD"})
+
+Effect = tuple[str, str, str]
+"""Kind, postfix id and target: the same mail has the same one in every tenant of a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the tenant saw it; `at` is seconds since 1970."""
+
+    at: float
+    endpoint: str
+    mutating: bool
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Where it listens, and questions that the vendor would not answer."""
+
+    base_url: str
+    account_id: str
+    token: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs, under the names that the worker reads."""
+        return {
+            "CLOUDFLARE_BASE_URL": self.base_url,
+            "CLOUDFLARE_ACCOUNT_ID": self.account_id,
+            "CLOUDFLARE_API_TOKEN": self.token,
+        }
+
+    def requests(self) -> list[Request]:
+        """Every request so far, oldest first."""
+        return [
+            Request(one["at"], one["endpoint"], one["method"] not in _READS, one["status"])
+            for one in self._admin("requests")["requests"]
+        ]
+
+    def effects(self) -> Counter[Effect]:
+        """What was truly done, and how often each."""
+        return Counter(
+            (one["kind"], one["id"].partition("-")[0], one["target"]) for one in self._admin("effects")
+        )
+
+    def effect_times(self) -> dict[str, float]:
+        """When the first effect of each message came, by investigate id, in seconds since 1970."""
+        times: dict[str, float] = {}
+        for one in self._admin("effects"):
+            times.setdefault(one["id"], one["at"])
+        return times
+
+    def _admin(self, path: str) -> Any:
+        origin = self.base_url.removesuffix("/client/v4")
+        with urllib.request.urlopen(f"{origin}/_simulator/{path}", timeout=60) as answer:  # noqa: S310 - loopback
+            return json.load(answer)["result"]
+
+
+@contextmanager
+def tenant(*flags: str) -> Iterator[Tenant]:
+    """Starts a simulator with these flags of `python -m worker.simulator`; stops it when the block ends."""
+    command = [sys.executable, "-m", "worker.simulator", "--limit", str(UNLIMITED), *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            yield Tenant(ready["base_url"], ready["account_id"], ready["token"])
+        finally:
+            process.terminate()
+            process.wait(timeout=_READY_SECONDS)
