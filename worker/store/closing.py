@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, true, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
 from worker.model.ledger import Closed, Cursor
-from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
+from worker.model.plans import PHISHGUARD, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.tools import chunks, put
@@ -48,7 +48,7 @@ def close(
     """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
     actions, votes = _open_actions(conn, poll)
     rulings = _rule(conn, account_id, now, ceilings, actions, votes)
-    set_aside = _apply(conn, account_id, now, ceilings, actions, rulings)
+    set_aside = _apply(conn, account_id, poll, now, ceilings, actions, rulings)
     plans = _write_plans(conn, account_id, poll, now, ceilings, votes, rulings)
     polls = schema.polls
     conn.execute(update(polls).where(polls.c.id == poll.id).values(closed_at=now))
@@ -63,7 +63,7 @@ def _open_actions(conn: Connection, poll: Poll) -> tuple[dict[str, dict[str, Any
     query = (
         select(
             a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.plan_id, a.c.playbook, a.c.playbook_version,
-            a.c.reason, a.c.mode, a.c.state,
+            a.c.reason, a.c.mode, a.c.state, a.c.source, a.c.event_key, a.c.event_revision, a.c.verdict,
         )
         .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
         .order_by(a.c.id)
@@ -129,6 +129,7 @@ def usage(conn: Connection, account_id: str, now: float) -> tuple[dict[str, int]
 def _apply(
     conn: Connection,
     account_id: str,
+    poll: Poll,
     now: float,
     ceilings: Ceilings,
     actions: dict[str, dict[str, Any]],
@@ -137,50 +138,56 @@ def _apply(
     """Writes the states; returns the actions that were set aside: shadowed or held."""
     _hold_earlier(conn, account_id, now, ceilings, rulings)
     _join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
-    a = schema.actions
-    changes = []
+    groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)
     set_aside = []
     entries = []
     for one in rulings.rulings:
         if one.joins:
             continue
-        row = actions[one.action_id]
-        row.update(state=one.state, mode=one.mode, why=one.why)
-        ready, held = one.state is State.READY, one.state is State.HELD
-        changes.append(
-            {
-                "action": one.action_id,
-                "to_state": one.state,
-                "to_mode": one.mode,
-                "to_error": one.why or None,
-                "to_due": now if ready else None,
-                "to_admitted": now if ready else None,
-                "to_held_until": now + ceilings.hold_seconds if held else None,
-            }
-        )
-        if not ready:
+        groups[one.state, one.mode, one.why].append(one.action_id)
+        if one.state is not State.READY:
+            row = actions[one.action_id]
+            row.update(state=one.state, mode=one.mode, why=one.why)
             set_aside.append(row)
             body = {"state": one.state, "why": one.why}
             entries.append(
                 Entry(str(one.state), body, row["plan_id"], row["id"], message_id=row["message_id"])
             )
-    if changes:
-        conn.execute(
-            update(a)
-            .where(a.c.id == bindparam("action"))
-            .values(
-                state=bindparam("to_state"),
-                mode=bindparam("to_mode"),
-                error=bindparam("to_error"),
-                due_at=bindparam("to_due"),
-                admitted_at=bindparam("to_admitted"),
-                held_until=bindparam("to_held_until"),
-                updated_at=now,
-            ),
-            changes,
-        )
+    _write_states(conn, poll, now, ceilings, groups)
     append(conn, account_id, now, entries)
     return set_aside
+
+
+def _write_states(
+    conn: Connection,
+    poll: Poll,
+    now: float,
+    ceilings: Ceilings,
+    groups: Mapping[tuple[State, Mode, str], Sequence[str]],
+) -> None:
+    """One statement a group; the largest group comes last and is simply all that is still open."""
+    a = schema.actions
+    ordered = sorted(groups.items(), key=lambda group: len(group[1]))
+    for index, ((state, mode, why), ids) in enumerate(ordered):
+        ready, held = state is State.READY, state is State.HELD
+        statement = (
+            update(a)
+            .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
+            .values(
+                state=state,
+                mode=mode,
+                error=why or None,
+                due_at=now if ready else None,
+                admitted_at=now if ready else None,
+                held_until=now + ceilings.hold_seconds if held else None,
+                updated_at=now,
+            )
+        )
+        if index == len(ordered) - 1:
+            conn.execute(statement)
+        else:
+            for part in chunks(ids):
+                conn.execute(statement.where(a.c.id.in_(part)))
 
 
 def _join(
@@ -199,6 +206,16 @@ def _join(
         update(d).where(d.c.action_id == bindparam("own")).values(action_id=bindparam("joined")), pairs
     )
     conn.execute(delete(a).where(a.c.id == bindparam("own")), pairs)
+    for one in joining:
+        row = actions[one.action_id]
+        own = and_(a.c.source == row["source"], a.c.event_key == row["event_key"])
+        # The event's newest revision now stands behind what is not done yet; a report's wish hangs on no verdict.
+        conn.execute(
+            update(a)
+            .where(a.c.id == one.joins, a.c.state.not_in([State.SUCCEEDED, State.REJECTED]))
+            .where(true() if row["source"] == PHISHGUARD else own)
+            .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
+        )
     append(
         conn,
         account_id,
