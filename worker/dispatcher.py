@@ -154,15 +154,21 @@ class Dispatcher:
             return
         if not await self._look(lane, executor):
             return
-        limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
         deep = lane.waiting > executor.most
-        calls, wait = await self._ledger.claim(
-            lane, limits, most=executor.most, calls=executor.parallel if deep else 1
+        await asyncio.gather(
+            *(self._send_all(lane, executor) for _ in range(executor.parallel if deep else 1))
         )
-        if wait:
-            self._budget.exhausted(wait)
-            return
-        await asyncio.gather(*(self._send(executor, call) for call in calls))
+
+    async def _send_all(self, lane: BulkLane, executor: Executor) -> None:
+        """One call after the other until the lane is empty, the budget is used up or the worker stops."""
+        limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
+        while not self._stopping and self._may_send(lane.kind) and not self._budget.blocked_for():
+            call, wait = await self._ledger.claim(lane, limits, most=executor.most)
+            if wait:
+                self._budget.exhausted(wait)
+            if call is None:
+                return
+            await self._send(executor, call)
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""

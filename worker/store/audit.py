@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from worker.clock import iso
 from worker.store import schema
+from worker.store.tools import insert_rows
 
 GENESIS = "0" * 64
 _FIELDS = (
@@ -74,7 +75,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
         }
         previous = row["hash"] = record_hash(row)
         rows.append(row)
-    conn.execute(insert(schema.audit), rows)
+    insert_rows(conn, schema.audit, rows)
     if head:
         conn.execute(
             update(schema.audit_head)

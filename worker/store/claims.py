@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
@@ -94,22 +95,15 @@ def unverified(
 
 
 def claim(
-    conn: Connection,
-    account_id: str,
-    lane: BulkLane,
-    now: float,
-    limits: Limits,
-    *,
-    most: int,
-    calls: int = 1,
-) -> tuple[list[Call], float]:
-    """Claims up to `calls` calls of at most `most` messages each: state, intent and tokens in one transaction.
+    conn: Connection, account_id: str, lane: BulkLane, now: float, limits: Limits, *, most: int
+) -> tuple[Call | None, float]:
+    """Claims one call of at most `most` messages: state, intent and a request of the budget in one transaction.
 
-    Returns the calls, and how many seconds to wait where the budget granted none. Each must be sent once or
-    settled as not sent.
+    Returns the call, which must be sent once or settled as not sent, or None; and how many seconds to wait where
+    the budget granted nothing.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
-        return [], 0.0
+        return None, 0.0
     a = schema.actions
     query = (
         select(*ITEM_COLUMNS)
@@ -119,36 +113,34 @@ def claim(
             a.c.verified_at >= now - VERIFIED_SECONDS,
         )
         .order_by(a.c.due_at, a.c.id)
-        .limit(most * calls)
+        .limit(most)
         .with_for_update(skip_locked=True)
     )
-    groups = _group(list(conn.execute(query).mappings()), most)[:calls]
-    if not groups:
-        return [], 0.0
-    grant = budget.take(conn, account_id, now, len(groups), limits.budget)
-    claimed = [_submit(conn, account_id, lane, now, limits.lease, group) for group in groups[: grant.granted]]
-    return claimed, grant.wait
+    rows = _together(conn.execute(query).mappings().all(), most)
+    if not rows:
+        return None, 0.0
+    grant = budget.take(conn, account_id, now, 1, limits.budget)
+    if not grant.granted:
+        return None, grant.wait
+    return _submit(conn, account_id, lane, now, limits.lease, rows), 0.0
 
 
-def _group(rows: Sequence[RowMapping], most: int) -> list[list[RowMapping]]:
-    """Fills calls in order; the answer names no investigate id, so no two messages that it could mix up share one."""
-    groups: list[list[RowMapping]] = []
-    taken: list[set[Any]] = []
-    sizes: list[int] = []
+def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
+    """Those that may share a call with the first: the answer names no investigate id, so none that it could mix up."""
+    chosen: list[RowMapping] = []
+    names: set[str] = set()
     for row in rows:
-        limit = min(most, row["batch"]) if row["rfc_message_id"] else 1
-        name = row["rfc_message_id"]
-        for index, group in enumerate(groups):
-            if len(group) < min(sizes[index], limit) and name not in taken[index]:
-                group.append(row)
-                taken[index].add(name)
-                sizes[index] = min(sizes[index], limit)
-                break
-        else:
-            groups.append([row])
-            taken.append({name})
-            sizes.append(limit)
-    return groups
+        name, limit = row["rfc_message_id"], row["batch"]
+        if not chosen and not name:
+            return [row]
+        if not name or name in names or len(chosen) >= limit:
+            continue
+        chosen.append(row)
+        names.add(name)
+        most = min(most, limit)
+        if len(chosen) >= most:
+            break
+    return chosen
 
 
 def _submit(
@@ -161,22 +153,22 @@ def _submit(
 ) -> Call:
     a = schema.actions
     call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)
-    conn.execute(
-        update(a)
-        .where(a.c.id == bindparam("action"), a.c.state == State.READY)
-        .values(
-            state=State.SUBMITTED,
-            call_id=call.id,
-            submitted_at=now,
-            lease_until=call.lease_until,
-            attempts=a.c.attempts + 1,
-            read_backs=0,
-            due_at=None,
-            error=None,
-            updated_at=now,
-        ),
-        [{"action": row["id"]} for row in rows],
-    )
+    for part in chunks(row["id"] for row in rows):
+        conn.execute(
+            update(a)
+            .where(a.c.id.in_(part), a.c.state == State.READY)
+            .values(
+                state=State.SUBMITTED,
+                call_id=call.id,
+                submitted_at=now,
+                lease_until=call.lease_until,
+                attempts=a.c.attempts + 1,
+                read_backs=0,
+                due_at=None,
+                error=None,
+                updated_at=now,
+            )
+        )
     body = {
         "kind": lane.kind,
         "target": lane.target,
@@ -221,39 +213,28 @@ def settle(conn: Connection, account_id: str, call: Call, now: float, answered: 
 def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *, call_id: str) -> int:
     """Sets the states of the call's actions; those that another process has taken over stay as they are."""
     a = schema.actions
-    rows = [
-        {
-            "action": one.action_id,
-            "to_state": one.state,
-            "to_error": one.error,
-            "to_due": None if one.due_in is None else now + one.due_in,
-            "to_batch": one.batch,
-            "not_accepted": 1 if one.state is State.READY else 0,
-        }
-        for one in outcomes
-    ]
-    if not rows:
-        return 0
-    result = conn.execute(
-        update(a)
-        .where(
-            a.c.id == bindparam("action"),
-            a.c.call_id == call_id,
-            a.c.state == State.SUBMITTED,
-        )
-        .values(
-            state=bindparam("to_state"),
-            error=bindparam("to_error"),
-            due_at=bindparam("to_due"),
-            batch=func.coalesce(bindparam("to_batch"), a.c.batch),
+    groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for one in outcomes:
+        groups[one.state, one.error, one.due_in, one.batch].append(one.action_id)
+    changed = 0
+    for (state, error, due_in, batch), ids in groups.items():
+        refused = state is State.READY
+        values = {
+            "state": state,
+            "error": error,
+            "due_at": None if due_in is None else now + due_in,
+            "batch": a.c.batch if batch is None else batch,
             # What was not accepted was no attempt.
-            attempts=a.c.attempts - bindparam("not_accepted"),
-            refusals=case((bindparam("not_accepted") == 1, a.c.refusals + 1), else_=0),
-            updated_at=now,
-        ),
-        rows,
-    )
-    return result.rowcount
+            "attempts": a.c.attempts - 1 if refused else a.c.attempts,
+            "refusals": a.c.refusals + 1 if refused else 0,
+            "updated_at": now,
+        }
+        owned = update(a).where(a.c.call_id == call_id, a.c.state == State.SUBMITTED).values(values)
+        # Most calls end the same way for all of their actions: then the call's id says it all.
+        parts = chunks(ids) if len(groups) > 1 else [None]
+        for part in parts:
+            changed += conn.execute(owned if part is None else owned.where(a.c.id.in_(part))).rowcount
+    return changed
 
 
 def recover(conn: Connection, account_id: str, now: float, delay: float) -> list[str]:

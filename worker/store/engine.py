@@ -12,7 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+End = tuple[Any, BaseException | None]
 Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 SAFE_SQLITE = (3, 51, 3)
 BUSY_SECONDS = 5.0
+JOBS_PER_COMMIT = 64
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -67,7 +69,10 @@ def sqlite_engine(path: Path) -> Engine:
 
 
 class Store:
-    """The database as the service sees it: `await store.run(function, ...)` is one durable transaction."""
+    """The database as the service sees it: what `await store.run(function, ...)` wrote is durable when it returns.
+
+    Functions that are waiting together share one commit; each is undone alone where it fails.
+    """
 
     def __init__(self, engine: Engine, observe: Callable[[float], None] | None = None) -> None:
         self.engine = engine
@@ -101,30 +106,63 @@ class Store:
         self.engine.dispose()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            function, future, loop = job
-            began = time.monotonic()
-            try:
-                result, error = transact(self.engine, function), None
-            except BaseException as problem:  # noqa: BLE001 - whatever it is belongs to the caller
-                result, error = None, problem
-            if self._observe is not None:
-                self._observe(time.monotonic() - began)
+        running = True
+        while running:
+            jobs = [self._jobs.get()]
+            # What came in while the last commit was written shares the next one.
+            while len(jobs) < JOBS_PER_COMMIT and not self._jobs.empty():
+                jobs.append(self._jobs.get())
+            running = None not in jobs
+            self._commit([job for job in jobs if job is not None])
+
+    def _commit(self, jobs: Sequence[Job]) -> None:
+        began = time.monotonic()
+        ends = transact_all(self.engine, [function for function, _, _ in jobs])
+        if self._observe is not None:
+            self._observe(time.monotonic() - began)
+        for (_, future, loop), (result, error) in zip(jobs, ends, strict=True):
             loop.call_soon_threadsafe(_settle, future, result, error)
 
 
 def transact(engine: Engine, function: Callable[[Connection], T]) -> T:
     """Runs one store function in one transaction in this thread; StoreError when the database refuses it."""
+    ((result, error),) = transact_all(engine, [function])
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+def transact_all(engine: Engine, functions: Sequence[Callable[[Connection], Any]]) -> list[End]:
+    """Runs store functions in one transaction: each stands or falls by itself, all are durable at once."""
+    ends: list[End] = []
     try:
         with engine.begin() as conn:
-            return function(conn)
-    except (IntegrityError, ProgrammingError, DataError):
-        # These are our mistakes, not the database's condition: nobody should wait for them to pass.
-        raise
-    except DBAPIError as error:
-        if error.connection_invalidated:
+            if len(functions) == 1:
+                ends.append((functions[0](conn), None))
+            else:
+                ends.extend(_apart(conn, function) for function in functions)
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
             engine.dispose()
-        raise StoreError(explain(error)) from error
+        return [(None, _mapped(error))] * len(functions)
+    return ends
+
+
+def _apart(conn: Connection, function: Callable[[Connection], Any]) -> End:
+    try:
+        with conn.begin_nested():
+            return function(conn), None
+    except Exception as error:  # noqa: BLE001 - this function's callers get it; the others go on
+        return None, _mapped(error)
+
+
+def _mapped(error: BaseException) -> BaseException:
+    """A StoreError for the database's condition; our own mistakes stay what they are: nobody should wait for them."""
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | ProgrammingError | DataError):
+        return error
+    mapped = StoreError(explain(error))
+    mapped.__cause__ = error
+    return mapped
 
 
 def explain(error: DBAPIError) -> str:

@@ -27,7 +27,8 @@ def apply_looks(
             "action": look.action_id,
             "to_state": look.state,
             "to_error": look.why or None,
-            "to_verified": now if look.state is State.READY else None,
+            "to_verified": now if look.state is State.READY and look.again_in is None else None,
+            "to_due": None if look.again_in is None else now + look.again_in,
             "to_held_until": now + hold_seconds if look.state is State.HELD else None,
         }
         for look in looks
@@ -41,6 +42,7 @@ def apply_looks(
             state=bindparam("to_state"),
             error=bindparam("to_error"),
             verified_at=bindparam("to_verified"),
+            due_at=func.coalesce(bindparam("to_due"), a.c.due_at),
             held_until=bindparam("to_held_until"),
             updated_at=now,
         ),

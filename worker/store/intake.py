@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from worker.ids import new_id
 from worker.model.actions import UNSENT, State
@@ -17,7 +17,7 @@ from worker.model.ledger import Parked
 from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting, Wish
 from worker.store import schema
 from worker.store.audit import Entry, append, entries_for
-from worker.store.tools import chunks, put, put_new, to_json
+from worker.store.tools import chunks, insert_rows, put, put_new, to_json
 from worker.store.waiting import event_key, unpark
 
 DEFAULT_BATCH = 1000
@@ -84,8 +84,8 @@ def record(
             entries.append(_decision_entry(row, wish, digests[one.sighting.key]))
         entries.extend(_failure_entries(one))
     if actions:
-        conn.execute(insert(schema.actions), actions)
-        conn.execute(insert(schema.decisions), votes)
+        insert_rows(conn, schema.actions, actions)
+        insert_rows(conn, schema.decisions, votes)
     append(conn, account_id, now, entries)
     return replaced
 
@@ -172,7 +172,7 @@ def _see(conn: Connection, account_id: str, now: float, sightings: Sequence[Sigh
     if changed:
         put(conn, events, rows)
     else:
-        conn.execute(insert(events), rows)
+        insert_rows(conn, events, rows)
 
 
 def _keep_evidence(
@@ -273,6 +273,9 @@ def _action_row(
         "state": State.OPEN,
         "reason": action.reason,
         "lane": lane_of(action.kind, action.target),
+        "attempts": 0,
+        "refusals": 0,
+        "read_backs": 0,
         "batch": batch,
         "verified_at": read_at if _needs_no_look(action.kind, message) else None,
         "created_at": now,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -25,6 +27,11 @@ metadata = MetaData(
 
 def _account() -> Column[str]:
     return Column("account_id", String(32), primary_key=True)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """The condition of a partial index, on either engine."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 _EVENT_KEY = ("source", "key", "revision")
@@ -218,8 +225,8 @@ actions = Table(
     Index("ix_actions_message", "account_id", "message_id"),
     Index("ix_actions_due", "account_id", "state", "lane", "due_at"),
     Index("ix_actions_poll", "poll_id"),
-    Index("ix_actions_call", "call_id"),
-    Index("ix_actions_admitted", "account_id", "admitted_at"),
+    Index("ix_actions_call", "call_id", **_where("call_id IS NOT NULL")),
+    Index("ix_actions_admitted", "account_id", "admitted_at", **_where("admitted_at IS NOT NULL")),
 )
 
 buckets = Table(

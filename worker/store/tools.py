@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, insert
 
-__all__ = ["CHUNK", "Connection", "Engine", "canonical", "chunks", "from_json", "put", "put_new", "to_json"]
+__all__ = [
+    "CHUNK",
+    "Connection",
+    "Engine",
+    "canonical",
+    "chunks",
+    "from_json",
+    "insert_rows",
+    "put",
+    "put_new",
+    "to_json",
+]
 
 T = TypeVar("T")
+
+_inserts: dict[tuple[str, tuple[str, ...], str], tuple[str, itemgetter[Any]]] = {}
 
 CHUNK = 500
 """Identifiers in one IN list."""
@@ -50,6 +64,19 @@ def put(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+
+def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts many rows of the same columns; the statement is compiled once and the driver gets bare tuples."""
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    key = (table.name, columns, conn.dialect.driver)
+    if key not in _inserts:
+        compiled = insert(table).compile(dialect=conn.dialect, column_keys=list(columns))
+        _inserts[key] = str(compiled), itemgetter(*(compiled.positiontup or ()))
+    sql, row_of = _inserts[key]
+    conn.exec_driver_sql(sql, [row_of(row) for row in rows])
 
 
 def _insert(conn: Connection, table: Table) -> Any:

@@ -54,8 +54,22 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_actions")),
     )
-    op.create_index("ix_actions_admitted", "actions", ["account_id", "admitted_at"], unique=False)
-    op.create_index("ix_actions_call", "actions", ["call_id"], unique=False)
+    op.create_index(
+        "ix_actions_admitted",
+        "actions",
+        ["account_id", "admitted_at"],
+        unique=False,
+        sqlite_where=sa.text("admitted_at IS NOT NULL"),
+        postgresql_where=sa.text("admitted_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_actions_call",
+        "actions",
+        ["call_id"],
+        unique=False,
+        sqlite_where=sa.text("call_id IS NOT NULL"),
+        postgresql_where=sa.text("call_id IS NOT NULL"),
+    )
     op.create_index("ix_actions_due", "actions", ["account_id", "state", "lane", "due_at"], unique=False)
     op.create_index("ix_actions_message", "actions", ["account_id", "message_id"], unique=False)
     op.create_index("ix_actions_poll", "actions", ["poll_id"], unique=False)
