@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.errors import Refused
+from worker.errors import RateLimited, Refused, Unauthorized, VendorError
 from worker.executors.base import Executor
 from worker.model.actions import State
 from worker.model.calls import Item
@@ -28,6 +28,8 @@ PAGES_PER_SPAN = 10
 SINGLE_READS = 50
 """Messages asked for by id in one round; the others wait for the next."""
 NOT_FOUND = 404
+POSTPONED_SECONDS = 30.0
+"""How long an action waits whose own message cannot be read; the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,20 @@ async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare
     looks: list[Look] = []
     changed: list[Detection] = []
     for item in _bounded(items, rows):
-        row = rows.get(item.message_id) or await _single(item, cloudflare)
-        if row is None:
-            looks.append(Look(item.action_id, State.SKIPPED, "the message is gone"))
-        elif _verdict_changed(item, row):
-            changed.append(row)
-        else:
-            looks.append(await executor.look(item, row))
+        try:
+            row = rows.get(item.message_id) or await _single(item, cloudflare)
+            if row is None:
+                looks.append(Look(item.action_id, State.SKIPPED, "the message is gone"))
+            elif _verdict_changed(item, row):
+                changed.append(row)
+            else:
+                looks.append(await executor.look(item, row))
+        except VendorError as error:
+            if error.status is None or isinstance(error, RateLimited | Unauthorized):
+                raise
+            # The vendor answers; it is this message that it cannot tell of.
+            why = f"the message cannot be read before acting: {error}"
+            looks.append(Look(item.action_id, State.READY, why, POSTPONED_SECONDS))
     return Looked(tuple(looks), tuple(changed))
 
 

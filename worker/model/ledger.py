@@ -44,11 +44,15 @@ class Limits(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why."""
+    """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why.
+
+    `again_in`: it showed nothing; the action stays READY and is looked at again after so many seconds.
+    """
 
     action_id: str
     state: State
     why: str = ""
+    again_in: float | None = None
 
 
 class Left(NamedTuple):
