@@ -56,7 +56,8 @@ def test_wrong_mix_is_refused(text: str) -> None:
 
 def test_default_mail_gives_playbooks_something_to_do() -> None:
     """The default 2,000 messages hold every situation that the shipped playbooks are written for."""
-    rows = [message.row for message in Tenant(SimulatorConfig(clock=Clock())).messages.values()]
+    tenant = Tenant(SimulatorConfig(clock=Clock()))
+    rows = [message.row for message in tenant.messages.values()]
     validated = [(row, row.validation) for row in rows if row.validation is not None]
     assert any(row.is_quarantined and row.sender == PARTNER and v.dmarc == "pass" for row, v in validated)
     assert any(row.final_disposition == "SPOOF" and v.dmarc == "fail" for row, v in validated)
@@ -67,3 +68,8 @@ def test_default_mail_gives_playbooks_something_to_do() -> None:
         name for row in rows for name in row.client_recipients
     }
     assert {len(row.client_recipients) for row in rows} == {1, 2, 3, 4, 5}
+    judged = {report.fields.postfix_id: report.disposition for _, report in tenant.reports}
+    verdicts = {(judged[row.postfix_id], row.final_disposition) for row in rows if row.postfix_id in judged}
+    assert {("NONE", name) for name in ("SPAM", "BULK", "SUSPICIOUS")} & verdicts
+    assert ("MALICIOUS", "NONE") in verdicts
+    assert ("NONE", "MALICIOUS") not in verdicts

@@ -26,6 +26,9 @@ _SEVERAL_RECIPIENTS = 0.08
 _SHARED_MAILBOX = 0.12
 _FALSE_POSITIVE = 0.06
 _USER_REPORTED = 0.01
+_DOUBTFUL = ("SPAM", "BULK", "SUSPICIOUS")
+"""Verdicts of the filter that analysts sometimes overrule."""
+_OVERRULED = 0.3
 _CAMPAIGNS = 40
 """Unwanted mail comes in campaigns: this many fingerprints for all of it."""
 
@@ -88,15 +91,13 @@ class Generator:
 
     def report(self, number: int, row: Row, created_ms: int) -> Report:
         """A PhishGuard report about a message, created at that time (milliseconds since 1970)."""
-        disposition = row.final_disposition
-        if disposition not in DETECTIONS:
-            disposition = self._random.choice(("MALICIOUS", "SUSPICIOUS", "SPAM", "NONE"))
+        disposition = self._judgement(row)
         created_at = to_rfc3339(created_ms)
         return Report(
             id=number,
             title=f"User report: {row.subject}",
             content=f"A user of {CORP} reported mail from {row.sender}. Our analysts judge it {disposition}.",
-            disposition=disposition or "UNKNOWN",
+            disposition=disposition,
             priority=self._random.choice(("LOW", "MEDIUM", "HIGH")),
             fields=ReportFields(
                 to=row.client_recipients,
@@ -124,6 +125,14 @@ class Generator:
     def sample(self, rows: list[Row], count: int) -> list[Row]:
         """So many of the rows, each at most once, in drawn order."""
         return self._random.sample(rows, min(count, len(rows)))
+
+    def _judgement(self, row: Row) -> str:
+        """What the analysts say of a reported message: now and then that the filter was wrong, either way."""
+        verdict = row.final_disposition
+        if verdict not in DETECTIONS:
+            return self._random.choice(("MALICIOUS", "SUSPICIOUS", "SPAM", "NONE"))
+        overruled = self._random.random() < _OVERRULED
+        return "NONE" if verdict in _DOUBTFUL and (overruled or row.sender == PARTNER) else verdict
 
     def _habit(self, verdict: str) -> Habit:
         if verdict in ("SPAM", "SUSPICIOUS") and self._random.random() < _FALSE_POSITIVE:
