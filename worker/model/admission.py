@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.model.actions import PURGE, Mode, State, contradicts, lower_mode
 from worker.model.plans import Ceilings, Vote
@@ -75,6 +75,7 @@ def rule(
     for other in existing:
         by_message[other.message_id].append(other)
     joins = _joins(candidates, by_message, ceilings.mode)
+    candidates = _with_joined_votes(candidates, joins)
     acting = [
         one for one in candidates if one.action_id not in joins and one.mode(ceilings.mode) is not Mode.SHADOW
     ]
@@ -119,31 +120,41 @@ def _joins(
     return joins
 
 
+def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]) -> list[Candidate]:
+    """The candidates, each with the votes of those that join it: the highest mode acts, every plan counts."""
+    joining: dict[str, list[Vote]] = defaultdict(list)
+    for one in candidates:
+        if one.action_id in joins:
+            joining[joins[one.action_id]].extend(one.votes)
+    return [replace(one, votes=(*one.votes, *joining.get(one.action_id, ()))) for one in candidates]
+
+
 def _breaches(
     acting: Sequence[Candidate], used: Mapping[str, int], used_by_all: int, ceilings: Ceilings
 ) -> dict[str, str]:
     """Plans over a cap, by playbook, with the reason. An enforcing plan over its cap is held whole."""
-    votes: dict[str, list[Vote]] = defaultdict(list)
+    votes: dict[str, dict[str, Vote]] = defaultdict(dict)
     for one in acting:
         for vote in one.votes:
             if lower_mode(vote.mode, ceilings.mode) is Mode.ENFORCE:
-                votes[vote.playbook].append(vote)
+                votes[vote.playbook][one.action_id] = vote
     held: dict[str, str] = {}
-    admitted = used_by_all
+    admitted: set[str] = set()
     for playbook, cast in sorted(votes.items()):
         wanted = len(cast)
-        per_poll = min(ceilings.per_poll, *(vote.per_poll for vote in cast))
-        per_hour = min(ceilings.per_hour, *(vote.per_hour for vote in cast))
+        per_poll = min(ceilings.per_poll, *(vote.per_poll for vote in cast.values()))
+        per_hour = min(ceilings.per_hour, *(vote.per_hour for vote in cast.values()))
+        before, more = used_by_all + len(admitted), len(cast.keys() - admitted)
         if wanted > per_poll:
             held[playbook] = f"cap per poll: {wanted} actions, {per_poll} allowed"
         elif used.get(playbook, 0) + wanted > per_hour:
             held[playbook] = f"cap per hour: {used.get(playbook, 0)} + {wanted} actions, {per_hour} allowed"
-        elif admitted + wanted > ceilings.per_hour:
+        elif before + more > ceilings.per_hour:
             held[playbook] = (
-                f"cap per hour of all playbooks: {admitted} + {wanted} actions, {ceilings.per_hour} allowed"
+                f"cap per hour of all playbooks: {before} + {more} actions, {ceilings.per_hour} allowed"
             )
         else:
-            admitted += wanted
+            admitted |= cast.keys()
     return held
 
 
