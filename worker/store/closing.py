@@ -123,7 +123,7 @@ def usage(conn: Connection, account_id: str, now: float) -> tuple[dict[str, int]
         .group_by(d.c.playbook)
     )
     in_all = conn.execute(select(func.count()).select_from(a).where(*recent)).scalar_one()
-    return dict(conn.execute(by_playbook).tuples().all()), in_all
+    return dict(conn.execute(by_playbook).all()), in_all
 
 
 def _apply(

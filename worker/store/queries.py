@@ -145,7 +145,7 @@ def counts(conn: Connection, account_id: str) -> dict[str, int]:
     """Actions by state; every state is named, also where it has none."""
     a = schema.actions
     query = select(a.c.state, func.count()).where(a.c.account_id == account_id).group_by(a.c.state)
-    found: dict[str, int] = dict(conn.execute(query).tuples().all())
+    found: dict[str, int] = dict(conn.execute(query).all())
     return {str(state): found.get(state, 0) for state in State if state is not State.OPEN}
 
 
