@@ -21,7 +21,7 @@ RUN python -m venv /build \
     && /build/bin/python -m pip --python /opt/worker/bin/python install \
         --require-hashes --only-binary :all: -r requirements/runtime.txt
 
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY worker/ worker/
 RUN /build/bin/python -m pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
     && /build/bin/python -m pip --python /opt/worker/bin/python install --no-index --no-deps /dist/*.whl \
