@@ -154,21 +154,16 @@ class Dispatcher:
             return
         if not await self._look(lane, executor):
             return
-        deep = lane.waiting > executor.most
-        await asyncio.gather(
-            *(self._send_all(lane, executor) for _ in range(executor.parallel if deep else 1))
-        )
-
-    async def _send_all(self, lane: BulkLane, executor: Executor) -> None:
-        """One call after the other until the lane is empty, the budget is used up or the worker stops."""
         limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
+        parallel = executor.parallel if lane.waiting > executor.most else 1
         while not self._stopping and self._may_send(lane.kind) and not self._budget.blocked_for():
-            call, wait = await self._ledger.claim(lane, limits, most=executor.most)
+            calls, wait = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
             if wait:
                 self._budget.exhausted(wait)
-            if call is None:
+            if not calls:
                 return
-            await self._send(executor, call)
+            # All at once: what is claimed must not wait for its turn, or a pause would come too late.
+            await asyncio.gather(*(self._send(executor, call) for call in calls))
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""

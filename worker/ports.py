@@ -138,8 +138,10 @@ class Ledger(Protocol):
         """Due actions whose message has to be looked at first."""
         ...
 
-    async def claim(self, lane: BulkLane, limits: Limits, *, most: int) -> tuple[Call | None, float]:
-        """Claims one call: intent and budget in one transaction; the seconds to wait where the budget is used up."""
+    async def claim(
+        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
+    ) -> tuple[list[Call], float]:
+        """Claims calls: intent and budget in one transaction; the seconds to wait where the budget is used up."""
         ...
 
     async def settle(self, call: Call, answered: Answered) -> int:

@@ -29,7 +29,10 @@ def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int)
     if granted:
         here = next((row.used for row in rows if row.second == second), 0)
         put(conn, table, [{"account_id": account_id, "second": second, "used": here + granted}])
-        conn.execute(delete(table).where(table.c.account_id == account_id, table.c.second < horizon - WINDOW))
+        if not here:
+            conn.execute(
+                delete(table).where(table.c.account_id == account_id, table.c.second < horizon - WINDOW)
+            )
         return Grant(granted, used + granted, 0.0)
     return Grant(0, used, _wait([(row.second, row.used) for row in rows], used - limit + 1, now))
 

@@ -95,15 +95,22 @@ def unverified(
 
 
 def claim(
-    conn: Connection, account_id: str, lane: BulkLane, now: float, limits: Limits, *, most: int
-) -> tuple[Call | None, float]:
-    """Claims one call of at most `most` messages: state, intent and a request of the budget in one transaction.
+    conn: Connection,
+    account_id: str,
+    lane: BulkLane,
+    now: float,
+    limits: Limits,
+    *,
+    most: int,
+    calls: int = 1,
+) -> tuple[list[Call], float]:
+    """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
-    Returns the call, which must be sent once or settled as not sent, or None; and how many seconds to wait where
-    the budget granted nothing.
+    Returns the calls, each of which must be sent at once or settled as not sent, and how many seconds to wait
+    where the budget granted nothing.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
-        return None, 0.0
+        return [], 0.0
     a = schema.actions
     query = (
         select(*ITEM_COLUMNS)
@@ -113,16 +120,25 @@ def claim(
             a.c.verified_at >= now - VERIFIED_SECONDS,
         )
         .order_by(a.c.due_at, a.c.id)
-        .limit(most)
+        .limit(most * calls)
         .with_for_update(skip_locked=True)
     )
-    rows = _together(conn.execute(query).mappings().all(), most)
-    if not rows:
-        return None, 0.0
-    grant = budget.take(conn, account_id, now, 1, limits.budget)
-    if not grant.granted:
-        return None, grant.wait
-    return _submit(conn, account_id, lane, now, limits.lease, rows), 0.0
+    groups = _groups(conn.execute(query).mappings().all(), most, calls)
+    if not groups:
+        return [], 0.0
+    grant = budget.take(conn, account_id, now, len(groups), limits.budget)
+    claimed = [_submit(conn, lane, now, limits.lease, rows) for rows in groups[: grant.granted]]
+    append(conn, account_id, now, [_intent(call) for call in claimed])
+    return claimed, grant.wait
+
+
+def _groups(rows: Sequence[RowMapping], most: int, calls: int) -> list[list[RowMapping]]:
+    groups: list[list[RowMapping]] = []
+    while rows and len(groups) < calls:
+        groups.append(_together(rows, most))
+        taken = {row["id"] for row in groups[-1]}
+        rows = [row for row in rows if row["id"] not in taken]
+    return groups
 
 
 def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
@@ -145,7 +161,6 @@ def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
 
 def _submit(
     conn: Connection,
-    account_id: str,
     lane: BulkLane,
     now: float,
     lease: float,
@@ -169,22 +184,24 @@ def _submit(
                 updated_at=now,
             )
         )
+    return call
+
+
+def _intent(call: Call) -> Entry:
     body = {
-        "kind": lane.kind,
-        "target": lane.target,
+        "kind": call.kind,
+        "target": call.target,
         "params": dict(call.items[0].params),
         "actions": [[one.action_id, one.message_id] for one in call.items],
     }
     single = call.items[0] if len(call.items) == 1 else None
-    entry = Entry(
+    return Entry(
         "intent",
         body,
         action_id=single.action_id if single else None,
         call_id=call.id,
         message_id=single.message_id if single else None,
     )
-    append(conn, account_id, now, [entry])
-    return call
 
 
 def settle(conn: Connection, account_id: str, call: Call, now: float, answered: Answered) -> int:

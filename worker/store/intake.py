@@ -18,7 +18,7 @@ from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting, Wish
 from worker.store import schema
 from worker.store.audit import Entry, append, entries_for
 from worker.store.tools import chunks, insert_rows, put, put_new, to_json
-from worker.store.waiting import event_key, unpark
+from worker.store.waiting import event_key, forget_older, unpark
 
 DEFAULT_BATCH = 1000
 _encode = msgspec.json.Encoder().encode
@@ -71,6 +71,7 @@ def record(
     replaced = _supersede(conn, account_id, now, sightings)
     _see(conn, account_id, now, sightings)
     digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all)
+    forget_older(conn, account_id, [one for one in sightings if one.changed])
     _park(conn, account_id, now, decided)
     _stop_waiting(conn, account_id, sightings)
     entries = entries_for("superseded", replaced)

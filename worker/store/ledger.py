@@ -91,8 +91,12 @@ class StoreLedger:
             claims.unverified, self.account_id, lane.name, self._clock.now(), ceiling, most
         )
 
-    async def claim(self, lane: BulkLane, limits: Limits, *, most: int) -> tuple[Call | None, float]:
-        return await self.store.run(claims.claim, self.account_id, lane, self._clock.now(), limits, most=most)
+    async def claim(
+        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
+    ) -> tuple[list[Call], float]:
+        return await self.store.run(
+            claims.claim, self.account_id, lane, self._clock.now(), limits, most=most, calls=calls
+        )
 
     async def settle(self, call: Call, answered: Answered) -> int:
         return await self.store.run(claims.settle, self.account_id, call, self._clock.now(), answered)

@@ -50,7 +50,6 @@ events = Table(
     Column("is_current", Boolean, nullable=False),
     Column("seen_at", Float, nullable=False),
     Column("occurred_at", Float),
-    Index("ix_events_seen_at", "account_id", "seen_at"),
     sqlite_with_rowid=False,
 )
 
@@ -223,7 +222,7 @@ actions = Table(
         postgresql_where=column("state").in_([str(state) for state in LIVE]),
     ),
     Index("ix_actions_message", "account_id", "message_id"),
-    Index("ix_actions_due", "account_id", "state", "lane", "due_at"),
+    Index("ix_actions_due", "account_id", "state", "lane", "due_at", "id"),
     Index("ix_actions_poll", "poll_id"),
     Index("ix_actions_call", "call_id", **_where("call_id IS NOT NULL")),
     Index("ix_actions_admitted", "account_id", "admitted_at", **_where("admitted_at IS NOT NULL")),

@@ -111,3 +111,17 @@ def unpark(conn: Connection, account_id: str, rows: Sequence[Parked]) -> None:
                 table.c.playbook == row.playbook,
             )
         )
+
+
+def forget_older(conn: Connection, account_id: str, changed: Sequence[Sighting]) -> None:
+    """What is parked under an earlier verdict is not decided any more: the new verdict is an event of its own."""
+    table = schema.parked
+    for one in changed:
+        conn.execute(
+            delete(table).where(
+                table.c.account_id == account_id,
+                table.c.source == one.source,
+                table.c.key == one.key,
+                table.c.revision != one.revision,
+            )
+        )

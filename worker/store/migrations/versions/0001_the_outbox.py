@@ -70,7 +70,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("call_id IS NOT NULL"),
         postgresql_where=sa.text("call_id IS NOT NULL"),
     )
-    op.create_index("ix_actions_due", "actions", ["account_id", "state", "lane", "due_at"], unique=False)
+    op.create_index(
+        "ix_actions_due", "actions", ["account_id", "state", "lane", "due_at", "id"], unique=False
+    )
     op.create_index("ix_actions_message", "actions", ["account_id", "message_id"], unique=False)
     op.create_index("ix_actions_poll", "actions", ["poll_id"], unique=False)
     op.create_index(
@@ -153,7 +155,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "source", "key", "revision", name=op.f("pk_events")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_events_seen_at", "events", ["account_id", "seen_at"], unique=False)
     op.create_table(
         "evidence",
         sa.Column("account_id", sa.String(length=32), nullable=False),
