@@ -188,7 +188,8 @@ def _keep_evidence(
         body = _encode(one.sighting.event)
         digests[one.sighting.key] = sha256(body).hexdigest()
         rows.append(event_key(account_id, one.sighting) | {"body": body.decode(), "stored_at": now})
-    put(conn, schema.evidence, rows)
+    write = put if again else insert_rows
+    write(conn, schema.evidence, rows)
     return digests
 
 
