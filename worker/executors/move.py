@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from worker.cloudflare import Cloudflare, LogEntry, MoveRow
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
 from worker.model.actions import State
-from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.ports import Lane, Ledger
@@ -80,7 +80,7 @@ def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple
     """One outcome for each item: success only where every recipient of the message has a row that says so."""
     by_message: dict[str, list[MoveRow]] = defaultdict(list)
     for row in rows:
-        by_message[_name(row.message_id)].append(row)
+        by_message[bare(row.message_id)].append(row)
     alone = len(items) == 1
     return tuple(_outcome(item, _rows_of(item, by_message, rows, alone=alone), delay) for item in items)
 
@@ -88,7 +88,7 @@ def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple
 def _rows_of(
     item: Item, by_message: dict[str, list[MoveRow]], rows: Sequence[MoveRow], *, alone: bool
 ) -> Sequence[MoveRow]:
-    names = {_name(item.rfc_message_id), _name(item.message_id)} - {""}
+    names = {bare(item.rfc_message_id), bare(item.message_id)} - {""}
     mine = [row for name in names for row in by_message.get(name, ())]
     if not mine and alone:
         # The only message of the call: rows that name no message can be about nothing else.
@@ -124,7 +124,3 @@ def _why(rows: Sequence[MoveRow]) -> str:
 
 def _address(row: MoveRow) -> str:
     return (row.recipient or "").lower()
-
-
-def _name(message_id: str | None) -> str:
-    return (message_id or "").strip().strip("<>")

@@ -70,3 +70,8 @@ class Answered:
     status: int | None = None
     ray: str | None = None
     error: str | None = None
+
+
+def bare(message_id: str | None) -> str:
+    """A Message-ID without brackets and spaces, which the vendor's answers leave out or not."""
+    return (message_id or "").strip().strip("<>").strip()

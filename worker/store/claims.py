@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, upda
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
-from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.ledger import BulkLane, Limits
 from worker.store import budget, flags, schema
 from worker.store.audit import Entry, append
@@ -146,7 +146,7 @@ def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
     chosen: list[RowMapping] = []
     names: set[str] = set()
     for row in rows:
-        name, limit = row["rfc_message_id"], row["batch"]
+        name, limit = bare(row["rfc_message_id"]), row["batch"]
         if not chosen and not name:
             return [row]
         if not name or name in names or len(chosen) >= limit:
