@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, false, func, select, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.calls import Item, Outcome
@@ -22,6 +22,10 @@ def apply_looks(
 ) -> int:
     """Writes what the looks showed, only to actions that are still ready. Returns how many were changed."""
     a = schema.actions
+    ready: set[str] = set()
+    for part in chunks(look.action_id for look in looks):
+        ready.update(conn.scalars(select(a.c.id).where(a.c.id.in_(part), a.c.state == State.READY)))
+    looks = [look for look in looks if look.action_id in ready]
     rows = [
         {
             "action": look.action_id,
@@ -35,9 +39,9 @@ def apply_looks(
     ]
     if not rows:
         return 0
-    result = conn.execute(
+    conn.execute(
         update(a)
-        .where(a.c.id == bindparam("action"), a.c.state == State.READY)
+        .where(a.c.id == bindparam("action"))
         .values(
             state=bindparam("to_state"),
             error=bindparam("to_error"),
@@ -58,7 +62,7 @@ def apply_looks(
             if look.state is not State.READY
         ],
     )
-    return result.rowcount
+    return len(rows)
 
 
 def our_last_move(conn: Connection, account_id: str, message_id: str) -> str | None:
@@ -192,6 +196,8 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
     ready = [a.c.account_id == account_id, a.c.state == State.READY]
     if ceiling is Mode.APPROVE:
         ready.append(a.c.approved_at.is_not(None))
+    elif ceiling is Mode.SHADOW:
+        ready.append(false())
     count, due = conn.execute(select(func.count(), func.min(a.c.due_at)).where(*ready)).one()
     unknown, read_back = conn.execute(
         select(func.count(), func.min(a.c.due_at)).where(
