@@ -75,7 +75,7 @@ class Desk:
         """Every action as it stands, those of open plans included."""
 
         def read(conn: Connection) -> list[dict[str, Any]]:
-            query = select(schema.actions).order_by(schema.actions.c.created_at, schema.actions.c.id)
+            query = select(schema.actions).order_by(schema.actions.c.created_at, schema.actions.c.message_id)
             for name, value in equal.items():
                 query = query.where(schema.actions.c[name] == value)
             return [dict(row) for row in conn.execute(query).mappings()]
@@ -101,11 +101,8 @@ class Desk:
         limits = Limits(mode, budget, 120.0)
         claimed: list[Call] = []
         for lane in await self.ledger.lanes(mode):
-            for _ in range(calls):
-                call, _ = await self.ledger.claim(lane, limits, most=most)
-                if call is None:
-                    break
-                claimed.append(call)
+            got, _ = await self.ledger.claim(lane, limits, most=most, calls=calls)
+            claimed += got
         return claimed
 
     async def settle(self, call: Call, state: State, **more: Any) -> int:
