@@ -5,6 +5,8 @@ It answers only for a page in which nothing is odd; None sends the page the slow
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from worker.cloudflare.shapes import settle_detection
@@ -28,12 +30,13 @@ class _Page(msgspec.Struct):
     result_info: _Info | None = None
 
 
-_NULLS = tuple(
-    (f'"{f.encode_name}":null'.encode(), f'"{f.encode_name}":'.encode() + msgspec.json.encode(f.default))
+_EMPTY = {
+    f.encode_name: msgspec.json.encode(f.default)
     for f in msgspec.structs.fields(Detection)
     if not f.required and f.default is not None
-)
-"""Where the API allows a null and Detection has an empty value. As in _ONCE, no mail can forge such a key."""
+}
+"""What Detection has where the API allows a null. As with _ONCE, no mail can forge such a key."""
+_FIELD = re.compile(r"got `null` - at `\$\.result\[\d+\]\.(\w+)`$")
 _decode = msgspec.json.Decoder(_Page).decode
 
 
@@ -58,9 +61,14 @@ def _has_duplicate(body: bytes, rows: int) -> bool:
 
 
 def _typed(body: bytes) -> _Page:
-    try:
-        return _decode(body)
-    except msgspec.ValidationError:
-        for null, empty in _NULLS:
-            body = body.replace(null, empty)
-        return _decode(body)
+    for _ in _EMPTY:
+        try:
+            return _decode(body)
+        except msgspec.ValidationError as error:
+            field = _FIELD.search(str(error))
+            if field is None or field[1] not in _EMPTY:
+                raise
+            name, empty = field[1].encode(), _EMPTY[field[1]]
+            for null in (b'":null', b'": null'):
+                body = body.replace(b'"' + name + null, b'"' + name + b'":' + empty)
+    return _decode(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -23,12 +24,17 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-_LADDER = tuple(Mode)
+_rank = {mode: rank for rank, mode in enumerate(Mode)}.__getitem__
 
 
 def lower_mode(*modes: Mode) -> Mode:
     """The least permissive of the modes."""
-    return min(modes, key=_LADDER.index)
+    return min(modes, key=_rank)
+
+
+def highest_mode(modes: Iterable[Mode]) -> Mode:
+    """The most permissive of at least one mode."""
+    return max(modes, key=_rank)
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from worker.model.actions import PURGE, Mode, State, contradicts, lower_mode
+from worker.model.actions import PURGE, Mode, State, contradicts, highest_mode, lower_mode
 from worker.model.plans import Ceilings, Vote
 
 
@@ -26,8 +26,7 @@ class Candidate:
 
     def mode(self, ceiling: Mode) -> Mode:
         """The highest of the votes' modes, under the ceiling."""
-        highest = max((vote.mode for vote in self.votes), key=list(Mode).index)
-        return lower_mode(highest, ceiling)
+        return lower_mode(highest_mode(vote.mode for vote in self.votes), ceiling)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from worker.model.actions import AnyAction, Mode
+from worker.model.actions import AnyAction, Mode, highest_mode
 from worker.model.events import Detection, Event, PhishReport
 
 DETECTIONS = "detections"
@@ -64,7 +64,7 @@ class Wish:
     @property
     def mode(self) -> Mode:
         """The highest effective mode among the votes: that one acts."""
-        return max((vote.mode for vote in self.votes), key=list(Mode).index)
+        return highest_mode(vote.mode for vote in self.votes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,24 +17,36 @@ def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int)
     """Takes up to `wanted` requests out of `limit` per window; grants none where none is left."""
     table = schema.buckets
     second = math.floor(now)
-    # A bucket counts until its last instant has left the window; buckets of a clock that went back count too.
+    # A bucket counts until its last instant has left the window.
     horizon = second - WINDOW
     rows = conn.execute(
         select(table.c.second, table.c.used)
         .where(table.c.account_id == account_id, table.c.second >= horizon)
         .order_by(table.c.second)
     ).all()
-    used = sum(row.used for row in rows)
+    buckets = {row.second: row.used for row in rows}
+    if rows and rows[-1].second > second:
+        _pull_back(conn, account_id, second, buckets)
+    used = sum(buckets.values())
     granted = max(0, min(wanted, limit - used))
     if granted:
-        here = next((row.used for row in rows if row.second == second), 0)
+        here = buckets.get(second, 0)
         put(conn, table, [{"account_id": account_id, "second": second, "used": here + granted}])
         if not here:
             conn.execute(
                 delete(table).where(table.c.account_id == account_id, table.c.second < horizon - WINDOW)
             )
         return Grant(granted, used + granted, 0.0)
-    return Grant(0, used, _wait([(row.second, row.used) for row in rows], used - limit + 1, now))
+    return Grant(0, used, _wait(sorted(buckets.items()), used - limit + 1, now))
+
+
+def _pull_back(conn: Connection, account_id: str, second: int, buckets: dict[int, int]) -> None:
+    """The clock was set back: what lies ahead of it was sent before now, and leaves the window as if sent now."""
+    table = schema.buckets
+    for later in [one for one in buckets if one > second]:
+        buckets[second] = buckets.get(second, 0) + buckets.pop(later)
+    conn.execute(delete(table).where(table.c.account_id == account_id, table.c.second > second))
+    put(conn, table, [{"account_id": account_id, "second": second, "used": buckets[second]}])
 
 
 def _wait(buckets: list[tuple[int, int]], excess: int, now: float) -> float:

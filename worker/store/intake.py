@@ -70,7 +70,8 @@ def record(
     _open(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
     _see(conn, account_id, now, sightings)
-    digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all)
+    again = not sightings or any(one.changed for one in sightings)
+    digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all, again=again)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
     _park(conn, account_id, now, decided)
     _stop_waiting(conn, account_id, sightings)
@@ -177,9 +178,15 @@ def _see(conn: Connection, account_id: str, now: float, sightings: Sequence[Sigh
 
 
 def _keep_evidence(
-    conn: Connection, account_id: str, now: float, decided: Sequence[Decided], *, keep_all: bool
+    conn: Connection,
+    account_id: str,
+    now: float,
+    decided: Sequence[Decided],
+    *,
+    keep_all: bool,
+    again: bool,
 ) -> dict[str, str]:
-    """Stores the rows as they were seen; returns their SHA-256 by event key."""
+    """Stores the rows as they were seen, `again` where they may be there; returns their SHA-256 by event key."""
     digests: dict[str, str] = {}
     rows = []
     for one in decided:
