@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.support.contestants import Contestant, Run, run, script, worker
 from benchmarks.support.tenant import tenant
+from benchmarks.support.verdict import judge
 
 MIX = "MALICIOUS=9.5,MALICIOUS-BEC=0.5,SPAM=15,SUSPICIOUS=5,SPOOF=3,BULK=10"
 SPAN = 82_800
@@ -91,24 +92,19 @@ def summarise(rounds: Sequence[dict[str, Run]]) -> None:
             spread = ", ".join(f"{ratio:.2f}" for ratio in ratios)
             print(f"messages/s, worker / {name}: {statistics.median(ratios):.2f} ({spread})")
             if name == "bare_loop":
-                judge("at least a third of the bare loop", statistics.median(ratios) >= SHARE)
+                judge("at least a third of the bare loop", good=statistics.median(ratios) >= SHARE)
     requests = max(one.count() * 1000 / sum(one.effects.values()) for one in ours)
     judge(
         f"requests per 1,000 actions: {requests:.1f} of {REQUESTS_PER_1000:.0f}",
-        requests <= REQUESTS_PER_1000,
+        good=requests <= REQUESTS_PER_1000,
     )
     peak = max(one.peak_mb for one in ours)
-    judge(f"peak of resident memory: {peak:.0f} of {PEAK_MB:.0f} MB", peak <= PEAK_MB)
+    judge(f"peak of resident memory: {peak:.0f} of {PEAK_MB:.0f} MB", good=peak <= PEAK_MB)
     start = statistics.median(one.start for one in ours)
     judge(
         f"start of the process to its first request: {start:.2f} of {START_SECONDS:.0f} s",
-        start <= START_SECONDS,
+        good=start <= START_SECONDS,
     )
-
-
-def judge(what: str, good: bool) -> None:  # noqa: FBT001 - a verdict
-    """One target."""
-    print(f"{'pass' if good else 'FAIL'}  {what}")
 
 
 if __name__ == "__main__":

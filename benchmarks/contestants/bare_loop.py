@@ -3,7 +3,7 @@
 It commits the intent of every call before the call and the result after it, like the worker, but it has no
 playbooks, modes, caps, budget, retries, read-backs or log, and it gives up at the first error.
 
-    bare_loop.py DATABASE [--read-only] [--poll SECONDS]
+    bare_loop.py DATABASE [--read-only] [--poll SECONDS]     polls reach back over 10 s, overlapping
 """
 
 from __future__ import annotations
