@@ -50,7 +50,8 @@ def sqlite_path(url: str) -> Path:
     scheme, _, rest = url.partition(":///")
     if scheme != "sqlite" or not rest or rest.startswith(":memory:"):
         raise UsageError(
-            f"WORKER_DATABASE_URL: {url.partition('@')[0]!r} is not a SQLite file; "
+            # The URL itself may hold a password.
+            "WORKER_DATABASE_URL: is not the URL of a SQLite file; "
             "use for example sqlite:///var/worker.db (postgresql:// is not supported by this version)"
         )
     return Path(rest.partition("?")[0])
