@@ -18,7 +18,7 @@ from worker.retry import action_delay
 BLOCK_SECONDS = 10.0
 """How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
 AUTH_SECONDS = 30.0
-"""How long an action waits for a token that is accepted."""
+"""How long a kind of action waits before the same token is tried again."""
 
 
 class Effect(StrEnum):
@@ -72,7 +72,8 @@ def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answer
     if isinstance(error, RateLimited):
         return _all(call, answer, State.READY, error.retry_after or BLOCK_SECONDS)
     if isinstance(error, Unauthorized):
-        return _all(call, answer, State.READY, AUTH_SECONDS)
+        # The dispatcher waits for another token; the action itself is due as soon as there is one.
+        return _all(call, answer, State.READY, 0.0)
     if isinstance(error, Transient):
         return _all(call, answer, State.READY, action_delay(call.items[0].refusals + 1))
     if isinstance(error, Refused):
