@@ -93,8 +93,9 @@ class Process:
         await until(told, patience, lambda: f"no {action} {fields}\n{self._tail()}")
 
     def _tail(self) -> str:
-        out = self._out.read_text(encoding="utf-8")[-3000:]
-        return f"{out}\n{self._err.read_text(encoding='utf-8')[-3000:]}"
+        lines = self._out.read_text(encoding="utf-8").splitlines()
+        told = [line for line in lines if "poll.completed" not in line and "tick.overlapped" not in line]
+        return "\n".join([*told[-20:], self._err.read_text(encoding="utf-8")[-3000:]])
 
 
 async def until(

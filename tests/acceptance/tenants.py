@@ -53,6 +53,13 @@ class Tenant:
     async def analyst_moves(self, message: str, destination: str) -> None:
         await self._call(f"messages/{message}/analyst-move", {"destination": destination})
 
+    async def release(self, message: str) -> None:
+        """Releases a message past the worker, with its token."""
+        url = f"{self.base_url}/accounts/{self.account_id}/email-security/investigate/release"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with self._session.post(url, json={"ids": [message]}, headers=headers) as response:
+            assert response.status == 200
+
     async def report(self, message: str, **fields: Any) -> dict[str, Any]:
         result: dict[str, Any] = await self._call(f"messages/{message}/report", fields)
         return result

@@ -1,0 +1,158 @@
+"""Pages that lie: bad rows are set aside and counted, the others are acted on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.acceptance import rules
+from tests.acceptance.bench import Bench
+from tests.acceptance.intruder import Forward, Intruder, Lie, Reply
+from tests.acceptance.tenants import Tenant
+
+pytestmark = pytest.mark.acceptance
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\nline\u2028two\u202eevil\x00\x9b31m"
+
+
+@pytest.mark.parametrize(
+    ("poison", "set_aside"), [("types", 1), ("missing", 1), ("surrogate", 0), ("enum", 0), ("nan", 0)]
+)
+async def test_poison_row(worker: Bench, tenant: Tenant, poison: str, set_aside: int) -> None:
+    """One bad row costs itself only, is counted once over many polls, and shows in the status."""
+    worker.rule("junk", rules.JUNK)
+    first, second, _ = await tenant.mail("MALICIOUS", "MALICIOUS", "NONE")
+    await tenant.faults({"on": "list", "kind": "poison", "poison": poison})
+    await worker.once()
+    await worker.once()
+    assert await tenant.effects() == {("move", one, "JunkEmail"): 1 for one in (first, second)}
+    assert (await worker.status())["quarantined"] == set_aside
+    assert ("quarantined rows: 1" in (await worker.run("status")).out) == bool(set_aside)
+
+
+def rewriting(change: Any) -> Lie:
+    """Changes the text of a page."""
+
+    async def lie(_: web.Request, forward: Forward) -> Reply:
+        reply = await forward()
+        return Reply(
+            reply.status, change(reply.body.decode()).encode("utf-8", "surrogatepass"), reply.headers
+        )
+
+    return lie
+
+
+BAD_FIELDS = {
+    "duplicate key": '"id":"forged","id":',
+    "duplicate verdict": '"final_disposition":"NONE","id":',
+    "huge number": '"is_quarantined":1e999,"id":',
+    "deep": '"validation":' + "[" * 200 + "]" * 200 + ',"id":',
+}
+
+
+@pytest.mark.parametrize("field", BAD_FIELDS.values(), ids=BAD_FIELDS.keys())
+async def test_bad_field(bench: Bench, tenant: Tenant, intruder: Intruder, field: str) -> None:
+    """A row with a field that cannot be believed is set aside, and never acted on; the others are."""
+    bench.rule("junk", rules.JUNK)
+    ids = await tenant.mail("MALICIOUS", "MALICIOUS", "MALICIOUS")
+    intruder.lie("GET", "/investigate", rewriting(lambda text: text.replace('"id":', field, 1)))
+    await bench.once()
+    status = await bench.status()
+    assert status["quarantined"] == 1
+    assert sum((await tenant.effects()).values()) == 2
+    assert {message for _, message, _ in await tenant.effects()} <= set(ids)
+
+
+async def test_hostile_text(worker: Bench, tenant: Tenant) -> None:
+    """Control characters, line breaks and bidi overrides of a mail never reach an output raw; a huge one is cut."""
+    worker.rule("junk", rules.JUNK.replace('reason="test"', "reason=message.subject[:400]"))
+    await tenant.mail(
+        "MALICIOUS", subject=HOSTILE, **{"from": f"evil{HOSTILE}@x.example", "from_name": HOSTILE}
+    )
+    await tenant.mail("MALICIOUS", subject="A" * 1_000_000)
+    done = await worker.once()
+    (first, second) = await worker.actions(state="succeeded")
+    outputs = [done]
+    for action in (first, second):
+        outputs.append(await worker.run("actions", "show", action["id"]))
+        outputs.append(await worker.run("actions", "show", action["id"], "--json"))
+    for arguments in (
+        ["actions", "list"],
+        ["actions", "list", "--json"],
+        ["audit", "show"],
+        ["audit", "export"],
+    ):
+        outputs.append(await worker.run(*arguments))
+    for output in outputs:
+        assert output.code == 0
+        text = output.out + output.err
+        assert text.isascii() or not any(letter in text for letter in HOSTILE if not letter.isascii())
+        assert not any(ord(letter) < 32 and letter != "\n" or ord(letter) == 127 for letter in text)
+    assert all(len(line) < 16_384 for line in done.out.split("\n"))
+    # One line for each action below the heading: no mail makes a second one.
+    assert len((await worker.run("actions", "list")).out.splitlines()) == 3
+
+
+async def test_cursor_loop(worker: Bench, tenant: Tenant) -> None:
+    """A cursor that repeats ends the window: its rows are kept, and the next poll goes on."""
+    worker.rule("junk", rules.JUNK)
+    await tenant.mail(*["NONE"] * 2100)
+    first = await tenant.mail("MALICIOUS")
+    await tenant.faults({"on": "list", "kind": "cursor_loop"})
+    result = await worker.once()
+    assert "poll.cursor_loop" in {event["event.action"] for event in result.events}
+    assert await tenant.effects() == {("move", first[0], "JunkEmail"): 1}
+    assert len(await tenant.requests("GET")) < 20
+
+
+async def test_empty_page_with_a_successor(bench: Bench, tenant: Tenant, intruder: Intruder) -> None:
+    """An empty page that names a next one is not the end."""
+    bench.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+
+    async def empty_first(request: web.Request, forward: Forward) -> Reply:
+        last = request.query.get("cursor") == "more"
+        rows, info = (await tenant.listed(), {}) if last else ([], {"next": "more"})
+        page = {"success": True, "errors": [], "messages": [], "result": rows, "result_info": info}
+        return Reply(200, json.dumps(page).encode())
+
+    intruder.lie("GET", "/investigate", empty_first)
+    await bench.once()
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+
+
+async def test_slow_search(worker: Bench, tenant: Tenant) -> None:
+    """202 with a Location is followed until the page is there."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    await tenant.faults({"on": "list", "kind": "202", "polls": 1})
+    await worker.once(WORKER_INITIAL_LOOKBACK="600")
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+
+
+async def test_location_on_another_host(worker: Bench, tenant: Tenant) -> None:
+    """A Location elsewhere is not asked, the token does not leave, and the window is kept for later."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    await tenant.faults({"on": "list", "kind": "202", "location": "http://localhost:9/steal"})
+    await worker.once(1, WORKER_INITIAL_LOOKBACK="600")
+    assert await tenant.effects() == {}
+    await tenant.faults()
+    await worker.once()
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "success_false", "500", "drop"])
+async def test_page_that_is_none(worker: Bench, tenant: Tenant, kind: str) -> None:
+    """A source that answers nonsense fails and recovers, each told once, and loses nothing."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    await tenant.faults({"on": "list", "kind": kind, "count": 6})
+    daemon = await worker.daemon(WORKER_INITIAL_LOOKBACK="600")
+    await daemon.until("action.finished")
+    await daemon.stop()
+    assert len(daemon.events("poll.failed")) == len(daemon.events("poll.recovered")) == 1
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
