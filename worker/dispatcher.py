@@ -154,8 +154,14 @@ class Dispatcher:
             return
         if not await self._look(lane, executor):
             return
+        deep = lane.waiting > executor.most
+        # Two turns at a deep queue: while one waits for the vendor, the other claims.
+        turns, calls = (2, executor.parallel // 2) if deep else (1, 1)
+        await asyncio.gather(*(self._send_all(lane, executor, calls) for _ in range(turns)))
+
+    async def _send_all(self, lane: BulkLane, executor: Executor, parallel: int) -> None:
+        """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
         limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
-        parallel = executor.parallel if lane.waiting > executor.most else 1
         while not self._stopping and self._may_send(lane.kind) and not self._budget.blocked_for():
             calls, wait = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
             if wait:

@@ -93,7 +93,7 @@ class Reconciler:
         return outcome
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
-        """What the looks so far prove, per kind (see docs/guarantees: lost answers)."""
+        """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""
         if seen.effect is Effect.DONE:
             return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen)
         looks = item.read_backs + 1

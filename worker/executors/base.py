@@ -44,7 +44,7 @@ class Executor(Protocol):
     most: int
     """Messages in one call."""
     parallel: int
-    """Calls in flight at once."""
+    """Calls in flight at once, at least two."""
     proofs: int
     """Read-backs without effect, one delay apart, after which the kind may be sent again; 0: never by itself."""
 

@@ -19,7 +19,7 @@ class ReleaseExecutor:
     kind = "release"
     # One lost answer must not leave more behind than a person can look through.
     most = 20
-    parallel = 1
+    parallel = 2
     proofs = 0
 
     def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:

@@ -55,8 +55,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "config.mode_lowered": LogEvent(
         "warning",
-        "A playbook asks for a higher mode than WORKER_MODE allows; the lower one holds.",
-        "Nothing, or raise WORKER_MODE on purpose.",
+        "WORKER_MODE is lower than it was: actions that nobody had approved are `held` now.",
+        "`worker actions list --state held`, or raise WORKER_MODE on purpose.",
     ),
     "store.migrated": LogEvent("info", "The database was brought to this version's schema.", _NONE),
     "store.unavailable": LogEvent(
@@ -65,23 +65,18 @@ _TABLE: dict[str, LogEvent] = {
         "Disk space and permissions, or the database server; then nothing: it resumes by itself. " + _DOCTOR,
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
-    "store.locked": LogEvent(
-        "error",
-        "Another `worker run` holds this SQLite file.",
-        "Stop the process that the line names, or use it.",
-    ),
     "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
     "playbook.refused": LogEvent(
         "error",
         "A playbook cannot be loaded; the line names file, line and reason.",
-        "`worker check`, then mend the file.",
+        "`worker check`, mend the file, restart: what came in meanwhile is parked for it and decided then.",
     ),
     "playbook.failed": LogEvent(
         "error",
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",
-        "`worker status`, then mend the playbook and `worker check`: its parked events are decided again.",
+        "`worker status`; mend the playbook, `worker check`, restart: its parked events are decided again.",
     ),
-    "playbook.redecided": LogEvent("info", "A playbook's new version decided its parked events.", _NONE),
+    "playbook.redecided": LogEvent("info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE),
     "tick.missed": LogEvent(
         "warning",
         "A poll was due while the worker could not run; the next one covers its window.",
@@ -144,11 +139,6 @@ _TABLE: dict[str, LogEvent] = {
         "One action waits for a person; `event.reason` says why.",
         f"{_SHOW}, then `worker actions approve ID` or `reject ID`",
     ),
-    "action.approved": LogEvent("info", "A person let an action go.", _NONE),
-    "action.rejected": LogEvent("info", "A person refused an action; it is not planned again.", _NONE),
-    "action.retried": LogEvent(
-        "info/warning", "An action goes back to `ready`: nothing of it was accepted.", _NONE
-    ),
     "action.expired": LogEvent(
         "warning",
         "Nobody approved an action in time.",
@@ -187,7 +177,7 @@ _TABLE: dict[str, LogEvent] = {
     "readback.parked": LogEvent(
         "error",
         "Nobody can tell whether an action took effect: it stays `unknown`, never sent again by itself.",
-        "Look in the dashboard; only if it had no effect: `worker actions retry --i-checked ID`",
+        "Look in the dashboard; without effect: `worker actions retry --i-checked ID`, else `reject ID`",
     ),
     "readback.failed": LogEvent(
         "warning", "A read-back got no usable answer and is tried again.", f"If it repeats: {_DOCTOR}"
@@ -220,11 +210,6 @@ _TABLE: dict[str, LogEvent] = {
     "budget.low": LogEvent(
         "warning", "Most of WORKER_REQUEST_BUDGET is used; polls become rarer, actions go first.", _STATUS
     ),
-    "budget.exhausted": LogEvent(
-        "warning",
-        "WORKER_REQUEST_BUDGET is used up; requests wait for the window to slide.",
-        "If it repeats: raise WORKER_REQUEST_BUDGET or WORKER_POLL_INTERVAL.",
-    ),
     "pause.on": LogEvent(
         "warning",
         "Paused: no new mutating request starts; polling and deciding go on.",
@@ -235,11 +220,6 @@ _TABLE: dict[str, LogEvent] = {
         "warning",
         "Requests without an answer were found at start, after a crash; they are read back before all else.",
         "Nothing; later `worker actions list --state unknown`",
-    ),
-    "audit.broken": LogEvent(
-        "critical",
-        "The audit log was changed from outside; no action starts.",
-        "`worker audit verify` names the record. Keep a copy of the database; call your security team.",
     ),
     "health.listening": LogEvent("info", "Health and metrics are served at this address.", _NONE),
     "health.check_failed": LogEvent(

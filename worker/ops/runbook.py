@@ -35,13 +35,16 @@ STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
         ),
         State.UNKNOWN: (
             "Sent, but no usable answer: being read back, or parked for a person if that told nothing.",
-            "After 5 min look in the dashboard; only without effect: `worker actions retry --i-checked ID`",
+            "If it stays, look in the dashboard; no effect: `worker actions retry --i-checked ID`, else `reject ID`",
         ),
         State.DEAD: (
             "Gave up after its retries.",
             "`worker actions show ID`, mend the cause, `worker actions retry ID`",
         ),
-        State.REJECTED: ("A person refused it. It is not planned again.", "Nothing."),
+        State.REJECTED: (
+            "A person refused it, or settled it while it was `unknown`. It is not planned again.",
+            "Nothing.",
+        ),
         State.EXPIRED: ("Nobody approved it in time. Nothing was sent.", "By hand, if it still matters."),
     }
 )
@@ -51,13 +54,15 @@ _EXIT_CODES = (
     ("0", "Done, or stopped as asked."),
     (
         "1",
-        "`check` found a problem, `audit verify` a change. Another command: it failed as its message says.",
+        "`check` or `doctor` found a problem, `audit verify` a change, `run --once` could not read a source. "
+        "Another command: it failed as its message says.",
     ),
     (
         "2",
         "Used wrongly: a setting, an argument, a second `run` on one database. One line names the remedy.",
     ),
     ("3", "`run --once` only: it finished, and an action is `dead` or `unknown`."),
+    ("130", "A second signal, or Ctrl-C: it ended at once. What was in flight is read back at the next start."),
 )
 
 _ALERTS = (
@@ -84,15 +89,15 @@ _FIRST_PAGE = (
     ("let it go on", "`worker resume`"),
     (
         "find what it did to a message",
-        "`worker actions list | grep MESSAGE_ID` (the investigate id; in the log `worker.message_id`)",
+        "`worker actions list --message MESSAGE_ID` (the investigate id; in the log `worker.message_id`)",
     ),
     (
         "see why, and by which playbook",
-        "`worker actions show ID`: playbook, its version, reason, mode, state, attempts, error",
+        "`worker actions show ID`: playbook, its version, reason, evidence, and every step since",
     ),
     (
         "see everything in order",
-        "`worker audit show | grep ID`: decision, intent, answer, read-back, people's approvals",
+        "`worker audit show --message MESSAGE_ID`: decision, intent, answer, read-back, people's approvals",
     ),
     ("prove that the record is whole", "`worker audit verify`"),
     (
@@ -105,10 +110,14 @@ _FIRST_PAGE = (
     ),
     (
         "undo a purge",
-        "Impossible for users; a person approved each one: `worker audit show | grep ID` names them.",
+        "Impossible for users; a person approved each one: `worker actions show ID` names them.",
     ),
     ("stop one playbook", '`mode="shadow"` in its file, `worker check`, restart'),
     ("stop all of them but keep watching", "`WORKER_MODE=shadow`, restart"),
+    (
+        "let held actions go, or drop them",
+        "`worker actions list --state held`, then `worker actions approve ID...` or `reject ID...`; 24 h each",
+    ),
     ("see whether it is well", "`worker status`, then `worker doctor` (asks the vendor too)"),
 )
 
@@ -122,6 +131,18 @@ _AFTER_FIRST_PAGE = """\
 These commands work while the worker runs, and read the same settings. Killing the worker at any moment is
 safe: what was in flight is read back at the next start before anything is sent again. Leave the database
 where it is: it is the only record of what was done.
+"""
+
+_BACKUP = """\
+## Backup and restore
+
+Stop the worker (SIGTERM), copy the file of WORKER_DATABASE_URL and, where there is one, the file of the same
+name with `-wal`; start it again. A snapshot of the whole volume at one moment needs no stop. Do not copy the
+file of a running worker in any other way, and do not open it with a `sqlite3` older than 3.51.3 while it runs.
+
+To restore, stop the worker and put the copy in place. It reads on from the copy's watermarks. Moves and
+releases made since the copy are noticed before acting (`skipped`); their audit records are lost, and so are
+approvals. For a copy that is older than a day, run in WORKER_MODE=shadow first and look.
 """
 
 _BEFORE_EVENTS = """\
@@ -146,6 +167,7 @@ def runbook() -> str:
             _section("States of an action", ("state", "means", "next"), states),
             _section("Exit codes", ("code", "means"), _EXIT_CODES),
             _section("Alerts worth having", ("alert", "then"), _ALERTS),
+            _BACKUP,
             _section("Log lines", ("event.action", "level", "meaning", "next"), events),
             _BEFORE_EVENTS,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from worker.clock import iso
 from worker.store import schema
@@ -25,6 +25,17 @@ _FIELDS = (
     "message_id",
     "body",
     "prev_hash",
+)
+# Made once: building and hashing a statement costs more than running it.
+_HEAD = (
+    select(schema.audit_head.c.seq, schema.audit_head.c.hash)
+    .where(schema.audit_head.c.account_id == bindparam("account"))
+    .with_for_update()
+)
+_MOVE_HEAD = (
+    update(schema.audit_head)
+    .where(schema.audit_head.c.account_id == bindparam("account"))
+    .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
 )
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
@@ -51,11 +62,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
     """Adds the entries to the account's chain; the caller's transaction makes them durable with what they record."""
     if not entries:
         return
-    head = conn.execute(
-        select(schema.audit_head.c.seq, schema.audit_head.c.hash)
-        .where(schema.audit_head.c.account_id == account_id)
-        .with_for_update()
-    ).first()
+    head = conn.execute(_HEAD, {"account": account_id}).first()
     seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
     at = iso(now)
     rows = []
@@ -77,11 +84,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
         rows.append(row)
     insert_rows(conn, schema.audit, rows)
     if head:
-        conn.execute(
-            update(schema.audit_head)
-            .where(schema.audit_head.c.account_id == account_id)
-            .values(seq=seq, hash=previous)
-        )
+        conn.execute(_MOVE_HEAD, {"account": account_id, "to_seq": seq, "to_hash": previous})
     else:
         conn.execute(insert(schema.audit_head).values(account_id=account_id, seq=seq, hash=previous))
 

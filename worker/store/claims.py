@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, case, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
@@ -25,6 +25,39 @@ ITEM_COLUMNS = [
         "refusals", "cause", "source", "batch", "plan_id", "call_id",
     )
 ]  # fmt: skip
+
+_A = schema.actions.c
+# Made once: building and hashing a statement costs more than running it.
+_SUBMIT = (
+    update(schema.actions)
+    .where(_A.id.in_(bindparam("ids", expanding=True)), _A.state == State.READY)
+    .values(
+        state=State.SUBMITTED,
+        call_id=bindparam("call"),
+        submitted_at=bindparam("at"),
+        lease_until=bindparam("until"),
+        attempts=_A.attempts + 1,
+        read_backs=0,
+        due_at=None,
+        error=None,
+        updated_at=bindparam("at"),
+    )
+)
+_SETTLE = (
+    update(schema.actions)
+    .where(_A.call_id == bindparam("call"), _A.state == State.SUBMITTED)
+    .values(
+        state=bindparam("to_state"),
+        error=bindparam("to_error"),
+        due_at=bindparam("to_due"),
+        batch=func.coalesce(bindparam("to_batch"), _A.batch),
+        # What was not accepted was no attempt.
+        attempts=_A.attempts - bindparam("not_accepted"),
+        refusals=case((bindparam("not_accepted") == 1, _A.refusals + 1), else_=0),
+        updated_at=bindparam("at"),
+    )
+)
+_SETTLE_SOME = _SETTLE.where(_A.id.in_(bindparam("ids", expanding=True)))
 
 
 def item(row: Any) -> Item:
@@ -166,24 +199,10 @@ def _submit(
     lease: float,
     rows: Sequence[RowMapping],
 ) -> Call:
-    a = schema.actions
     call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)
+    owned = {"call": call.id, "at": now, "until": call.lease_until}
     for part in chunks(row["id"] for row in rows):
-        conn.execute(
-            update(a)
-            .where(a.c.id.in_(part), a.c.state == State.READY)
-            .values(
-                state=State.SUBMITTED,
-                call_id=call.id,
-                submitted_at=now,
-                lease_until=call.lease_until,
-                attempts=a.c.attempts + 1,
-                read_backs=0,
-                due_at=None,
-                error=None,
-                updated_at=now,
-            )
-        )
+        conn.execute(_SUBMIT, {**owned, "ids": part})
     return call
 
 
@@ -229,28 +248,27 @@ def settle(conn: Connection, account_id: str, call: Call, now: float, answered: 
 
 def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *, call_id: str) -> int:
     """Sets the states of the call's actions; those that another process has taken over stay as they are."""
-    a = schema.actions
     groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for one in outcomes:
         groups[one.state, one.error, one.due_in, one.batch].append(one.action_id)
     changed = 0
     for (state, error, due_in, batch), ids in groups.items():
-        refused = state is State.READY
         values = {
-            "state": state,
-            "error": error,
-            "due_at": None if due_in is None else now + due_in,
-            "batch": a.c.batch if batch is None else batch,
-            # What was not accepted was no attempt.
-            "attempts": a.c.attempts - 1 if refused else a.c.attempts,
-            "refusals": a.c.refusals + 1 if refused else 0,
-            "updated_at": now,
+            "call": call_id,
+            "to_state": state,
+            "to_error": error,
+            "to_due": None if due_in is None else now + due_in,
+            "to_batch": batch,
+            "not_accepted": 1 if state is State.READY else 0,
+            "at": now,
         }
-        owned = update(a).where(a.c.call_id == call_id, a.c.state == State.SUBMITTED).values(values)
-        # Most calls end the same way for all of their actions: then the call's id says it all.
-        parts = chunks(ids) if len(groups) > 1 else [None]
-        for part in parts:
-            changed += conn.execute(owned if part is None else owned.where(a.c.id.in_(part))).rowcount
+        if len(groups) == 1:
+            # Most calls end the same way for all of their actions: then the call's id says it all.
+            changed += conn.execute(_SETTLE, values).rowcount
+        else:
+            changed += sum(
+                conn.execute(_SETTLE_SOME, {**values, "ids": part}).rowcount for part in chunks(ids)
+            )
     return changed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, true, update
@@ -46,9 +47,10 @@ def close(
     conn: Connection, account_id: str, poll: Poll, now: float, ceilings: Ceilings, advance: Cursor | None
 ) -> Closed:
     """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
-    actions, votes = _open_actions(conn, poll)
-    rulings = _rule(conn, account_id, now, ceilings, actions, votes)
-    set_aside = _apply(conn, account_id, poll, now, ceilings, actions, rulings)
+    candidates = _candidates(conn, poll)
+    rulings = _rule(conn, account_id, now, ceilings, candidates)
+    set_aside = _apply(conn, account_id, poll, now, ceilings, rulings)
+    votes = {one.action_id: one.votes for one in candidates}
     plans = _write_plans(conn, account_id, poll, now, ceilings, votes, rulings)
     polls = schema.polls
     conn.execute(update(polls).where(polls.c.id == poll.id).values(closed_at=now))
@@ -58,41 +60,51 @@ def close(
     return Closed(plans, tuple(set_aside), *(counts or (0, 0)))
 
 
-def _open_actions(conn: Connection, poll: Poll) -> tuple[dict[str, dict[str, Any]], dict[str, list[Vote]]]:
+def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
+    """The poll's open actions with their votes; equal votes are one object, since a backlog has many thousands."""
     a, d = schema.actions, schema.decisions
+    cast = (
+        select(d.c.action_id, d.c.playbook, d.c.playbook_version, d.c.mode, d.c.per_poll, d.c.per_hour)
+        .where(d.c.poll_id == poll.id)
+        .order_by(d.c.playbook)
+    )
+    known: dict[tuple[Any, ...], Vote] = {}
+    votes: dict[str, tuple[Vote, ...]] = {}
+    for action_id, *told in conn.execute(cast):
+        key = tuple(told)
+        if key not in known:
+            playbook, version, mode, per_poll, per_hour = told
+            known[key] = Vote(playbook, version, Mode(mode), per_poll, per_hour)
+        votes[action_id] = (*votes.get(action_id, ()), known[key])
     query = (
-        select(
-            a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.plan_id, a.c.playbook, a.c.playbook_version,
-            a.c.reason, a.c.mode, a.c.state, a.c.source, a.c.event_key, a.c.event_revision, a.c.verdict,
-        )
+        select(a.c.id, a.c.message_id, a.c.kind, a.c.target)
         .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
         .order_by(a.c.id)
+    )
+    return [
+        Candidate(action_id, message_id, intern(kind), intern(target), votes.get(action_id, ()))
+        for action_id, message_id, kind, target in conn.execute(query)
+    ]
+
+
+def _details(conn: Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    a = schema.actions.c
+    columns = (
+        a.id, a.message_id, a.kind, a.target, a.plan_id, a.playbook, a.playbook_version, a.reason, a.source,
+        a.event_key, a.event_revision, a.verdict,
     )  # fmt: skip
-    actions = {row["id"]: dict(row) for row in conn.execute(query).mappings()}
-    votes: dict[str, list[Vote]] = defaultdict(list)
-    cast = select(
-        d.c.action_id, d.c.playbook, d.c.playbook_version, d.c.mode, d.c.per_poll, d.c.per_hour
-    ).where(d.c.poll_id == poll.id)
-    for action_id, playbook, version, mode, per_poll, per_hour in conn.execute(cast.order_by(d.c.playbook)):
-        if action_id in actions:
-            votes[action_id].append(Vote(playbook, version, Mode(mode), per_poll, per_hour))
-    return actions, votes
+    found: dict[str, dict[str, Any]] = {}
+    for part in chunks(ids):
+        rows = conn.execute(select(*columns).where(a.id.in_(part))).mappings()
+        found.update((row["id"], dict(row)) for row in rows)
+    return found
 
 
 def _rule(
-    conn: Connection,
-    account_id: str,
-    now: float,
-    ceilings: Ceilings,
-    actions: dict[str, dict[str, Any]],
-    votes: dict[str, list[Vote]],
+    conn: Connection, account_id: str, now: float, ceilings: Ceilings, candidates: Sequence[Candidate]
 ) -> Rulings:
-    if not actions:
+    if not candidates:
         return Rulings((), {}, {})
-    candidates = [
-        Candidate(row["id"], row["message_id"], row["kind"], row["target"], tuple(votes[row["id"]]))
-        for row in actions.values()
-    ]
     live = _live(conn, account_id, [one.message_id for one in candidates])
     used, used_by_all = usage(conn, account_id, now)
     return rule(candidates, live, used, used_by_all, ceilings)
@@ -132,10 +144,10 @@ def _apply(
     poll: Poll,
     now: float,
     ceilings: Ceilings,
-    actions: dict[str, dict[str, Any]],
     rulings: Rulings,
 ) -> list[dict[str, Any]]:
     """Writes the states; returns the actions that were set aside: shadowed or held."""
+    actions = _details(conn, [one.action_id for one in rulings.rulings if one.state is not State.READY])
     _hold_earlier(conn, account_id, now, ceilings, rulings)
     _join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
     groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)
@@ -262,7 +274,7 @@ def _write_plans(
     poll: Poll,
     now: float,
     ceilings: Ceilings,
-    votes: dict[str, list[Vote]],
+    votes: Mapping[str, Sequence[Vote]],
     rulings: Rulings,
 ) -> tuple[ClosedPlan, ...]:
     states: dict[str, Counter[str]] = defaultdict(Counter)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from worker.model.ledger import Pause
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.tools import from_json, put, to_json
 
+_VALUE = select(schema.settings.c.value).where(
+    schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
+)
 PAUSE = "pause"
 BLOCKED_UNTIL = "blocked_until"
 
 
 def get(conn: Connection, account_id: str, name: str) -> Any:
     """The value of one setting, or None."""
-    table = schema.settings
-    text = conn.execute(
-        select(table.c.value).where(table.c.account_id == account_id, table.c.name == name)
-    ).scalar_one_or_none()
+    text = conn.execute(_VALUE, {"account": account_id, "setting": name}).scalar_one_or_none()
     return None if text is None else from_json(text)
 
 
