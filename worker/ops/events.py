@@ -76,7 +76,9 @@ _TABLE: dict[str, LogEvent] = {
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",
         "`worker status`; mend the playbook, `worker check`, restart: its parked events are decided again.",
     ),
-    "playbook.redecided": LogEvent("info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE),
+    "playbook.redecided": LogEvent(
+        "info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE
+    ),
     "tick.missed": LogEvent(
         "warning",
         "A poll was due while the worker could not run; the next one covers its window.",

@@ -54,15 +54,17 @@ _EXIT_CODES = (
     ("0", "Done, or stopped as asked."),
     (
         "1",
-        "`check` or `doctor` found a problem, `audit verify` a change, `run --once` could not read a source. "
-        "Another command: it failed as its message says.",
+        "A problem (`check`, `doctor`), a change (`audit verify`), a source unread (`run --once`), or as it says.",
     ),
     (
         "2",
         "Used wrongly: a setting, an argument, a second `run` on one database. One line names the remedy.",
     ),
     ("3", "`run --once` only: it finished, and an action is `dead` or `unknown`."),
-    ("130", "A second signal, or Ctrl-C: it ended at once. What was in flight is read back at the next start."),
+    (
+        "130",
+        "A second signal, or Ctrl-C: it ended at once. What was in flight is read back at the next start.",
+    ),
 )
 
 _ALERTS = (
@@ -142,7 +144,7 @@ file of a running worker in any other way, and do not open it with a `sqlite3` o
 
 To restore, stop the worker and put the copy in place. It reads on from the copy's watermarks. Moves and
 releases made since the copy are noticed before acting (`skipped`); their audit records are lost, and so are
-approvals. For a copy that is older than a day, run in WORKER_MODE=shadow first and look.
+approvals.
 """
 
 _BEFORE_EVENTS = """\
