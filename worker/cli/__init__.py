@@ -7,6 +7,8 @@ actions.
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import typer
 
@@ -35,8 +37,22 @@ app.command("doctor")(doctor.doctor)
 app.command("simulator")(simulate.simulator)
 
 
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    try:
+        typer.echo(f"worker {version('email-security-worker')}")
+    except PackageNotFoundError:
+        typer.echo("worker, not installed: run from its source")
+    raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Automation worker for Cloudflare Email Security: poll, match, act, audit."""
 
 

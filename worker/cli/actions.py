@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -59,7 +60,7 @@ def list_(
 
 @app.command("show")
 def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = False) -> None:
-    """Everything about one action: what, why, on which evidence, every step since, and whether it can be undone."""
+    """Everything about one action: what, why, on which evidence, and every step since."""
     with database() as db:
         data = db.run(queries.action_detail, action_id)
     if data is None:
@@ -79,7 +80,7 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         "plan_id",
         "call_id",
     ):
-        say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
+        say(f"{name:<12} {_plain(data[name])}")
     for name in (
         "attempts",
         "created_at",
@@ -89,15 +90,15 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         "approved_by",
         "held_until",
     ):
-        say(f"{name:<12} {data[name] if data[name] is not None else '-'}")
+        say(f"{name:<12} {_plain(data[name])}")
     for vote in data["playbooks"]:
         say(f"playbook     {vote['playbook']} version {vote['playbook_version']}, mode {vote['mode']}")
     say("history")
     for step in data["history"]:
-        say(f"  {step['at']}  #{step['seq']} {step['kind']}  {step['body']}")
+        say(f"  {step['at']}  #{step['seq']} {step['kind']}  {json.dumps(step['body'])}")
     say("evidence")
     for name, value in (data["evidence"] or {}).items():
-        say(f"  {name:<26} {value}")
+        say(f"  {name:<26} {_plain(value)}")
 
 
 @app.command("approve")
@@ -108,7 +109,7 @@ def approve(ids: Ids, json_: Json = False) -> None:
 
 @app.command("reject")
 def reject(ids: Ids, json_: Json = False) -> None:
-    """Drops held or ready actions; the same wish for the same message does not come back."""
+    """Drops held or ready actions, settles unknown ones; the same wish for the message does not come back."""
     _review(json_, lambda db: db.run(reviews.reject, ids, person(), time.time()))
 
 
@@ -133,6 +134,13 @@ def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) ->
         for one in verdicts:
             say(f"{one.action_id}: {one.message}")
     raise typer.Exit(0 if all(one.ok for one in verdicts) else 1)
+
+
+def _plain(value: Any) -> str:
+    """A value as a line shows it: text as it is, `-` for none, anything else as JSON."""
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cell(row: dict[str, Any], name: str) -> Any:
