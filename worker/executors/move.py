@@ -44,7 +44,7 @@ class MoveExecutor:
         """Done when the last move in the vendor's log, or one since the submission, went to the target."""
         moves = await self._moves(item, Lane.READ_BACK)
         seen = {"moves": [[entry.folder, str(entry.completed_at), entry.success] for entry in moves[-5:]]}
-        since = (item.submitted_at or now) - SKEW_SECONDS
+        since = min(item.submitted_at or now, now) - SKEW_SECONDS
         for entry in reversed(moves):
             at = moment(entry.completed_at) or moment(entry.started_at)
             if entry.folder == item.target and (entry is moves[-1] or (at is not None and at >= since)):
@@ -105,14 +105,15 @@ def _outcome(item: Item, rows: Sequence[MoveRow], delay: float) -> Outcome:
     moved_elsewhere = [row for row in rows if row.success and row.destination not in (None, "", item.target)]
     if moved_elsewhere:
         return unmatched(item, f"the answer names {moved_elsewhere[0].destination} as its folder", delay)
-    if bad and not good:
+    refused = {_address(row) for row in bad}
+    missing = expected - good - refused
+    if bad and not good and (not missing or "" in refused):
         return Outcome(item.action_id, State.FAILED, f"refused for every recipient: {_why(bad)}")
-    if bad:
-        names = ", ".join(sorted(_address(row) or "an unnamed recipient" for row in bad))
+    if bad and good:
+        names = ", ".join(sorted({name or "an unnamed recipient" for name in refused} | missing))
         return Outcome(
             item.action_id, State.FAILED, f"moved for some recipients only; not for {names}: {_why(bad)}"
         )
-    missing = expected - good
     if missing and not (good == {""} and len(expected) == 1):
         return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", delay)
     return Outcome(item.action_id, State.SUCCEEDED)

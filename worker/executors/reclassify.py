@@ -35,7 +35,7 @@ class ReclassifyExecutor:
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when the vendor's log or the team's submissions show the request."""
-        since = (item.submitted_at or now) - SKEW_SECONDS
+        since = min(item.submitted_at or now, now) - SKEW_SECONDS
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=Lane.READ_BACK)
         for entry in log:
             at = moment(entry.started_at) or moment(entry.completed_at)
@@ -51,7 +51,11 @@ class ReclassifyExecutor:
                 start=utc(since), end=utc(now), type="TEAM", page=page, lane=Lane.READ_BACK
             )
             for row in answer.rows:
-                if row.original_postfix_id == item.postfix_id and row.requested_disposition == item.target:
+                if (
+                    item.postfix_id
+                    and row.original_postfix_id == item.postfix_id
+                    and row.requested_disposition == item.target
+                ):
                     return ReadBack(Effect.DONE, {"submission_id": row.submission_id})
             page, more = page + 1, answer.more
         return ReadBack(Effect.NOT_DONE, {"read_at": now})
