@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from worker import settings as settings_module
-from worker.errors import UsageError
+from worker.errors import WorkerError
 from worker.ops import logs
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
@@ -61,8 +61,17 @@ def _run(settings: Settings, *, once: bool) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(main())
-    except* UsageError as group:
-        raise group.exceptions[0] from None
+    except Exception as error:  # noqa: BLE001 - whatever ends the daemon is said in its log
+        cause = _first(error)
+        if isinstance(cause, WorkerError):
+            raise cause from None
+        logs.get_logger().error("service.failed", exc_info=cause)
+        return 1
+
+
+def _first(error: BaseException) -> BaseException:
+    """What a task group wrapped."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
