@@ -20,7 +20,7 @@ log = get_logger()
 MAX_SENDS = 5
 """A call that was lost this often without effect is given up."""
 PARKING_READS = 2
-"""Looks without effect, one delay apart, after which a release waits for a person."""
+"""Looks without effect, one delay apart, after which a release waits for a person, as does what cannot be told."""
 AT_ONCE = 8
 IDLE_SECONDS = 1.0
 
@@ -88,7 +88,8 @@ class Reconciler:
             await self._ledger.settle_read_back(outcome, counted=False)
             return outcome
         outcome = self.judge(item, executor, seen)
-        await self._ledger.settle_read_back(outcome, counted=True)
+        # What showed nothing is no proof of anything.
+        await self._ledger.settle_read_back(outcome, counted=seen.effect is not Effect.CANNOT_TELL)
         self._tell(item, outcome, seen)
         return outcome
 
@@ -102,7 +103,12 @@ class Reconciler:
                 why = f"given up: sent {item.attempts} times, never with an effect"
                 return Outcome(item.action_id, State.DEAD, why, detail=seen.seen)
             return Outcome(item.action_id, State.READY, "read back without effect", 0.0, detail=seen.seen)
-        if looks >= max(PARKING_READS, executor.proofs):
+        if seen.effect is Effect.CANNOT_TELL:
+            tried_for = self._clock.now() - (item.submitted_at or 0.0)
+            parked = tried_for >= PARKING_READS * self._delay
+        else:
+            parked = looks >= max(PARKING_READS, executor.proofs)
+        if parked:
             why = "no answer, and no effect seen: a person must look, then `worker actions retry ID --i-checked`"
             return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
         return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)

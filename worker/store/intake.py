@@ -17,35 +17,32 @@ from worker.model.ledger import Parked
 from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting, Wish
 from worker.store import schema
 from worker.store.audit import Entry, append, entries_for
-from worker.store.tools import chunks, insert_rows, put, put_new, to_json
+from worker.store.tools import chunks, event_id, evidence_id, insert_rows, put, put_new, to_json
 from worker.store.waiting import event_key, forget_older, unpark
 
 DEFAULT_BATCH = 1000
+_CURRENT = select(schema.events.c.id, schema.events.c.revision).where(
+    schema.events.c.id.in_(bindparam("ids", expanding=True))
+)
 _encode = msgspec.json.Encoder().encode
 
 
 def unseen(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> list[Sighting]:
     """Those whose verdict is new: never seen, or seen last under another revision (then `changed`)."""
-    known = _current_revisions(conn, account_id, sightings)
+    ids = [event_id(account_id, one.source, one.key) for one in sightings]
+    known = _current_revisions(conn, ids)
     fresh: dict[str, Sighting] = {}
-    for sighting in sightings:
-        current = known.get(sighting.key)
+    for one, sighting in zip(ids, sightings, strict=True):
+        current = known.get(one)
         if current != sighting.revision:
             fresh[sighting.key] = replace(sighting, changed=True) if current is not None else sighting
     return list(fresh.values())
 
 
-def _current_revisions(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> dict[str, str]:
-    events = schema.events
-    known: dict[str, str] = {}
-    for part in chunks(sightings):
-        query = select(events.c.key, events.c.revision).where(
-            events.c.account_id == account_id,
-            events.c.source == part[0].source,
-            events.c.key.in_([sighting.key for sighting in part]),
-            events.c.is_current,
-        )
-        known.update((row.key, row.revision) for row in conn.execute(query))
+def _current_revisions(conn: Connection, ids: Sequence[bytes]) -> dict[bytes, str]:
+    known: dict[bytes, str] = {}
+    for part in chunks(ids):
+        known.update(conn.execute(_CURRENT, {"ids": part}).all())
     return known
 
 
@@ -144,37 +141,17 @@ def _supersede(
 
 
 def _see(conn: Connection, account_id: str, now: float, sightings: Sequence[Sighting]) -> None:
-    events = schema.events
-    changed = [sighting for sighting in sightings if sighting.changed]
-    if changed:
-        conn.execute(
-            update(events)
-            .where(
-                events.c.account_id == account_id,
-                events.c.source == bindparam("from_source"),
-                events.c.key == bindparam("seen_key"),
-            )
-            .values(is_current=False),
-            [{"from_source": sighting.source, "seen_key": sighting.key} for sighting in changed],
-        )
     rows = [
         {
-            "account_id": account_id,
-            "source": sighting.source,
-            "key": sighting.key,
+            "id": event_id(account_id, sighting.source, sighting.key),
             "revision": sighting.revision,
-            "is_current": True,
             "seen_at": now,
             "occurred_at": sighting.occurred_at,
         }
         for sighting in sightings
     ]
-    if not rows:
-        return
-    if changed:
-        put(conn, events, rows)
-    else:
-        insert_rows(conn, events, rows)
+    write = put if any(sighting.changed for sighting in sightings) else insert_rows
+    write(conn, schema.events, rows)
 
 
 def _keep_evidence(
@@ -194,7 +171,8 @@ def _keep_evidence(
             continue
         body = _encode(one.sighting.event)
         digests[one.sighting.key] = sha256(body).hexdigest()
-        rows.append(event_key(account_id, one.sighting) | {"body": body.decode(), "stored_at": now})
+        named = event_key(account_id, one.sighting)
+        rows.append({"id": evidence_id(**named), **named, "body": body.decode(), "stored_at": now})
     write = put if again else insert_rows
     write(conn, schema.evidence, rows)
     return digests
@@ -205,6 +183,7 @@ def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decid
         event_key(account_id, one.sighting)
         | {
             "playbook": failure.playbook,
+            "evidence_id": evidence_id(**event_key(account_id, one.sighting)),
             "version": failure.version,
             "error": failure.error,
             "parked_at": now,

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from worker.clock import iso
 from worker.model.actions import State
 from worker.store import schema
-from worker.store.tools import from_json
+from worker.store.tools import evidence_id, from_json
 
 
 def accounts(conn: Connection) -> list[str]:
@@ -90,14 +90,8 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
     votes = conn.execute(
         select(d.c.playbook, d.c.playbook_version, d.c.mode, d.c.plan_id).where(d.c.action_id == action_id)
     ).mappings()
-    body = conn.execute(
-        select(e.c.body).where(
-            e.c.account_id == account_id,
-            e.c.source == row["source"],
-            e.c.key == row["event_key"],
-            e.c.revision == row["event_revision"],
-        )
-    ).scalar_one_or_none()
+    seen = evidence_id(account_id, row["source"], row["event_key"], row["event_revision"])
+    body = conn.execute(select(e.c.body).where(e.c.id == seen)).scalar_one_or_none()
     times = {
         name: iso(row[name]) if row[name] else None
         for name in ("submitted_at", "due_at", "approved_at", "held_until")
@@ -208,7 +202,7 @@ def parked(conn: Connection, account_id: str) -> list[dict[str, Any]]:
 def totals(conn: Connection, account_id: str) -> dict[str, int]:
     """Rows of the seen-set, the quarantine and the waiting room."""
     return {
-        "events": _count(conn, schema.events, account_id),
+        "events": conn.execute(select(func.count()).select_from(schema.events)).scalar_one(),
         "quarantined": _count(conn, schema.quarantine, account_id),
         "waiting_reports": _count(conn, schema.waiting, account_id),
     }

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -41,13 +42,13 @@ def _event_key() -> list[Column[str]]:
     return [Column(name, Text, primary_key=True) for name in _EVENT_KEY]
 
 
+# The seen-set: one short row for each message and report, with its current revision. Its key is a digest, because
+# the names themselves would make the tree three times as large, and every page of a backlog rewrites most of it.
 events = Table(
     "events",
     metadata,
-    _account(),
-    *_event_key(),
-    # A verdict may return to an earlier one: only the row of the latest verdict counts as seen.
-    Column("is_current", Boolean, nullable=False),
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("revision", Text, nullable=False),
     Column("seen_at", Float, nullable=False),
     Column("occurred_at", Float),
     sqlite_with_rowid=False,
@@ -56,8 +57,9 @@ events = Table(
 evidence = Table(
     "evidence",
     metadata,
-    _account(),
-    *_event_key(),
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    *[Column(name, Text, nullable=False) for name in _EVENT_KEY],
     Column("body", Text, nullable=False),
     Column("stored_at", Float, nullable=False),
 )
@@ -78,6 +80,7 @@ parked = Table(
     *_event_key(),
     # A playbook's id; `file:<name>` where a whole file could not be loaded.
     Column("playbook", Text, primary_key=True),
+    Column("evidence_id", LargeBinary(16), nullable=False),
     Column("version", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("parked_at", Float, nullable=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from importlib import import_module
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ __all__ = [
     "Engine",
     "canonical",
     "chunks",
+    "event_id",
+    "evidence_id",
     "from_json",
     "insert_rows",
     "put",
@@ -31,6 +34,20 @@ CHUNK = 500
 """Identifiers in one IN list."""
 
 canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+def event_id(account_id: str, source: str, key: str) -> bytes:
+    """What the seen-set knows an event by, whatever its revision."""
+    return _digest(account_id, source, key)
+
+
+def evidence_id(account_id: str, source: str, key: str, revision: str) -> bytes:
+    """What one revision of an event is stored under."""
+    return _digest(account_id, source, key, revision)
+
+
+def _digest(*parts: str) -> bytes:
+    return blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
 def to_json(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, delete, select
 
 from worker.model.events import PhishReport
 from worker.model.ledger import Parked
@@ -87,10 +87,9 @@ def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
 def parked_events(conn: Connection, account_id: str, playbook: str, version: str, most: int) -> list[Parked]:
     """Events parked for one version of a playbook, with their evidence, oldest first."""
     p, e = schema.parked, schema.evidence
-    same = [p.c[name] == e.c[name] for name in ("account_id", "source", "key", "revision")]
     query = (
         select(p.c.source, p.c.key, p.c.revision, p.c.playbook, p.c.version, e.c.body)
-        .select_from(p.join(e, and_(*same)))
+        .select_from(p.join(e, p.c.evidence_id == e.c.id))
         .where(p.c.account_id == account_id, p.c.playbook == playbook, p.c.version == version)
         .order_by(p.c.parked_at)
         .limit(most)

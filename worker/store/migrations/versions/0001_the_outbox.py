@@ -145,25 +145,23 @@ def upgrade() -> None:
     op.create_index("ix_decisions_poll", "decisions", ["poll_id"], unique=False)
     op.create_table(
         "events",
-        sa.Column("account_id", sa.String(length=32), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("is_current", sa.Boolean(), nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
         sa.Column("occurred_at", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("account_id", "source", "key", "revision", name=op.f("pk_events")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "evidence",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("account_id", sa.String(length=32), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("stored_at", sa.Float(), nullable=False),
-        sa.PrimaryKeyConstraint("account_id", "source", "key", "revision", name=op.f("pk_evidence")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
     )
     op.create_table(
         "parked",
@@ -172,6 +170,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
         sa.Column("playbook", sa.Text(), nullable=False),
+        sa.Column("evidence_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("parked_at", sa.Float(), nullable=False),
