@@ -23,7 +23,7 @@ LOSSES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_at_random(bench: Bench, seed: int) -> None:
     """After any number of kills two clean runs leave every message done once, or waiting for a person to look."""
     chance = random.Random(seed)
