@@ -118,6 +118,8 @@ class Reconciler:
         fields = {
             "action_id": item.action_id,
             "message_id": item.message_id,
+            "playbook": item.playbook,
+            "playbook_version": item.playbook_version,
             "kind": item.kind,
             "target": item.target,
             "state": outcome.state,
