@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW, detection, item, junk, vote
+from tests.desk import Desk
+from tests.fakes import FailingLedger, FakeCloudflare, ManualClock
+from worker.cloudflare import LogEntry
+from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
+from worker.executors import executors
+from worker.executors.base import Effect, ReadBack
+from worker.model.actions import AnyAction, Mode, Move, Reclassify, Release, State
+from worker.model.calls import Outcome
+from worker.ops.metrics import Metrics
+from worker.reconciler import MAX_SENDS, Reconciler
+
+DELAY = 30.0
+DONE, NOT_DONE, CANNOT_TELL = Effect
+MESSAGE = detection(is_quarantined=True, delivery_status=("quarantined",))
+WISHES: dict[str, AnyAction] = {
+    "move": Move(MESSAGE, to="JunkEmail"),
+    "release": Release(MESSAGE),
+    "reclassify": Reclassify(MESSAGE, to="SPAM"),
+}
+
+
+@pytest.fixture
+def ledger(desk: Desk) -> FailingLedger:
+    """The desk's ledger, whose database can be made to refuse."""
+    return FailingLedger(desk.ledger)
+
+
+@pytest.fixture
+def reconciler(
+    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics
+) -> Reconciler:
+    """Reads back at the fake tenant."""
+    known = executors(tenant.client, ledger.port, DELAY, 250)
+    return Reconciler(ledger.port, known, clock, metrics, DELAY)
+
+
+async def lose(desk: Desk, kind: str) -> dict[str, Any]:
+    """An action of this kind whose answer was lost at NOW."""
+    await desk.want(WISHES[kind])
+    (call,) = await desk.claim()
+    await desk.settle(call, State.UNKNOWN, due_in=DELAY)
+    return await desk.row()
+
+
+async def look(desk: Desk, reconciler: Reconciler) -> tuple[str, float | None]:
+    """State and due time after one more read-back, one delay later."""
+    desk.clock.pass_time(DELAY)
+    assert await reconciler.step() == 1
+    row = await desk.row()
+    return row["state"], row["due_at"]
+
+
+@pytest.mark.parametrize("kind", WISHES)
+async def test_an_effect_that_is_seen_is_success(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str
+) -> None:
+    """Whatever the kind: the answer was lost, not the effect."""
+    tenant.add(MESSAGE)
+    await lose(desk, kind)
+    tenant.moved("m1", "JunkEmail", NOW + 1)
+    tenant.logs["m1"] += [
+        LogEntry(operation="QUARANTINE_RELEASE", success=True),
+        LogEntry(operation="SUBMISSION", requested_disposition="SPAM"),
+    ]
+    assert await look(desk, reconciler) == ("succeeded", None)
+    (record,) = await desk.audit("read_back")
+    assert '"state":"succeeded"' in record["body"]
+
+
+async def test_a_move_without_effect_is_ready_after_one_look(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """Sent twice it is done once: the second move finds the message where it should be."""
+    tenant.add(MESSAGE)
+    await lose(desk, "move")
+    assert await look(desk, reconciler) == ("ready", NOW + DELAY)
+
+
+async def test_a_reclassify_without_effect_is_ready_after_two_looks(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """One delay apart: a second request would be a second ticket."""
+    tenant.add(MESSAGE)
+    await lose(desk, "reclassify")
+    assert await look(desk, reconciler) == ("unknown", NOW + 2 * DELAY)
+    assert await look(desk, reconciler) == ("ready", NOW + 2 * DELAY)
+
+
+async def test_a_release_without_effect_waits_for_a_person(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """It may deliver twice, so no number of looks makes it ready."""
+    tenant.add(MESSAGE)
+    await lose(desk, "release")
+    assert await look(desk, reconciler) == ("unknown", NOW + 2 * DELAY)
+    assert await look(desk, reconciler) == ("unknown", None)
+    desk.clock.pass_time(86400)
+    assert await reconciler.step() == 0
+    assert "worker actions retry ID --i-checked" in (await desk.row())["error"]
+
+
+@pytest.mark.parametrize("kind", WISHES)
+async def test_what_the_vendor_will_not_show_waits_for_a_person(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str
+) -> None:
+    """The log cannot be had for good: no effect was seen, and none was ruled out."""
+    tenant.will("action_log", *(Refused("no such message", status=404) for _ in range(5)))
+    await lose(desk, kind)
+    assert (await look(desk, reconciler))[0] == "unknown"
+    assert await look(desk, reconciler) == ("unknown", None)
+
+
+async def test_a_look_that_shows_nothing_is_no_proof(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """A reclassify needs two looks that show its absence; one that could not tell is none of them."""
+    tenant.add(MESSAGE)
+    tenant.will("action_log", Refused("not yet", status=404))
+    await lose(desk, "reclassify")
+    assert (await look(desk, reconciler))[0] == "unknown"
+    assert (await look(desk, reconciler))[0] == "unknown"
+    assert (await look(desk, reconciler))[0] == "ready"
+
+
+@pytest.mark.parametrize("kind", WISHES)
+@pytest.mark.parametrize(
+    "error",
+    [
+        Transient("no connection"),
+        RateLimited("slow down", retry_after=5.0),
+        Unauthorized("who are you", status=401),
+        BadAnswer("not JSON"),
+    ],
+)
+async def test_a_failing_read_back_changes_only_the_date(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str, error: VendorError
+) -> None:
+    """The vendor could not be asked: that is no look, however often it happens."""
+    before = await lose(desk, kind)
+    for _ in range(4):
+        tenant.will("action_log", error)
+        desk.clock.pass_time(100)
+        assert await reconciler.step() == 1
+        after = await desk.row()
+        changed = {name for name in before if after[name] != before[name]}
+        assert changed <= {"due_at", "error", "updated_at"}
+        assert after["due_at"] > desk.clock.now()
+
+
+async def test_a_failing_database_leaves_the_look_for_later(
+    desk: Desk, reconciler: Reconciler, ledger: FailingLedger, tenant: FakeCloudflare
+) -> None:
+    """What was seen and not written is looked at again."""
+    tenant.add(MESSAGE)
+    await lose(desk, "move")
+    ledger.fail("settle_read_back")
+    desk.clock.pass_time(DELAY)
+    with pytest.raises(StoreError):
+        await reconciler.step()
+    assert (await desk.row())["state"] == "unknown"
+    assert await reconciler.step() == 1
+    assert (await desk.row())["state"] == "ready"
+
+
+async def test_only_what_is_due_is_read_back(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """The vendor's log may lag behind the effect."""
+    await lose(desk, "move")
+    desk.clock.pass_time(DELAY - 1)
+    assert await reconciler.step() == 0
+    assert tenant.requests == []
+
+
+def judge(reconciler: Reconciler, effect: Effect, kind: str = "move", **changes: Any) -> Outcome:
+    """What one look proves."""
+    one = item(kind=kind, **changes)
+    return reconciler.judge(one, reconciler._executors[kind], ReadBack(effect))
+
+
+@pytest.mark.parametrize("attempts, state", [(MAX_SENDS - 1, State.READY), (MAX_SENDS, State.DEAD)])
+def test_a_move_that_never_takes_effect_is_given_up(
+    reconciler: Reconciler, attempts: int, state: State
+) -> None:
+    """After so many sends the cause is not a lost answer."""
+    outcome = judge(reconciler, NOT_DONE, attempts=attempts)
+    assert outcome.state is state
+    if state is State.DEAD:
+        assert outcome.error == f"given up: sent {MAX_SENDS} times, never with an effect"
+
+
+@pytest.mark.parametrize("kind", WISHES)
+@pytest.mark.parametrize("read_backs", [0, 1, 5])
+def test_an_effect_is_success_at_any_time(reconciler: Reconciler, kind: str, read_backs: int) -> None:
+    """However late, and however often it was sent."""
+    assert judge(reconciler, DONE, kind, read_backs=read_backs, attempts=9).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("read_backs", range(6))
+@pytest.mark.parametrize("attempts", [1, 9])
+@pytest.mark.parametrize("effect", [NOT_DONE, CANNOT_TELL])
+def test_a_release_is_never_ready_by_itself(
+    reconciler: Reconciler, effect: Effect, read_backs: int, attempts: int
+) -> None:
+    """Promised: a person decides."""
+    outcome = judge(reconciler, effect, "release", read_backs=read_backs, attempts=attempts)
+    assert outcome.state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("kind", WISHES)
+@pytest.mark.parametrize("read_backs", range(6))
+def test_what_cannot_be_told_is_never_ready(reconciler: Reconciler, kind: str, read_backs: int) -> None:
+    """It is looked at again or left to a person."""
+    assert judge(reconciler, CANNOT_TELL, kind, read_backs=read_backs).state is State.UNKNOWN
+
+
+async def test_held_actions_expire_while_the_worker_runs(desk: Desk, reconciler: Reconciler) -> None:
+    """Nobody has to restart it for that."""
+    await desk.take_in(junk("m1", vote("asks", Mode.APPROVE)))
+    desk.clock.pass_time(86400)
+    await reconciler._expire()
+    assert (await desk.row())["state"] == "expired"
+
+
+async def test_many_read_backs_are_done_a_few_at_once(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """Each due action once; what is left comes with the next step."""
+    await desk.bring(State.UNKNOWN, *(junk(f"m{n}") for n in range(11)), due_in=0.0)
+    assert [await reconciler.step(), await reconciler.step(), await reconciler.step()] == [8, 3, 0]
+    assert len(tenant.asked("action_log")) == 11
