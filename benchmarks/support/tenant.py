@@ -84,8 +84,11 @@ class Tenant:
 
     def _get(self, url: str) -> Any:
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+                return json.load(answer)
+        except OSError as error:
+            raise SystemExit(f"the simulator does not answer any more: {error}") from error
 
 
 @contextmanager
