@@ -21,7 +21,7 @@ from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
-from worker.ops.logs import get_logger
+from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.ports import Budget, Ledger
 from worker.retry import action_delay
@@ -223,8 +223,9 @@ class Dispatcher:
         )
         await self._settle(call, answered)
         items = {item.action_id: item for item in call.items}
-        for outcome in answered.outcomes:
-            self._log_end(items[outcome.action_id], outcome.state, outcome.error)
+        with together():
+            for outcome in answered.outcomes:
+                self._log_end(items[outcome.action_id], outcome.state, outcome.error)
 
     async def _answer(self, executor: Executor, call: Call) -> Answered:
         if self._clock.now() > call.lease_until - 2 * self._options.http_timeout:
@@ -261,6 +262,8 @@ class Dispatcher:
             "action.held" if state is State.HELD else "action.finished",
             action_id=item.action_id,
             message_id=item.message_id,
+            playbook=item.playbook,
+            playbook_version=item.playbook_version,
             kind=item.kind,
             target=item.target,
             state=state,

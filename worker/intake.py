@@ -13,7 +13,7 @@ from worker.model.actions import State
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.ledger import Closed, Cursor, Parked
 from worker.model.plans import DETECTIONS, PHISHGUARD, Ceilings, Decided, Poll, Sighting, detection_sighting
-from worker.ops.logs import get_logger
+from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
 from worker.playbooks.context import HISTORY_LIMIT, PastAction
@@ -74,19 +74,20 @@ class Intake:
                 log.warning(
                     "plan.held", plan_id=plan.plan_id, playbook=plan.playbook, reason=plan.held_because
                 )
-        for row in closed.set_aside:
-            self._metrics.action(row["kind"], row["state"])
-            log.info(
-                "action.held" if row["state"] == State.HELD else "action.finished",
-                action_id=row["id"],
-                message_id=row["message_id"],
-                playbook=row["playbook"],
-                playbook_version=row["playbook_version"],
-                kind=row["kind"],
-                target=row["target"],
-                state=row["state"],
-                reason=row["why"] or row["reason"],
-            )
+        with together():
+            for row in closed.set_aside:
+                self._metrics.action(row["kind"], row["state"])
+                log.info(
+                    "action.held" if row["state"] == State.HELD else "action.finished",
+                    action_id=row["id"],
+                    message_id=row["message_id"],
+                    playbook=row["playbook"],
+                    playbook_version=row["playbook_version"],
+                    kind=row["kind"],
+                    target=row["target"],
+                    state=row["state"],
+                    reason=row["why"] or row["reason"],
+                )
         self._wake()
         return closed
 

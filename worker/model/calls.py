@@ -32,6 +32,8 @@ class Item:
     refusals: int = 0
     cause: str = ""
     source: str = ""
+    playbook: str = ""
+    playbook_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

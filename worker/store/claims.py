@@ -22,7 +22,8 @@ ITEM_COLUMNS = [
     for name in (
         "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
         "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
-        "refusals", "cause", "source", "batch", "plan_id", "call_id",
+        "refusals", "cause", "source", "batch", "plan_id", "call_id", "playbook",
+        "playbook_version",
     )
 ]  # fmt: skip
 
@@ -82,6 +83,8 @@ def item(row: Any) -> Item:
         refusals=row["refusals"],
         cause=row["cause"],
         source=row["source"],
+        playbook=row["playbook"],
+        playbook_version=row["playbook_version"],
     )
 
 
