@@ -13,7 +13,7 @@ from functools import partial
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.errors import StoreError, Transient, Unauthorized, VendorError
+from worker.errors import AnswerLost, StoreError, Transient, Unauthorized, VendorError
 from worker.executors.base import AUTH_SECONDS, Executor, from_error, not_sent
 from worker.looks import look
 from worker.model.actions import State
@@ -237,6 +237,11 @@ class Dispatcher:
             if isinstance(error, Transient):
                 self._note_unreachable(call)
             return from_error(call, error, self._options.read_back_delay)
+        except Exception as error:
+            # Whatever it is, the request may have had its effect.
+            log.exception("task.failed", task=f"call {call.id}")
+            lost = AnswerLost(f"the answer could not be read: {type(error).__name__}")
+            return from_error(call, lost, self._options.read_back_delay)
         self._note_accepted(call.kind)
         return answered
 
