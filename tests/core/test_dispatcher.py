@@ -1,0 +1,444 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.builders import ACCOUNT, ENFORCE, NOW, catalogue, decided, detection, junk, playbook, report
+from tests.desk import Desk
+from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
+from worker.cloudflare import MoveAnswer
+from worker.dispatcher import Dispatcher, DispatchOptions
+from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized
+from worker.executors import executors
+from worker.intake import Intake
+from worker.model.actions import Mode, Move, Reclassify, Release, State
+from worker.model.calls import Outcome
+from worker.model.events import Detection
+from worker.model.plans import Ceilings
+from worker.ops.metrics import Metrics
+from worker.store import budget as requests
+from worker.store import flags
+
+TIMEOUT, DELAY = 30.0, 30.0
+
+
+@dataclass
+class Bench:
+    """A dispatcher with everything around it."""
+
+    desk: Desk
+    tenant: FakeCloudflare
+    ledger: FailingLedger
+    budget: OpenBudget
+    metrics: Metrics
+    token: str = "token-one"
+    wanted: Callable[[Detection], Any] = field(default=lambda _: None)
+    ceilings: Ceilings = ENFORCE
+    batch: int = 250
+
+    def __post_init__(self) -> None:
+        clock = self.desk.clock
+
+        def decide(message: Detection) -> Any:
+            return self.wanted(message)
+
+        known = catalogue(playbook(decide))
+        intake = Intake(
+            self.ledger.port, known, self.ceilings, clock, self.metrics, wake=lambda: None, keep_all=False
+        )
+        self.dispatcher = Dispatcher(
+            self.ledger.port,
+            self.tenant.client,
+            executors(self.tenant.client, self.ledger.port, DELAY, self.batch),
+            self.budget,
+            clock,
+            self.metrics,
+            DispatchOptions(self.ceilings, 600, DELAY, TIMEOUT),
+            intake.refresh,
+            lambda: self.token,
+        )
+
+    async def work(self, rounds: int = 1) -> None:
+        """Everything that is due goes out and is settled, so many times."""
+        for _ in range(rounds):
+            await self.dispatcher.step()
+            await self.dispatcher.settled()
+
+    async def arrive(self, *events: Any, old: bool = False) -> None:
+        """Mail arrives and is decided; `old` ones have to be looked at before acting."""
+        self.tenant.add(*(one.sighting.message for one in events if one.sighting.message is not None))
+        await self.desk.take_in(*events, read_at=None if old else -1.0)
+
+
+@pytest.fixture
+def bench(desk: Desk, tenant: FakeCloudflare, budget: OpenBudget, metrics: Metrics) -> Bench:
+    """In enforce mode."""
+    return Bench(desk, tenant, FailingLedger(desk.ledger), budget, metrics)
+
+
+async def test_what_is_ready_is_sent_once(bench: Bench) -> None:
+    """One request for many messages, settled, and never again."""
+    await bench.arrive(junk("m1"), junk("m2"))
+    await bench.work(3)
+    assert sorted(bench.tenant.effects) == [("move", "m1", "JunkEmail"), ("move", "m2", "JunkEmail")]
+    assert len(bench.tenant.asked("move")) == 1
+    assert await bench.desk.states() == {"m1": ["succeeded"], "m2": ["succeeded"]}
+
+
+async def test_every_kind_finds_its_way(bench: Bench) -> None:
+    """Each lane is worked on beside the others."""
+    quarantined = detection("m2", is_quarantined=True, delivery_status=("quarantined",))
+    await bench.arrive(
+        junk("m1"),
+        decided(quarantined, Release(quarantined)),
+        decided(detection("m3"), Reclassify(detection("m3"), to="SPAM")),
+    )
+    await bench.work()
+    assert sorted(bench.tenant.effects) == [
+        ("move", "m1", "JunkEmail"),
+        ("reclassify", "m3", "SPAM"),
+        ("release", "m2", ""),
+    ]
+
+
+async def test_the_intent_is_in_the_log_before_the_request(bench: Bench) -> None:
+    """Whatever happens next, the log knows what was attempted."""
+    await bench.arrive(junk())
+    intents: list[int] = []
+
+    async def move(**_: Any) -> MoveAnswer:
+        intents.append(len(await bench.desk.audit("intent")))
+        raise AnswerLost("reset")
+
+    bench.tenant.will("move", move)
+    await bench.work()
+    assert intents == [1]
+    assert (await bench.desk.row())["state"] == State.UNKNOWN
+
+
+async def test_a_lost_answer_is_never_sent_again_blindly(bench: Bench) -> None:
+    """It waits for its read-back, however often the dispatcher comes by."""
+    await bench.arrive(junk())
+    bench.tenant.will_lose("move", AnswerLost("reset"))
+    await bench.work(5)
+    assert len(bench.tenant.asked("move")) == 1
+    row = await bench.desk.row()
+    assert (row["state"], row["due_at"]) == ("unknown", NOW + DELAY)
+
+
+async def test_the_one_bad_id_of_a_refused_call_is_found(bench: Bench) -> None:
+    """Halving gives up that one message and no other; what is done is not done twice."""
+    names = [f"m{n}" for n in range(10)]
+    await bench.arrive(*(junk(name) for name in names))
+    del bench.tenant.messages["m7"]
+    await bench.work(6)
+    states = await bench.desk.states()
+    assert states.pop("m7") == ["failed"]
+    assert set(map(tuple, states.values())) == {("succeeded",)}
+    assert sorted(one for _, one, _ in bench.tenant.effects) == sorted(set(names) - {"m7"})
+    assert "Refused" in (await bench.desk.row("m7"))["error"]
+
+
+async def test_a_claim_that_grew_too_old_is_not_sent(bench: Bench) -> None:
+    """Another process may own the action soon: in the last two time-outs of a lease nothing leaves."""
+    await bench.arrive(junk())
+    (call,) = await bench.desk.claim()
+    bench.desk.clock.pass_time(120 - 2 * TIMEOUT + 0.1)
+    await bench.dispatcher._send(bench.dispatcher._executors["move"], call)
+    assert bench.tenant.requests == []
+    row = await bench.desk.row()
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+
+
+async def test_a_fresh_claim_is_sent(bench: Bench) -> None:
+    """Up to two time-outs before its lease ends."""
+    await bench.arrive(junk())
+    (call,) = await bench.desk.claim()
+    bench.desk.clock.pass_time(120 - 2 * TIMEOUT)
+    await bench.dispatcher._send(bench.dispatcher._executors["move"], call)
+    assert len(bench.tenant.effects) == 1
+
+
+async def test_a_refused_token_stops_its_kind_and_no_other(bench: Bench) -> None:
+    """A token may lack one permission only."""
+    await bench.arrive(junk("m1"), decided(detection("m2"), Reclassify(detection("m2"), to="SPAM")))
+    bench.tenant.will("move", Unauthorized("not you", status=403))
+    await bench.work()
+    bench.desk.clock.pass_time(1)
+    await bench.work(3)
+    assert await bench.desk.states() == {"m1": ["ready"], "m2": ["succeeded"]}
+    assert len(bench.tenant.asked("move")) == 1
+    assert bench.dispatcher.blocked_for_auth()
+
+
+async def test_a_new_token_is_tried_at_once(bench: Bench) -> None:
+    """Nobody has to restart the worker or wait."""
+    await bench.arrive(junk())
+    bench.tenant.will("move", Unauthorized("who are you", status=401))
+    await bench.work()
+    bench.token = "token-two"
+    await bench.work()
+    assert await bench.desk.states() == {"m1": ["succeeded"]}
+    assert not bench.dispatcher.blocked_for_auth()
+
+
+async def test_the_same_token_is_tried_again_after_a_while(bench: Bench) -> None:
+    """Its permissions may have been mended."""
+    await bench.arrive(junk())
+    bench.tenant.will("move", Unauthorized("who are you", status=401))
+    await bench.work()
+    bench.desk.clock.pass_time(31)
+    await bench.work()
+    assert await bench.desk.states() == {"m1": ["succeeded"]}
+    assert not bench.dispatcher.blocked_for_auth()
+
+
+async def test_an_unreachable_vendor_stops_every_lane(bench: Bench) -> None:
+    """A long queue must not burn the budget on connections that are refused."""
+    await bench.arrive(junk("m1"), junk("m2", to="DeletedItems"))
+    bench.tenant.will("move", Transient("no connection"), Transient("no connection"))
+    await bench.work(20)
+    assert len(bench.tenant.asked("move")) <= 2
+    bench.desk.clock.pass_time(5)
+    await bench.work()
+    assert len(bench.tenant.effects) == 2
+
+
+async def test_a_429_sends_the_action_back(bench: Bench) -> None:
+    """Nothing was accepted: it is ready again after the vendor's own time, and was no attempt."""
+    await bench.arrive(junk())
+    bench.tenant.will("move", RateLimited("slow down", retry_after=7.0))
+    await bench.work()
+    row = await bench.desk.row()
+    assert (row["state"], row["due_at"], row["attempts"]) == ("ready", NOW + 7, 0)
+
+
+async def test_nothing_is_claimed_while_the_budget_is_blocked(bench: Bench) -> None:
+    """What is claimed has to be sent at once."""
+    await bench.arrive(junk())
+    bench.budget.blocked = 5.0
+    await bench.work()
+    assert (await bench.desk.row())["state"] == State.READY
+    bench.budget.blocked = 0.0
+    await bench.work()
+    assert (await bench.desk.row())["state"] == State.SUCCEEDED
+
+
+async def test_a_used_up_budget_is_told(bench: Bench) -> None:
+    """Nobody claims again before there is something to grant."""
+    await bench.arrive(junk())
+    await bench.desk.run(requests.take, ACCOUNT, NOW, 600, 600)
+    await bench.work()
+    assert bench.budget.waits == [301.0]
+    assert bench.tenant.effects == []
+
+
+async def test_a_failing_database_keeps_the_outcome_until_it_is_written(bench: Bench) -> None:
+    """What was sent is never forgotten, and readiness says what is wrong."""
+    await bench.arrive(junk())
+    bench.ledger.fail("settle", times=3)
+    await bench.dispatcher.step()
+    await bench.dispatcher.settled()
+    assert bench.ledger.calls.count("settle") == 4
+    assert len(bench.tenant.effects) == 1
+    assert (await bench.desk.row())["state"] == State.SUCCEEDED
+    assert not bench.dispatcher.storage_ok
+    await bench.work()
+    assert bench.dispatcher.storage_ok
+
+
+@pytest.mark.parametrize("method", ["lanes", "claim", "unverified", "apply_looks"])
+async def test_a_failing_database_stops_actions_until_it_works_again(bench: Bench, method: str) -> None:
+    """No intent, no request; work goes on by itself."""
+    await bench.arrive(junk(), old=True)
+    bench.ledger.fail(method)
+    await bench.work()
+    assert bench.tenant.effects == []
+    assert not bench.dispatcher.storage_ok
+    await bench.work(2)
+    assert len(bench.tenant.effects) == 1
+    assert bench.dispatcher.storage_ok
+
+
+async def test_an_old_decision_is_looked_at_before_it_is_carried_out(bench: Bench) -> None:
+    """A message that somebody moved meanwhile costs no write."""
+    await bench.arrive(junk("m1"), junk("m2"), junk("m3"), old=True)
+    bench.tenant.moved("m1", "JunkEmail", NOW)
+    bench.tenant.moved("m2", "Inbox", NOW)
+    await bench.work(2)
+    assert await bench.desk.states() == {"m1": ["skipped"], "m2": ["held"], "m3": ["succeeded"]}
+    assert bench.tenant.effects == [("move", "m3", "JunkEmail")]
+
+
+async def test_a_verdict_that_changed_replaces_the_decision(bench: Bench) -> None:
+    """The playbooks are asked again; what they want now is done, what they wanted before is not."""
+    await bench.arrive(junk(), old=True)
+    bench.tenant.add(detection(final_disposition="SPAM"))
+    bench.wanted = lambda message: Move(message, to="DeletedItems")
+    await bench.work(3)
+    assert bench.tenant.effects == [("move", "m1", "DeletedItems")]
+    assert await bench.desk.states() == {"m1": ["skipped", "succeeded"]}
+
+
+async def test_a_verdict_that_was_cleared_ends_the_matter(bench: Bench) -> None:
+    """Nobody wants anything done to a clean message, and nobody asks about it for ever."""
+    await bench.arrive(junk(), old=True)
+    bench.tenant.add(detection(final_disposition="NONE"))
+    await bench.work(3)
+    assert bench.tenant.effects == []
+    assert await bench.desk.states() == {"m1": ["skipped"]}
+    assert len(bench.tenant.requests) == 1
+
+
+async def test_an_action_read_back_after_its_verdict_changed_ends_too(bench: Bench) -> None:
+    """The new verdict was seen while the answer was lost: the old action must not be looked at for ever."""
+    await bench.arrive(junk())
+    (call,) = await bench.desk.claim()
+    await bench.desk.settle(call, State.UNKNOWN, due_in=0.0)
+    await bench.arrive(decided(detection(final_disposition="NONE")))
+    await bench.desk.ledger.settle_read_back(
+        Outcome(call.items[0].action_id, State.READY, None, 0.0), counted=True
+    )
+    await bench.work(3)
+    assert bench.tenant.effects == []
+    assert await bench.desk.states() == {"m1": ["skipped"]}
+
+
+async def test_a_new_verdict_that_wants_the_same_keeps_the_lost_action_going(bench: Bench) -> None:
+    """Its wish joined the action whose answer was lost: read back without effect, that is what is done."""
+    await bench.arrive(junk())
+    (call,) = await bench.desk.claim()
+    await bench.desk.settle(call, State.UNKNOWN, due_in=0.0)
+    await bench.arrive(junk(final_disposition="SPAM"))
+    await bench.desk.ledger.settle_read_back(
+        Outcome(call.items[0].action_id, State.READY, None, 0.0), counted=True
+    )
+    await bench.work(3)
+    assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
+
+
+async def test_a_report_wish_survives_the_change_of_a_verdict_that_it_shares_an_action_with(
+    bench: Bench,
+) -> None:
+    """The detection's playbook no longer wants it, the report's does."""
+    await bench.arrive(junk())
+    await bench.arrive(decided(report(message=detection()), Move(detection(), to="JunkEmail")))
+    await bench.arrive(decided(detection(final_disposition="NONE")))
+    await bench.work(2)
+    assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
+
+
+async def test_a_failing_look_sends_nothing(bench: Bench) -> None:
+    """State that cannot be seen is not acted on; the lane tries again."""
+    await bench.arrive(junk(), old=True)
+    bench.tenant.will("list", Transient("no connection"))
+    await bench.work()
+    assert bench.tenant.effects == []
+    await bench.work()
+    assert len(bench.tenant.effects) == 1
+
+
+async def test_a_poison_message_stops_no_other(bench: Bench) -> None:
+    """It is asked for again after a while, not at every turn."""
+    await bench.arrive(junk("m1"), junk("m2"), old=True)
+    del bench.tenant.messages["m1"]
+    bench.tenant.will("get", *(Refused("cannot show it", status=400) for _ in range(9)))
+    await bench.work(5)
+    assert await bench.desk.states() == {"m1": ["ready"], "m2": ["succeeded"]}
+    assert len(bench.tenant.asked("get")) == 1
+
+
+async def test_an_unexpected_error_leaves_nothing_submitted(bench: Bench) -> None:
+    """A bug in reading an answer leaves its effect unknown: it is read back, not stuck until a restart."""
+    await bench.arrive(junk())
+
+    def move(**_: Any) -> MoveAnswer:
+        raise ZeroDivisionError
+
+    bench.tenant.will("move", move)
+    await bench.work()
+    assert (await bench.desk.row())["state"] == State.UNKNOWN
+
+
+async def test_a_pause_stops_what_is_not_claimed_yet(bench: Bench) -> None:
+    """No new request starts, also in the middle of a long lane."""
+    await bench.arrive(
+        *(decided(detection(f"m{n}"), Reclassify(detection(f"m{n}"), to="SPAM")) for n in range(30))
+    )
+
+    async def pause_first(**arguments: Any) -> Any:
+        if await bench.desk.ledger.paused() is None:
+            await bench.desk.run(flags.pause, ACCOUNT, "drill", "ann", NOW)
+        raise AnswerLost("reset")
+
+    bench.tenant.will("reclassify", pause_first)
+    await bench.work(3)
+    assert len(bench.tenant.asked("reclassify")) <= 8
+    assert await bench.desk.run(flags.resume, ACCOUNT, "ann", NOW)
+    await bench.work(2)
+    assert len(bench.tenant.asked("reclassify")) == 30
+
+
+@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.APPROVE])
+async def test_without_enforce_nothing_leaves_by_itself(
+    desk: Desk, tenant: FakeCloudflare, budget: OpenBudget, metrics: Metrics, mode: Mode
+) -> None:
+    """Whatever is in the ledger, the ceiling holds at the last gate too."""
+    bench = Bench(desk, tenant, FailingLedger(desk.ledger), budget, metrics, ceilings=Ceilings(mode))
+    await bench.arrive(junk())
+    await bench.work(2)
+    assert tenant.asked("move") == []
+
+
+async def test_a_stop_ends_what_is_in_flight_and_begins_nothing(bench: Bench) -> None:
+    """`run` returns when the last answer is settled."""
+    await bench.arrive(junk("m1"))
+    sent, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slow(ids: Sequence[str], destination: str) -> MoveAnswer:
+        sent.set()
+        await let_go.wait()
+        raise AnswerLost("reset")
+
+    bench.tenant.will("move", slow)
+    running = asyncio.create_task(bench.dispatcher.run())
+    await sent.wait()
+    assert bench.dispatcher.in_flight == ["move:JunkEmail"]
+    bench.dispatcher.stop()
+    await bench.arrive(junk("m2"))
+    let_go.set()
+    await running
+    assert await bench.desk.states() == {"m1": ["unknown"], "m2": ["ready"]}
+
+
+async def test_a_drain_that_is_cut_off_leaves_the_call_for_recovery(bench: Bench) -> None:
+    """It stays submitted, and the next start reads it back."""
+    await bench.arrive(junk("m1"))
+    sent = asyncio.Event()
+
+    async def never(**_: Any) -> MoveAnswer:
+        sent.set()
+        await asyncio.Event().wait()
+        raise StoreError
+
+    bench.tenant.will("move", never)
+    running = asyncio.create_task(bench.dispatcher.run())
+    await sent.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert (await bench.desk.row())["state"] == State.SUBMITTED
+    assert len(await bench.desk.ledger.recover(DELAY)) == 1
+
+
+async def test_a_split_lane_does_not_wait_for_its_clock(bench: Bench, clock: ManualClock) -> None:
+    """Halves go out in the same second."""
+    await bench.arrive(*(junk(f"m{n}") for n in range(4)))
+    bench.tenant.will("move", Refused("bad id", status=400))
+    await bench.work(2)
+    assert clock.now() == NOW
+    assert len(bench.tenant.effects) == 4

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import NOW, at, detection, item, junk
+from tests.desk import Desk
+from tests.fakes import FakeCloudflare
+from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.executors.base import Executor
+from worker.executors.move import MoveExecutor
+from worker.looks import GAP_SECONDS, MARGIN_SECONDS, SINGLE_READS, Looked, look, spans
+from worker.model.actions import State
+from worker.model.calls import Item
+from worker.model.events import Detection
+from worker.model.plans import PHISHGUARD
+
+
+@pytest.fixture
+def executor(tenant: FakeCloudflare, desk: Desk) -> Executor:
+    """Moves, on a ledger that knows our own."""
+    return MoveExecutor(tenant.client, desk.ledger, 30.0, 250)
+
+
+class Eye:
+    """Looks at items for a test."""
+
+    def __init__(self, tenant: FakeCloudflare, executor: Executor) -> None:
+        self.tenant = tenant
+        self.executor = executor
+
+    async def __call__(self, *items: Item) -> Looked:
+        return await look(items, self.executor, self.tenant.client, self.tenant.clock)
+
+    async def state(self, one: Item | None = None) -> tuple[str, str]:
+        """What one look says."""
+        (seen,) = (await self(one or item())).looks
+        return seen.state, seen.why
+
+
+@pytest.fixture
+def eye(tenant: FakeCloudflare, executor: Executor) -> Eye:
+    """The look before acting."""
+    return Eye(tenant, executor)
+
+
+def known(start: float, end: float | None = None, name: str = "m1") -> Item:
+    """An item whose message has these times, relative to NOW."""
+    return item(name, message_from=NOW + start, message_until=NOW + (start if end is None else end))
+
+
+async def test_an_untouched_message_may_be_moved(eye: Eye, tenant: FakeCloudflare) -> None:
+    """One list, and nothing else is asked."""
+    tenant.add(detection())
+    assert await eye.state() == ("ready", "")
+    assert [one.operation for one in tenant.requests] == ["list"]
+
+
+async def test_many_messages_cost_one_list(eye: Eye, tenant: FakeCloudflare) -> None:
+    """No filter takes ids, so they are found among all messages of their time, benign ones too."""
+    tenant.add(*(detection(f"m{n}", final_disposition="NONE") for n in range(200)))
+    looked = await eye(*(item(f"m{n}", verdict="NONE") for n in range(200)))
+    assert {one.state for one in looked.looks} == {State.READY}
+    assert len(looked.looks) == 200
+    (asked,) = tenant.requests
+    assert asked.arguments["detections_only"] is False
+
+
+async def test_a_message_that_is_already_there_is_skipped(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The wanted state holds: nothing is sent, whoever brought it about."""
+    tenant.add(detection())
+    tenant.moved("m1", "JunkEmail", NOW - 10)
+    assert await eye.state() == ("skipped", "already in JunkEmail")
+
+
+async def test_a_message_that_somebody_moved_elsewhere_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
+    """A person had a reason: another one has to decide."""
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW - 10, by="bob@corp.example")
+    assert await eye.state() == ("held", "moved to Inbox by bob@corp.example")
+
+
+async def test_the_last_move_counts(eye: Eye, tenant: FakeCloudflare) -> None:
+    """In the order of the log's times, whatever order it comes in; moves that failed moved nothing."""
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW - 10)
+    tenant.moved("m1", "JunkEmail", NOW - 20)
+    assert (await eye.state())[0] == "held"
+    tenant.moved("m1", "JunkEmail", NOW - 5)
+    assert (await eye.state())[0] == "skipped"
+    tenant.moved("m1", "Inbox", NOW - 1, success=False)
+    assert (await eye.state())[0] == "skipped"
+
+
+async def test_our_own_move_stops_nothing(eye: Eye, tenant: FakeCloudflare, desk: Desk) -> None:
+    """The worker may change its mind with the verdict."""
+    await desk.bring(State.SUCCEEDED, junk("m1", to="Inbox"))
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW, by="worker")
+    assert await eye.state() == ("ready", "")
+
+
+async def test_an_approval_covers_moves_before_it(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The person who approved saw them; what came later nobody saw."""
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW - 10)
+    assert (await eye.state(item(approved_at=NOW - 5)))[0] == "ready"
+    assert (await eye.state(item(approved_at=NOW - 15)))[0] == "held"
+
+
+async def test_a_move_that_the_log_does_not_show_yet_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The row says moved, the log not where to: it may lag."""
+    tenant.add(detection(post_delivery_operations=("MOVE",)))
+    assert (await eye.state())[0] == "held"
+
+
+async def test_a_message_that_is_gone_is_skipped(eye: Eye, tenant: FakeCloudflare) -> None:
+    """No list shows it and the vendor does not know its id."""
+    assert await eye.state() == ("skipped", "the message is gone")
+
+
+async def test_a_message_that_no_list_shows_is_asked_for_by_its_id(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Its times may be unknown, or not those that the list filters."""
+    tenant.add(detection(scanned_at=at(NOW - 86400)))
+    assert (await eye.state(item(is_submission=True)))[0] == "ready"
+    assert tenant.asked("get") == [{"id": "m1", "submission": True}]
+    assert (await eye.state(item(message_from=None, message_until=None)))[0] == "ready"
+
+
+async def test_a_changed_verdict_is_decided_anew(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The reason for the action may be gone: the row goes back to the playbooks."""
+    row = detection(final_disposition="NONE")
+    tenant.add(row)
+    assert await eye(item()) == Looked((), (row,))
+
+
+@pytest.mark.parametrize("changes", [{"source": PHISHGUARD}, {"cause": "undone-action"}])
+async def test_a_report_and_an_undo_do_not_hang_on_the_verdict(
+    eye: Eye, tenant: FakeCloudflare, changes: dict[str, Any]
+) -> None:
+    """They were not wanted because of it."""
+    tenant.add(detection(final_disposition="NONE"))
+    assert (await eye.state(item(**changes)))[0] == "ready"
+
+
+@pytest.mark.parametrize("operation", ["get", "action_log"])
+@pytest.mark.parametrize("error", [Refused("bad", status=400), BadAnswer("not JSON", status=200)])
+async def test_one_message_that_cannot_be_read_stops_no_other(
+    eye: Eye, tenant: FakeCloudflare, operation: str, error: VendorError
+) -> None:
+    """It waits, unseen and unsent; the others of its lane go on."""
+    if operation == "action_log":
+        tenant.add(detection("m1", post_delivery_operations=("MOVE",)))
+    tenant.add(detection("m2"))
+    tenant.will(operation, error)
+    one, two = (await eye(item("m1"), item("m2"))).looks
+    assert one.again_in is not None
+    assert (two.state, two.again_in) == (State.READY, None)
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("no connection"), RateLimited("", retry_after=1.0), Unauthorized("", status=401)]
+)
+@pytest.mark.parametrize("operation", ["list", "get"])
+async def test_a_vendor_that_cannot_be_asked_stops_the_look(
+    eye: Eye, tenant: FakeCloudflare, operation: str, error: VendorError
+) -> None:
+    """That says nothing of any message."""
+    tenant.will(operation, error)
+    with pytest.raises(type(error)):
+        await eye(item())
+
+
+async def test_messages_asked_for_one_by_one_are_bounded(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The rest waits for the next round: the budget is for all."""
+    looked = await eye(*(item(f"m{n}") for n in range(SINGLE_READS + 9)))
+    assert len(tenant.asked("get")) == len(looked.looks) == SINGLE_READS
+
+
+async def test_every_page_of_a_span_is_read(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Until all messages are found, and never round in circles."""
+    tenant.per_page = 3
+    tenant.add(*(detection(f"m{n}") for n in range(10)))
+    assert len((await eye(item("m8"))).looks) == 1
+    assert [one["cursor"] for one in tenant.asked("list")] == [None, "3", "6"]
+
+
+def test_messages_close_in_time_share_a_span() -> None:
+    """A list costs a request: what lies near is read together, what lies far apart."""
+    day = 86400.0
+    near = [known(-3000), known(-3000 + GAP_SECONDS), known(-3000 - GAP_SECONDS)]
+    assert spans([*near, known(-day)], NOW) == [
+        (NOW - day - MARGIN_SECONDS, NOW - day + MARGIN_SECONDS),
+        (NOW - 3000 - GAP_SECONDS - MARGIN_SECONDS, NOW - 3000 + GAP_SECONDS + MARGIN_SECONDS),
+    ]
+
+
+def test_messages_of_unknown_time_have_no_span() -> None:
+    """They are asked for by their id."""
+    assert spans([replace(item(), message_from=None)], NOW) == []
+
+
+ITEMS = st.lists(
+    st.tuples(st.floats(-200000, 200000), st.floats(0, 10000)).map(lambda t: known(t[0], t[0] + t[1])),
+    max_size=20,
+)
+
+
+@given(ITEMS)
+def test_spans_hold_every_message_and_never_the_future(items: list[Item]) -> None:
+    """Sorted, apart, with a start before their end, and none reaches past now."""
+    found = spans(items, NOW)
+    assert all(start <= end <= NOW for start, end in found)
+    assert all(one[1] + GAP_SECONDS < other[0] for one, other in pairwise(found))
+    for one in items:
+        if one.message_until is not None and one.message_from is not None and one.message_until <= NOW:
+            assert any(start <= one.message_from <= one.message_until <= end for start, end in found)
+
+
+def test_the_fake_row_is_what_the_item_was_made_of() -> None:
+    """Or the tests above would prove nothing about verdicts."""
+    row: Detection = detection()
+    assert (row.final_disposition, row.id) == (item().verdict, item().message_id)
