@@ -95,7 +95,7 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         say(f"playbook     {vote['playbook']} version {vote['playbook_version']}, mode {vote['mode']}")
     say("history")
     for step in data["history"]:
-        say(f"  {step['at']}  #{step['seq']} {step['kind']}  {json.dumps(_own(step['body'], action_id))}")
+        say(f"  {step['at']}  #{step['seq']} {step['kind']}  {json.dumps(step['body'])}")
     say("evidence")
     for name, value in (data["evidence"] or {}).items():
         say(f"  {name:<26} {_plain(value)}")
@@ -134,16 +134,6 @@ def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) ->
         for one in verdicts:
             say(f"{one.action_id}: {one.message}")
     raise typer.Exit(0 if all(one.ok for one in verdicts) else 1)
-
-
-def _own(body: dict[str, Any], action_id: str) -> dict[str, Any]:
-    """A record about a whole call, cut down to this action; `worker audit show --call` has all of it."""
-    mine = dict(body)
-    for name in ("actions", "outcomes"):
-        if isinstance(rows := body.get(name), list) and len(rows) > 1:
-            mine[name] = [row for row in rows if action_id in row]
-            mine["others"] = len(rows) - len(mine[name])
-    return mine
 
 
 def _plain(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import Database, Json, database, print_json, print_json_array, print_table, say
-from worker.store import audit
+from worker.store import audit, queries
 from worker.store.tools import Connection
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export.", no_args_is_help=True)
@@ -18,9 +18,11 @@ app = typer.Typer(help="The tamper-evident log: show, verify, export.", no_args_
 
 @app.command("show")
 def show(
-    action: Annotated[str | None, typer.Option(help="Only records of this action.")] = None,
+    action: Annotated[
+        str | None, typer.Option(help="Only records about this action, calls that it shared included.")
+    ] = None,
     message: Annotated[
-        str | None, typer.Option(help="Only records of this message (investigate id).")
+        str | None, typer.Option(help="Only records about this message (investigate id).")
     ] = None,
     plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
     call: Annotated[str | None, typer.Option(help="Only records of this call.")] = None,
@@ -29,9 +31,10 @@ def show(
 ) -> None:
     """Prints records in their order."""
     with database() as db, db.stream() as conn:
-        rows = audit.records(
-            conn, db.account_id, last=limit, action_id=action, message_id=message, plan_id=plan, call_id=call
-        )
+        about = [audit.concerning([action])] if action else []
+        if message:
+            about.append(queries.about_message(conn, db.account_id, message))
+        rows = audit.records(conn, db.account_id, *about, last=limit, plan_id=plan, call_id=call)
         if json_:
             print_json_array(_readable(row) for row in rows)
             return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, or_, select, update
 
 from worker.clock import iso
 from worker.store import schema
@@ -94,14 +94,26 @@ def record_hash(row: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical([row[name] for name in _FIELDS])).hexdigest()
 
 
+def concerning(action_ids: Sequence[str]) -> ColumnElement[bool]:
+    """Records about these actions: their own, and those of calls that they shared with others."""
+    t = schema.audit
+    named = (t.c.body.contains(f'"{one}"', autoescape=True) for one in action_ids)
+    return t.c.action_id.in_(action_ids) | (t.c.call_id.is_not(None) & or_(false(), *named))
+
+
 def records(
-    conn: Connection, account_id: str, *, last: int | None = None, **equal: str | None
+    conn: Connection,
+    account_id: str,
+    *also: ColumnElement[bool],
+    last: int | None = None,
+    **equal: str | None,
 ) -> Iterator[dict[str, Any]]:
     """The account's records in order, streamed; `equal` narrows by action_id, message_id, plan_id, call_id, kind.
 
     `last` keeps only that many, the newest.
     """
-    query = select(schema.audit).where(schema.audit.c.account_id == account_id).order_by(schema.audit.c.seq)
+    mine = select(schema.audit).where(schema.audit.c.account_id == account_id, *also)
+    query = mine.order_by(schema.audit.c.seq)
     for name, value in equal.items():
         if value is not None:
             query = query.where(schema.audit.c[name] == value)

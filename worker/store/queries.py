@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
-from worker.store import schema
+from worker.store import audit, schema
 from worker.store.tools import evidence_id, from_json
 
 
@@ -107,21 +107,24 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
     }
 
 
+def about_message(conn: Connection, account_id: str, message_id: str) -> ColumnElement[bool]:
+    """Audit records about a message: its own, and those of every action on it."""
+    a = schema.actions
+    query = select(a.c.id).where(a.c.account_id == account_id, a.c.message_id == message_id)
+    return (schema.audit.c.message_id == message_id) | audit.concerning(list(conn.scalars(query)))
+
+
 def _history(conn: Connection, account_id: str, row: Any) -> list[dict[str, Any]]:
-    t = schema.audit
-    mine = t.c.action_id == row["id"]
-    if row["call_id"]:
-        mine |= t.c.call_id == row["call_id"]
-    query = select(t.c.seq, t.c.at, t.c.kind, t.c.call_id, t.c.body).where(t.c.account_id == account_id, mine)
+    about = audit.concerning([row["id"]])
     return [
         {
-            "seq": one.seq,
-            "at": one.at,
-            "kind": one.kind,
-            "call_id": one.call_id,
-            **_about(one.body, row["id"]),
+            "seq": one["seq"],
+            "at": one["at"],
+            "kind": one["kind"],
+            "call_id": one["call_id"],
+            **_about(one["body"], row["id"]),
         }
-        for one in conn.execute(query.order_by(t.c.seq))
+        for one in audit.records(conn, account_id, about)
     ]
 
 
