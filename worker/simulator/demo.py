@@ -61,6 +61,8 @@ def _options() -> Namespace:
 
 
 def _interrupted(_number: int, _frame: object) -> NoReturn:
+    # Once is enough: a second signal must not cut off the stopping of what was started.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
