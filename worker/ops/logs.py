@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, Self, TextIO, cast
 
-import structlog
-
 from worker.ops.events import MESSAGES
 from worker.ops.fields import Fields, encode
+from worker.ops.lean import structlog
 from worker.ops.text import safe
 
 Format = Literal["json", "console"]

@@ -107,7 +107,7 @@ class PhishGuardSource:
                 if row.postfix_id in wanted:
                     found.setdefault(row.postfix_id, []).append(row)
             cursor = answer.next
-            if cursor is None or cursor in known or len(known) >= PAGES or len(found) == len(wanted):
+            if cursor is None or cursor in known or len(known) >= PAGES or _all_found(fresh, found):
                 return found
             known.add(cursor)
 
@@ -132,18 +132,22 @@ def _span(reports: Sequence[PhishReport], now: float) -> tuple[float, float]:
     return min(min(times) - MARGIN_SECONDS, now), min(max(times) + MARGIN_SECONDS, now)
 
 
+def _all_found(fresh: Sequence[Sighting], messages: dict[str, list[Detection]]) -> bool:
+    """Whether no further page can show a better message for any of the reports."""
+    named = [sighting for sighting in fresh if _postfix_id(sighting)]
+    best = [(sighting, _best(sighting, messages)) for sighting in named]
+    return all(row is not None and not any(_faults(sighting, row)) for sighting, row in best)
+
+
 def _best(sighting: Sighting, messages: dict[str, list[Detection]]) -> Detection | None:
     """Several messages may share a postfix id: prefer the reported recipient's, then the original to a submission."""
-    candidates = messages.get(_postfix_id(sighting), [])
+    return min(messages.get(_postfix_id(sighting), []), key=lambda row: _faults(sighting, row), default=None)
+
+
+def _faults(sighting: Sighting, row: Detection) -> tuple[bool, bool]:
     to = {address.lower() for address in _report(sighting).fields.to}
-    return min(
-        candidates,
-        key=lambda row: (
-            not to & {address.lower() for address in row.client_recipients},
-            row.is_phish_submission,
-        ),
-        default=None,
-    )
+    others = bool(to) and not to & {address.lower() for address in row.client_recipients}
+    return others, row.is_phish_submission
 
 
 def _report(sighting: Sighting) -> PhishReport:

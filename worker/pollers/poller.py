@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worker.clock import Clock
 from worker.errors import Unauthorized, WorkerError
@@ -116,10 +116,12 @@ class Poller:
     async def poll(self, *, last_chance: bool = False) -> None:
         """Finishes polls that were cut off under their own ids, then reads the next window."""
         for poll in await self._ledger.open_polls(self.source.name):
-            if poll.kind in (REDECIDE, REFRESH):
+            now = self._clock.now()
+            # A window in the future is what a clock that was set back has left: the next ones cover it.
+            if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
-                await self._read(poll, last_chance=last_chance)
+                await self._read(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
         cursor = await self._ledger.cursor(self.source.name)
         await self._read(
             next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance

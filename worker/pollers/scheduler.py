@@ -14,7 +14,7 @@ from worker.pollers.poller import Poller
 
 log = get_logger()
 
-JITTER_SHARE = 0.1
+JITTER_SHARE = 0.02
 LONGEST_JITTER = 5.0
 
 
