@@ -38,7 +38,9 @@ def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> P
     kind = REGULAR
     if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
         kind, start = SWEEP, min(start, now - SWEEP_REACH)
-    return Poll(new_id(), source, kind, min(max(start, cursor.floor), now), now)
+    # A floor in the future is that of a clock that ran ahead: it would hide everything until then.
+    floor = cursor.floor if cursor.floor <= now else now - reach.lookback
+    return Poll(new_id(), source, kind, min(max(start, floor), now), now)
 
 
 def advance(cursor: Cursor | None, poll: Poll) -> Cursor:
@@ -46,7 +48,7 @@ def advance(cursor: Cursor | None, poll: Poll) -> Cursor:
     if cursor is None:
         return Cursor(watermark=poll.end, floor=poll.start, swept_at=poll.end)
     swept_at = poll.end if poll.kind == SWEEP else cursor.swept_at
-    return Cursor(max(cursor.watermark, poll.end), cursor.floor, swept_at)
+    return Cursor(max(cursor.watermark, poll.end), min(cursor.floor, poll.start), swept_at)
 
 
 def slices(start: float, end: float) -> list[tuple[float, float]]:
