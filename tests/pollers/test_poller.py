@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.builders import ENFORCE, NOW, at, catalogue, detection, junk, playbook, poll
+from tests.desk import Desk
+from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
+from worker.errors import Refused, Unauthorized, VendorError
+from worker.intake import Intake
+from worker.model.actions import Move
+from worker.model.ledger import Cursor
+from worker.ops.metrics import Metrics
+from worker.pollers.detections import DetectionSource
+from worker.pollers.poller import Poller
+from worker.pollers.windows import FIRST, REDECIDE, REFRESH, REGULAR, Reach
+
+DOWN = Refused("down", status=400)
+
+
+@pytest.fixture
+def ledger(desk: Desk) -> FailingLedger:
+    """The desk's ledger, whose database can be made to refuse."""
+    return FailingLedger(desk.ledger)
+
+
+@pytest.fixture
+def poller(
+    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+) -> Poller:
+    """Polls detections, all of which one playbook wants in Junk."""
+    known = catalogue(playbook(lambda message: Move(message, to="JunkEmail")))
+    intake = Intake(ledger.port, known, ENFORCE, clock, metrics, wake=lambda: None, keep_all=False)
+    return Poller(
+        DetectionSource(tenant.client, clock),
+        intake,
+        ledger.port,
+        budget,
+        clock,
+        metrics,
+        reach=Reach(3000.0, 900.0),
+        interval=30.0,
+    )
+
+
+def windows(tenant: FakeCloudflare) -> list[tuple[float, float]]:
+    """The windows that were asked for, relative to NOW."""
+    return [(one["start"].timestamp() - NOW, one["end"].timestamp() - NOW) for one in tenant.asked("list")]
+
+
+async def test_a_poll_takes_its_window_in_and_moves_the_watermark(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """From the list to actions that can be claimed."""
+    tenant.add(detection())
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+    assert await desk.ledger.cursor("detections") == Cursor(NOW, NOW - 3000, NOW)
+
+
+async def test_the_next_window_overlaps_the_last(
+    poller: Poller, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """What was seen before is not decided again."""
+    await poller.try_poll()
+    clock.pass_time(30)
+    await poller.try_poll()
+    assert windows(tenant) == [(-3000, 0), (-900, 30)]
+
+
+async def test_a_message_is_decided_once_in_however_many_windows(
+    poller: Poller, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
+) -> None:
+    """The seen-set outlives the overlap."""
+    tenant.add(detection())
+    for _ in range(3):
+        await poller.try_poll()
+        clock.pass_time(1)
+    assert await desk.states() == {"m1": ["ready"]}
+
+
+async def test_a_late_row_is_found_by_the_sweep(
+    poller: Poller, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
+) -> None:
+    """It appeared after its window and the overlap had gone by."""
+    await poller.try_poll()
+    clock.pass_time(3000)
+    tenant.add(detection(scanned_at=at(NOW - 1000)))
+    await poller.try_poll()
+    assert await desk.states() == {}
+    clock.pass_time(601)
+    await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+
+
+async def test_a_poll_that_fails_leaves_watermark_and_actions(
+    poller: Poller, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
+) -> None:
+    """The pages that came are kept under their poll, which goes on the next time under its own id."""
+    tenant.per_page = 1
+    tenant.add(detection("m1"), detection("m2"))
+    tenant.will("list", None, DOWN)
+    assert not await poller.try_poll()
+    assert await desk.ledger.cursor("detections") is None
+    assert await desk.states() == {"m1": ["open"]}
+    (cut,) = await desk.ledger.open_polls("detections")
+    clock.pass_time(10)
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
+    assert {row["poll_id"] for row in await desk.rows()} == {cut.id}
+
+
+async def test_a_close_that_fails_is_made_up_for(
+    poller: Poller, ledger: FailingLedger, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """The poll is still open: the next try closes it first."""
+    tenant.add(detection())
+    ledger.fail("close")
+    assert not await poller.try_poll()
+    assert await desk.states() == {"m1": ["open"]}
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+
+
+@pytest.mark.parametrize("kind", [REFRESH, REDECIDE])
+async def test_an_open_poll_without_a_window_is_only_closed(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk, kind: str
+) -> None:
+    """A crash between its record and its close must not leave its actions open, nor move a watermark."""
+    await desk.record(poll("cut", kind=kind, start=NOW, end=NOW), junk())
+    await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+    assert windows(tenant) == [(-3000, 0)]
+
+
+async def test_an_open_poll_from_a_clock_that_ran_ahead_is_not_asked_for_the_future(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """Its window lies in the future now: what it recorded is closed, and the windows go on from now."""
+    await desk.record(poll("cut", kind=REGULAR, start=NOW + 5000, end=NOW + 6000), junk())
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+    assert windows(tenant) == [(-3000, 0)]
+
+
+async def test_an_open_poll_that_ends_in_the_future_is_read_up_to_now(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """Its start has been reached, its end has not."""
+    await desk.record(poll("cut", kind=FIRST, start=NOW - 1000, end=NOW + 5000), junk())
+    assert await poller.try_poll()
+    assert windows(tenant)[0] == (-1000, 0)
+    cursor = await desk.ledger.cursor("detections")
+    assert cursor is not None
+    assert cursor.watermark == NOW
+
+
+@pytest.mark.parametrize("error", [DOWN, Unauthorized("who are you", status=401)])
+async def test_a_failing_source_is_told_once_and_so_is_its_recovery(
+    poller: Poller, tenant: FakeCloudflare, capsys: pytest.CaptureFixture[str], error: VendorError
+) -> None:
+    """A night of failures is two lines, not a thousand."""
+    tenant.will("list", *[error] * 5)
+    for _ in range(6):
+        await poller.try_poll()
+    out = "".join(capsys.readouterr())
+    assert out.count("poll.failed") == 1
+    assert out.count("auth.refused") == (1 if isinstance(error, Unauthorized) else 0)
+
+
+async def test_a_poller_says_whether_its_source_fails(poller: Poller, tenant: FakeCloudflare) -> None:
+    """Until the next poll that succeeds."""
+    tenant.will("list", DOWN)
+    seen = []
+    for _ in range(2):
+        await poller.try_poll()
+        seen.append(poller.failing)
+    assert seen == [True, False]
+
+
+async def test_any_error_stops_only_this_source(poller: Poller, tenant: FakeCloudflare) -> None:
+    """A bug in one page is a failed poll, not the end of the worker."""
+
+    def odd(**_: Any) -> Any:
+        raise ZeroDivisionError
+
+    tenant.will("list", odd)
+    assert not await poller.try_poll()
+    assert await poller.try_poll()
+
+
+async def test_a_stop_between_pages_keeps_the_page_in_hand(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """It is recorded; the rest is read after the next start."""
+    tenant.per_page = 1
+    tenant.add(detection("m1"), detection("m2"))
+
+    def stop_first(**arguments: Any) -> Any:
+        poller.stop()
+        from worker.cloudflare import Page  # noqa: PLC0415 - only here
+
+        return Page((detection("m1"),), next="1")
+
+    tenant.will("list", stop_first)
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["open"]}
+    assert not poller.failing
+
+
+async def test_a_stopped_poller_ends(poller: Poller, tenant: FakeCloudflare) -> None:
+    """At once where it waits for its tick."""
+    running = asyncio.create_task(poller.run())
+    await asyncio.sleep(0.05)
+    poller.stop()
+    await asyncio.wait_for(running, 5)
+    assert len(tenant.asked("list")) == 1
+
+
+@pytest.mark.parametrize("used, seconds", [(0.0, 0.0), (0.5, 0.0), (0.75, 54.5), (1.0, 600.0)])
+def test_the_interval_stretches_when_the_budget_runs_low(
+    poller: Poller, budget: OpenBudget, used: float, seconds: float
+) -> None:
+    """Actions come before polls."""
+    budget.used = used
+    assert poller._stretched() == pytest.approx(seconds, abs=0.1)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import NOW
+from worker.model.ledger import Cursor
+from worker.model.plans import Poll
+from worker.pollers.windows import (
+    FIRST,
+    REGULAR,
+    SLICED_FROM,
+    SLICES,
+    SWEEP,
+    SWEEP_EVERY,
+    SWEEP_REACH,
+    Reach,
+    advance,
+    next_poll,
+    slices,
+)
+
+REACH = Reach(lookback=86400.0, overlap=900.0)
+HOUR, DAY = 3600.0, 86400.0
+LONG_AGO = NOW - 30 * DAY
+
+
+def cursor(watermark: float = NOW - 30, floor: float = LONG_AGO, swept_at: float = NOW - 60) -> Cursor:
+    """A source that is read up to half a minute ago."""
+    return Cursor(watermark, floor, swept_at)
+
+
+def window(known: Cursor | None, now: float = NOW, reach: Reach = REACH) -> Poll:
+    """The next window."""
+    return next_poll("detections", known, now, reach)
+
+
+def test_the_first_poll_reaches_back_as_far_as_the_operator_says() -> None:
+    """And sets the floor below which no window ever goes."""
+    poll = window(None)
+    assert (poll.kind, poll.start, poll.end) == (FIRST, NOW - DAY, NOW)
+    assert advance(None, poll) == Cursor(watermark=NOW, floor=NOW - DAY, swept_at=NOW)
+
+
+def test_a_window_reaches_over_the_overlap_into_the_last_one() -> None:
+    """Rows appear late: what the last window may have missed is read again."""
+    poll = window(cursor(watermark=NOW - 30))
+    assert (poll.kind, poll.start, poll.end) == (REGULAR, NOW - 930, NOW)
+
+
+def test_after_a_long_stop_nothing_is_left_out() -> None:
+    """The window begins at the watermark, however old."""
+    poll = window(cursor(watermark=NOW - 3 * DAY, swept_at=NOW - 60))
+    assert poll.start == NOW - 3 * DAY - 900
+
+
+def test_no_window_goes_below_the_floor() -> None:
+    """The operator limited the reach at the first start; the overlap and the sweep obey."""
+    floor = NOW - 500
+    assert window(cursor(floor=floor)).start == floor
+    assert window(cursor(floor=floor, swept_at=NOW - 2 * HOUR)).start == floor
+
+
+@pytest.mark.parametrize(
+    "since, kind", [(SWEEP_EVERY - 1, REGULAR), (SWEEP_EVERY, SWEEP), (10 * HOUR, SWEEP)]
+)
+def test_every_hour_a_sweep_covers_a_day(since: float, kind: str) -> None:
+    """It finds late rows and changed verdicts."""
+    poll = window(cursor(swept_at=NOW - since))
+    assert poll.kind == kind
+    if kind == SWEEP:
+        assert poll.start == NOW - SWEEP_REACH
+
+
+def test_the_first_sweep_comes_an_hour_after_the_first_poll() -> None:
+    """Which has just covered the same stretch."""
+    known = advance(None, window(None))
+    assert window(known, NOW + HOUR - 1).kind == REGULAR
+    assert window(known, NOW + HOUR).kind == SWEEP
+
+
+def test_a_sweep_covers_a_long_stop_too() -> None:
+    """It never starts later than the regular window would."""
+    poll = window(cursor(watermark=NOW - 3 * DAY, swept_at=NOW - 3 * DAY))
+    assert (poll.kind, poll.start) == (SWEEP, NOW - 3 * DAY - 900)
+
+
+def test_only_a_sweep_puts_off_the_next_one() -> None:
+    """Regular windows leave its date alone, and the floor stays for ever."""
+    known = cursor(swept_at=NOW - 10)
+    assert advance(known, Poll("p", "detections", REGULAR, NOW - 900, NOW)) == Cursor(NOW, LONG_AGO, NOW - 10)
+    assert advance(known, Poll("p", "detections", SWEEP, NOW - DAY, NOW)) == Cursor(NOW, LONG_AGO, NOW)
+
+
+def test_the_watermark_never_goes_back() -> None:
+    """Not by an old poll that was cut off, nor by a clock that was set back."""
+    known = cursor(watermark=NOW)
+    assert advance(known, Poll("p", "detections", REGULAR, NOW - 1800, NOW - 900)).watermark == NOW
+
+
+def test_a_clock_set_back_neither_skips_nor_stops_polling() -> None:
+    """The windows go on from the new time, and a sweep looks whether anything was missed."""
+    known = cursor(watermark=NOW, swept_at=NOW)
+    poll = window(known, NOW - 2 * HOUR)
+    assert (poll.kind, poll.end) == (SWEEP, NOW - 2 * HOUR)
+    assert poll.start == NOW - 2 * HOUR - SWEEP_REACH
+    assert window(advance(known, poll), NOW - 2 * HOUR + 30).kind == REGULAR
+
+
+def test_a_first_poll_under_a_clock_that_ran_ahead_hides_no_later_mail() -> None:
+    """Its floor would lie in the future: until then nothing would be read, and it never would be."""
+    ahead = advance(None, next_poll("detections", None, NOW + 10 * DAY, REACH))
+    poll = window(ahead)
+    assert (poll.start, poll.end) == (NOW - SWEEP_REACH, NOW)
+    assert advance(ahead, poll).floor <= poll.start
+
+
+TIMES = st.floats(NOW - 90 * DAY, NOW + 90 * DAY)
+CURSORS = st.none() | st.builds(Cursor, TIMES, TIMES, TIMES)
+REACHES = st.builds(Reach, st.floats(1, 40 * DAY), st.floats(1, 2 * DAY))
+
+
+@given(CURSORS, TIMES, REACHES)
+def test_no_window_starts_in_the_future_or_after_its_end(
+    known: Cursor | None, now: float, reach: Reach
+) -> None:
+    """Whatever the clock did; the vendor refuses both."""
+    poll = window(known, now, reach)
+    assert poll.start <= poll.end == now
+
+
+@given(CURSORS, TIMES, REACHES)
+def test_a_cursor_never_loses_ground(known: Cursor | None, now: float, reach: Reach) -> None:
+    """After a poll the watermark is where it ended, or further."""
+    poll = window(known, now, reach)
+    after = advance(known, poll)
+    assert after.watermark >= poll.end
+    if known is not None:
+        assert after.watermark >= known.watermark
+
+
+@given(st.lists(st.floats(0.1, 2 * HOUR), min_size=2, max_size=30))
+def test_windows_overlap_without_a_gap(steps: list[float]) -> None:
+    """However irregularly the ticks come, every moment since the floor lies in some window."""
+    now, known = NOW, None
+    polls = []
+    for step in steps:
+        now += step
+        polls.append(window(known, now))
+        known = advance(known, polls[-1])
+    assert all(later.start <= earlier.end for earlier, later in pairwise(polls))
+    assert min(poll.start for poll in polls) == polls[0].start
+
+
+@given(TIMES, st.floats(0, 40 * DAY))
+def test_slices_cover_the_window_without_a_gap(start: float, length: float) -> None:
+    """Neighbours overlap, nothing reaches beyond the window, and a long one is read in parallel."""
+    end = start + length
+    parts = slices(start, end)
+    assert (parts[0][0], parts[-1][1]) == (start, end)
+    assert all(one[1] > other[0] for one, other in pairwise(parts))
+    assert all(start <= one <= other <= end for one, other in parts)
+    assert len(parts) == (1 if end - start < SLICED_FROM else SLICES)
