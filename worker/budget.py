@@ -61,7 +61,7 @@ class RequestBudget:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
         if seen.status == TOO_MANY:
             self._refusals += 1
-            self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** (self._refusals - 1), LONGEST_BLOCK))
+            self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** min(self._refusals - 1, 9), LONGEST_BLOCK))
         elif seen.status is not None:
             if self._refusals:
                 log.info("rate.resumed")
