@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tests.builders import ENFORCE, NOW, catalogue, detection, playbook, poll, report, sighting
+from tests.desk import Desk
+from tests.fakes import FailingLedger
+from worker.cloudflare import BadRow
+from worker.errors import StoreError
+from worker.intake import Intake
+from worker.model.actions import Move
+from worker.model.events import Detection, Event, PhishReport
+from worker.model.ledger import Cursor
+from worker.model.plans import DETECTIONS, PHISHGUARD, Sighting
+from worker.ops.metrics import Metrics
+from worker.playbooks.deciding import Playbook
+from worker.pollers.source import Page, Take
+
+Build = Callable[..., Intake]
+
+
+class Given:
+    """A source that holds back what the test says."""
+
+    def __init__(self, name: str = DETECTIONS) -> None:
+        self.name = name
+        self.asked: list[list[str]] = []
+        self.hold_back: set[str] = set()
+
+    async def read(self, poll: Any, take: Take) -> None:
+        raise NotImplementedError
+
+    async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
+        self.asked.append([one.key for one in fresh])
+        return [one for one in fresh if one.key not in self.hold_back]
+
+
+@pytest.fixture
+def wakes() -> list[int]:
+    """One entry for each time that the dispatcher was woken."""
+    return []
+
+
+@pytest.fixture
+def build(desk: Desk, metrics: Metrics, wakes: list[int]) -> Build:
+    """Builds an intake with these playbooks, as after a restart."""
+
+    def make(*playbooks: Playbook, broken: Sequence[str] = (), ledger: FailingLedger | None = None) -> Intake:
+        port = ledger.port if ledger else desk.ledger
+        known = catalogue(*playbooks, broken=broken)
+        return Intake(port, known, ENFORCE, desk.clock, metrics, lambda: wakes.append(1), keep_all=False)
+
+    return make
+
+
+def junk(version: str = "v1", on: type[Event] = Detection, **more: Any) -> Playbook:
+    """A playbook that wants every message in Junk."""
+
+    def decide(event: Any) -> Any:
+        message = event.message if isinstance(event, PhishReport) else event
+        return message and Move(message, to="JunkEmail")
+
+    return playbook(decide, version=version, on=on, **more)
+
+
+def broken(version: str = "v1", **more: Any) -> Playbook:
+    """A playbook that can decide nothing."""
+
+    def decide(_: Any) -> Any:
+        raise ValueError
+
+    return playbook(decide, version=version, **more)
+
+
+def page(*events: Any, bad: Sequence[BadRow] = ()) -> Page:
+    """One page as a source read it."""
+    return Page(tuple(sighting(one) for one in events), tuple(bad), len(events) + len(bad), NOW)
+
+
+async def take(intake: Intake, *pages: Page, source: Given | None = None, close: bool = True) -> None:
+    """One poll with these pages."""
+    given = source or Given()
+    one = poll(source=given.name)
+    for each in pages:
+        await intake.take(given, one, each, last_chance=False)
+    if close:
+        await intake.close(one, Cursor(NOW, NOW - 900, NOW))
+
+
+async def test_a_page_is_completed_decided_and_recorded(build: Build, desk: Desk) -> None:
+    """What was seen before costs nothing more."""
+    source, intake = Given(), build(junk())
+    await take(intake, page(detection("m1")), page(detection("m1"), detection("m2")), source=source)
+    assert source.asked == [["m1"], ["m2"]]
+    assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
+
+
+async def test_a_page_without_news_writes_nothing(build: Build, desk: Desk) -> None:
+    """Most pages of the overlap are such."""
+    source, intake = Given(), build(junk())
+    await take(intake, page(detection("m1")), source=source)
+    log = await desk.audit()
+    await take(intake, page(detection("m1")), page(), source=source, close=False)
+    assert (len(source.asked), await desk.audit()) == (1, log)
+
+
+async def test_what_the_source_holds_back_is_seen_again(build: Build, desk: Desk) -> None:
+    """It has not been decided, so it is still new."""
+    source, intake = Given(), build(junk())
+    source.hold_back = {"m1"}
+    await take(intake, page(detection("m1"), detection("m2")), source=source)
+    assert await desk.states() == {"m2": ["ready"]}
+    source.hold_back = set()
+    await take(intake, page(detection("m1")), source=source)
+    assert await desk.states() == {"m2": ["ready"], "m1": ["ready"]}
+
+
+async def test_the_dispatcher_is_woken_when_a_poll_has_closed(build: Build, wakes: list[int]) -> None:
+    """Not before: nothing of an open poll can be claimed."""
+    intake = build(junk())
+    await take(intake, page(detection()), close=False)
+    assert wakes == []
+    await intake.close(poll(), None)
+    assert wakes == [1]
+
+
+async def test_bad_rows_are_kept_and_told_once(
+    build: Build, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The good rows of their page go on."""
+    row = BadRow("x", "Expected str, got int - at $.subject", "d" * 64, "{}")
+    intake = build(junk())
+    await take(intake, page(detection("m1"), bad=[row]), page(bad=[row]))
+    assert await desk.states() == {"m1": ["ready"]}
+    assert "".join(capsys.readouterr()).count("poll.row_quarantined") == 1
+
+
+async def test_a_failing_playbook_is_told_without_mail(
+    build: Build, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Name, version and event, no text of the message."""
+    await take(build(broken()), page(detection(subject="canary")))
+    out = "".join(capsys.readouterr())
+    assert "playbook.failed" in out
+    assert "canary" not in out
+
+
+async def test_a_new_version_decides_what_the_old_one_could_not(build: Build, desk: Desk) -> None:
+    """At the next start, from the evidence that was kept."""
+    await take(build(broken("v1")), page(detection("m1"), detection("m2")))
+    assert await build(junk("v2")).redecide() == 2
+    assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
+    assert await desk.ledger.parked_for() == []
+    assert await build(junk("v3")).redecide() == 0
+
+
+async def test_the_same_version_is_not_asked_again(build: Build, desk: Desk) -> None:
+    """It would fail again at every start."""
+    await take(build(broken("v1")), page(detection()))
+    assert await build(broken("v1")).redecide() == 0
+    assert await desk.ledger.parked_for() == [("junk", "v1")]
+
+
+async def test_a_new_version_that_fails_too_parks_the_event_again(build: Build, desk: Desk) -> None:
+    """Once, under its own version."""
+    await take(build(broken("v1")), page(detection()))
+    assert await build(broken("v2")).redecide() == 1
+    assert await desk.ledger.parked_for() == [("junk", "v2")]
+
+
+async def test_a_playbook_that_is_gone_leaves_its_events_parked(build: Build, desk: Desk) -> None:
+    """It may come back."""
+    await take(build(broken("v1")), page(detection()))
+    assert await build(junk(id="other")).redecide() == 0
+    assert await desk.ledger.parked_for() == [("junk", "v1")]
+
+
+async def test_a_file_that_loads_now_decides_what_waited_for_it(build: Build, desk: Desk) -> None:
+    """Every playbook in it, and no other."""
+    await take(build(broken=["odd.py"]), page(detection()))
+    assert await build(junk(id="still"), broken=["odd.py"]).redecide() == 0
+    mended = build(
+        junk(id="a", path="rules/odd.py"), junk(id="b", path="rules/odd.py"), broken_elsewhere := junk(id="c")
+    )
+    assert broken_elsewhere.path.name == "junk.py"
+    assert await mended.redecide() == 1
+    (row,) = await desk.rows()
+    assert (row["state"], row["playbook"]) == ("ready", "a")
+    assert await desk.ledger.parked_for() == []
+
+
+async def test_a_report_is_decided_again_with_its_message(build: Build, desk: Desk) -> None:
+    """Both are in the evidence."""
+    await take(
+        build(broken("v1", on=PhishReport)), page(report(message=detection())), source=Given(PHISHGUARD)
+    )
+    assert await build(junk("v2", on=PhishReport)).redecide() == 1
+    assert await desk.states() == {"m1": ["ready"]}
+
+
+async def test_events_decided_again_are_one_plan(build: Build, desk: Desk) -> None:
+    """However many they are, the caps see all of them."""
+    from worker.playbooks import Caps  # noqa: PLC0415 - only here
+
+    await take(build(broken("v1")), page(*(detection(f"m{n}") for n in range(600))))
+    assert await build(junk("v2", caps=Caps(per_poll=550))).redecide() == 600
+    rows = await desk.rows()
+    assert {row["state"] for row in rows} == {"held"}
+    assert len({row["plan_id"] for row in rows}) == 1
+
+
+async def test_a_redecision_that_is_cut_off_goes_on(build: Build, desk: Desk) -> None:
+    """What was decided before the crash is closed by the poller, the rest is decided at the next start."""
+    await take(build(broken("v1")), page(detection("m1")))
+    ledger = FailingLedger(desk.ledger)
+    ledger.fail("close")
+    with pytest.raises(StoreError):
+        await build(junk("v2"), ledger=ledger).redecide()
+    assert await desk.states() == {"m1": ["open"]}
+    assert [one.kind for one in await desk.ledger.open_polls(DETECTIONS)] == ["redecide"]
+
+
+async def test_a_refreshed_row_whose_verdict_is_new_is_decided(build: Build, desk: Desk) -> None:
+    """And what was wanted under the old verdict is skipped, in a poll that moves no watermark."""
+    intake = build(junk())
+    await take(intake, page(detection()))
+    cursor = await desk.ledger.cursor(DETECTIONS)
+    await intake.refresh([detection(final_disposition="SPAM")])
+    assert await desk.states() == {"m1": ["skipped", "ready"]}
+    assert await desk.ledger.cursor(DETECTIONS) == cursor
+    assert await desk.ledger.open_polls(DETECTIONS) == []
+
+
+async def test_playbooks_learn_what_was_done_before(build: Build, desk: Desk) -> None:
+    """The history of their own message, newest first."""
+    seen: list[list[str]] = []
+
+    def curious(_: Any, context: Any) -> None:
+        seen.append([past.kind for past in context.history])
+
+    await desk.want(Move(detection("m1"), to="JunkEmail"))
+    intake = build(playbook(curious, takes_context=True))
+    await take(intake, page(detection("m1", final_disposition="SPAM"), detection("m2")))
+    assert seen == [["move"], []]
