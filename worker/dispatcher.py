@@ -7,6 +7,7 @@ queue is given more calls at once.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -191,6 +192,7 @@ class Dispatcher:
         by_id = {item.action_id: item for item in items}
         for one in looked.looks:
             if one.state is not State.READY:
+                self._metrics.action(lane.kind, one.state)
                 self._log_end(by_id[one.action_id], one.state, one.why)
         if looked.changed:
             await self._decide_anew(items, looked.changed)
@@ -223,6 +225,8 @@ class Dispatcher:
         )
         await self._settle(call, answered)
         items = {item.action_id: item for item in call.items}
+        for state, count in Counter(outcome.state for outcome in answered.outcomes).items():
+            self._metrics.action(call.kind, state, count)
         with together():
             for outcome in answered.outcomes:
                 self._log_end(items[outcome.action_id], outcome.state, outcome.error)
@@ -257,7 +261,6 @@ class Dispatcher:
                 return
 
     def _log_end(self, item: Item, state: State, why: str | None) -> None:
-        self._metrics.action(item.kind, state)
         if state in (State.READY, State.UNKNOWN, State.SUBMITTED):
             return
         if state is State.SUCCEEDED and item.message_until is not None:

@@ -28,6 +28,7 @@ def decide(
     """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again."""
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
+    votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
     decided = []
     for sighting in sightings:
         playbooks = catalogue.by_type.get(type(sighting.event), ())
@@ -36,7 +37,7 @@ def decide(
         context = plain
         if histories and sighting.message is not None and sighting.message.id in histories:
             context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
-        wishes, failures = _ask(sighting, playbooks, context, ceiling)
+        wishes, failures = _ask(sighting, playbooks, context, votes)
         decided.append(Decided(sighting, wishes, (*failures, *broken)))
     return decided
 
@@ -47,7 +48,7 @@ def needs_history(catalogue: Catalogue) -> bool:
 
 
 def _ask(
-    sighting: Sighting, playbooks: Iterable[Playbook], context: Context, ceiling: Mode
+    sighting: Sighting, playbooks: Iterable[Playbook], context: Context, votes: Mapping[str, Vote]
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
     wanted: list[tuple[AnyAction, Vote]] = []
     failures: list[Failure] = []
@@ -58,7 +59,7 @@ def _ask(
             failures.append(Failure(playbook.id, playbook.version, str(failure)))
             continue
         if actions:
-            vote = _vote(playbook, ceiling)
+            vote = votes[playbook.id]
             wanted.extend((action, vote) for action in actions)
     return (_agree(wanted) if wanted else ()), tuple(failures)
 
@@ -75,14 +76,16 @@ def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
 
 def _agree(wanted: Sequence[tuple[AnyAction, Vote]]) -> tuple[Wish, ...]:
     """Playbooks that want the same thing share one wish; the reason is that of the one that acts."""
+    if len(wanted) == 1:
+        action, vote = wanted[0]
+        return (Wish(action, (vote,)),)
     same: dict[tuple[str, str], list[tuple[AnyAction, Vote]]] = {}
     for action, vote in wanted:
         same.setdefault((action.kind, action.target), []).append((action, vote))
     wishes = []
     for group in same.values():
         votes = tuple(sorted((vote for _, vote in group), key=lambda vote: vote.playbook))
-        wish = Wish(group[0][0], votes)
-        owner = next(vote for vote in votes if vote.mode is wish.mode)
+        owner = Wish(group[0][0], votes).owner
         wishes.append(Wish(next(action for action, vote in group if vote is owner), votes))
     return tuple(wishes)
 

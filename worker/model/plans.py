@@ -64,7 +64,15 @@ class Wish:
     @property
     def mode(self) -> Mode:
         """The highest effective mode among the votes: that one acts."""
-        return highest_mode(vote.mode for vote in self.votes)
+        return self.owner.mode
+
+    @property
+    def owner(self) -> Vote:
+        """The vote that acts: the first by its playbook's id among those of the highest mode."""
+        if len(self.votes) == 1:
+            return self.votes[0]
+        highest = highest_mode(vote.mode for vote in self.votes)
+        return next(vote for vote in self.votes if vote.mode is highest)
 
 
 @dataclass(frozen=True, slots=True)

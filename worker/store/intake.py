@@ -76,6 +76,8 @@ def record(
     actions: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
     for one in decided:
+        if not one.keeps_evidence:
+            continue
         for wish in one.wishes:
             row = _action_row(account_id, poll, now, one.sighting, wish, batch, read_at)
             actions.append(row)
@@ -232,8 +234,7 @@ def _action_row(
 ) -> dict[str, Any]:
     message: Detection = wish.action.message
     action = wish.action
-    mode = wish.mode
-    owner = next(vote for vote in wish.votes if vote.mode is mode)
+    owner = wish.owner
     times = [moment.timestamp() for moment in (message.scanned_at, message.sent_at) if moment]
     return {
         "id": new_id(),
@@ -257,7 +258,7 @@ def _action_row(
         "target": action.target,
         "params": to_json(action.params),
         "cause": "",
-        "mode": mode,
+        "mode": owner.mode,
         "state": State.OPEN,
         "reason": action.reason,
         "lane": lane_of(action.kind, action.target),
