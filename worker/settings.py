@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker.errors import UsageError
@@ -65,8 +65,14 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):  # which pydantic would take for 1 or 0
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports a ValueError only
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
+Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
 
 
 class Settings(BaseSettings):
@@ -95,7 +101,7 @@ class Settings(BaseSettings):
     worker_drain_timeout: Seconds = 20.0
     worker_log_format: Literal["json", "console"] = "json"
     worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
-    worker_move_batch: Annotated[int, Field(gt=0, le=1000)] = 250
+    worker_move_batch: Annotated[Count, Field(le=1000)] = 250
 
     @property
     def mode(self) -> Mode:
@@ -120,7 +126,7 @@ class Settings(BaseSettings):
 
     def token(self) -> Callable[[], str]:
         """Gives the token as it is now: a token file is read again when it changes. UsageError where there is none."""
-        if self.cloudflare_api_token_file is not None:
+        if self.cloudflare_api_token_file not in (None, Path()):  # an empty variable is one that is not set
             return TokenFile(self.cloudflare_api_token_file)
         if self.cloudflare_api_token is None or not self.cloudflare_api_token.get_secret_value().strip():
             raise missing("cloudflare_api_token")
@@ -169,15 +175,18 @@ class _Toml(PydanticBaseSettingsSource):
             raise UsageError(
                 f'worker.toml: {error}; write NAME = value lines, as in WORKER_MODE = "shadow"'
             ) from None
-        known = self.settings_cls.model_fields
+        known = {*self.settings_cls.model_fields, "worker_database_url_file"}
         for name in values:
             if name.lower() not in known:
                 close = difflib.get_close_matches(name.lower(), known, 1)
                 hint = f"; did you mean {close[0].upper()}?" if close else "; see README.md for the names"
                 raise UsageError(f"worker.toml: {name} is not a setting{hint}")
         lowered = {name.lower(): value for name, value in values.items()}
-        if "CLOUDFLARE_API_TOKEN" in os.environ:
+        if os.environ.get("CLOUDFLARE_API_TOKEN"):
             lowered.pop("cloudflare_api_token_file", None)
+        path = lowered.pop("worker_database_url_file", None)
+        if path and "worker_database_url" not in lowered and "WORKER_DATABASE_URL" not in os.environ:
+            lowered["worker_database_url"] = _read(Path(str(path)), "WORKER_DATABASE_URL_FILE")
         return lowered
 
 
