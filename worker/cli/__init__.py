@@ -27,14 +27,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("status")(status.status)
+app.command("check", short_help="Loads playbooks and runs their examples.")(check.check)
+app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
-app.command("pause")(pause.pause)
+app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(audit.app, name="audit")
-app.command("doctor")(doctor.doctor)
-app.command("simulator")(simulate.simulator)
+app.command("doctor", short_help="Token, permissions, clock, database, rules.")(doctor.doctor)
+app.command("simulator", short_help="Serves a fake tenant on loopback.")(simulate.simulator)
 
 
 def _print_version(wanted: bool) -> None:

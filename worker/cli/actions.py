@@ -16,11 +16,11 @@ from worker.store import queries, reviews
 
 app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of actions.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of actions.")]
 SHOWN = tuple(str(state) for state in State if state is not State.OPEN)
 
 
-@app.command("list")
+@app.command("list", short_help="Actions, newest first.")
 def list_(
     state: Annotated[str | None, typer.Option(help="Only this state: " + ", ".join(SHOWN) + ".")] = None,
     playbook: Annotated[str | None, typer.Option(help="Only actions that this playbook wanted.")] = None,
@@ -58,7 +58,7 @@ def list_(
         )
 
 
-@app.command("show")
+@app.command("show", short_help="Everything about one action.")
 def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = False) -> None:
     """Everything about one action: what, why, on which evidence, and every step since."""
     with database() as db:
@@ -101,19 +101,19 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         say(f"  {name:<26} {_plain(value)}")
 
 
-@app.command("approve")
+@app.command("approve", short_help="Lets held actions go out.")
 def approve(ids: Ids, json_: Json = False) -> None:
     """Lets held actions go out: lifts caps for exactly these, never a pause or WORKER_MODE."""
     _review(json_, lambda db: db.run(reviews.approve, ids, person(), time.time()))
 
 
-@app.command("reject")
+@app.command("reject", short_help="Drops or settles actions for good.")
 def reject(ids: Ids, json_: Json = False) -> None:
     """Drops held or ready actions, settles unknown ones; the same wish for the message does not come back."""
     _review(json_, lambda db: db.run(reviews.reject, ids, person(), time.time()))
 
 
-@app.command("retry")
+@app.command("retry", short_help="Tries failed, dead or checked ones again.")
 def retry(
     ids: Ids,
     i_checked: Annotated[

@@ -42,7 +42,7 @@ def show(
         print_table([name.upper() for name in columns], ([row[name] for name in columns] for row in rows))
 
 
-@app.command("export")
+@app.command("export", short_help="Every record, one JSON object a line.")
 def export() -> None:
     """Writes every record as one JSON object a line, with the hashes that chain them."""
     with database() as db, db.stream() as conn:
@@ -50,7 +50,7 @@ def export() -> None:
             sys.stdout.write(json.dumps(_readable(row)) + "\n")
 
 
-@app.command("verify")
+@app.command("verify", short_help="Checks the chain; names the first bad record.")
 def verify(json_: Json = False) -> None:
     """Recomputes the chain: exit code 1 names the first record that was edited, deleted, inserted or moved."""
     with database() as db, db.stream() as conn:
