@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ class Process:
         self._ended = ended
         self._out = out
         self._err = err
+        self._lines: list[dict[str, Any]] = []
+        self._read = 0
 
     @property
     def ended(self) -> bool:
@@ -75,10 +78,14 @@ class Process:
 
     def events(self, action: str | None = None, **fields: Any) -> list[dict[str, Any]]:
         """The log lines so far, or those of one event.action with these `worker.*` fields."""
-        lines = [json.loads(line) for line in self._out.read_text(encoding="utf-8").split("\n")[:-1]]
+        with self._out.open("rb") as file:
+            file.seek(self._read)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._lines += [json.loads(line) for line in whole.splitlines()]
+        self._read += len(whole) + len(newline)
         return [
             line
-            for line in lines
+            for line in self._lines
             if action in (None, line["event.action"])
             and all(line.get(f"worker.{name}") == value for name, value in fields.items())
         ]
@@ -121,6 +128,7 @@ class Bench:
     forkserver: str
     env: dict[str, str] = field(default_factory=dict)
     processes: list[Process] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def database(self) -> Path:
@@ -142,7 +150,7 @@ class Bench:
         return await self._start(self._spawn, arguments, env)
 
     async def _start(self, begin: Begin, arguments: tuple[str, ...], env: dict[str, str | None]) -> Process:
-        number = len(self.processes)
+        number = next(self._numbers)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
         merged = {name: value for name, value in (self.env | env).items() if value is not None}
         pid, ended = await begin(arguments, merged, out, err)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,9 @@ SETTINGS = {
     "WORKER_DRAIN_TIMEOUT": "2",
     "WORKER_RULES_DIR": "rules",
 }
+
+
+MakeBench = Callable[[], Bench]
 
 
 def environment() -> dict[str, str]:
@@ -48,13 +51,27 @@ def forkserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, forkserver: str) -> AsyncIterator[Bench]:
-    """A worker without a vendor; whatever it started is killed in the end."""
-    (tmp_path / "rules").mkdir()
-    bench = Bench(tmp_path, forkserver, environment() | SETTINGS)
-    bench.env["WORKER_DATABASE_URL"] = f"sqlite:///{bench.database}"
-    yield bench
-    await bench.close()
+async def make_bench(tmp_path: Path, forkserver: str) -> AsyncIterator[MakeBench]:
+    """Sets up workers without a vendor; whatever they started is killed in the end."""
+    made: list[Bench] = []
+
+    def make() -> Bench:
+        folder = tmp_path / str(len(made))
+        (folder / "rules").mkdir(parents=True)
+        bench = Bench(folder, forkserver, environment() | SETTINGS)
+        bench.env["WORKER_DATABASE_URL"] = f"sqlite:///{bench.database}"
+        made.append(bench)
+        return bench
+
+    yield make
+    for bench in made:
+        await bench.close()
+
+
+@pytest.fixture
+def bench(make_bench: MakeBench) -> Bench:
+    """A worker without a vendor."""
+    return make_bench()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ script with the path of a Unix socket; ends, with all its children, when its sta
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import selectors
@@ -72,6 +73,9 @@ def _preload() -> None:
     for name in MODULES:
         import_module(name)
     import_module("worker.store.engine")._driver()
+    # What is loaded stays, and is shared with every process to come.
+    gc.collect()
+    gc.freeze()
 
 
 def _fork(order: dict[str, Any]) -> int:

@@ -149,11 +149,11 @@ async def test_commands_beside_a_busy_daemon(worker: Bench, tenant: Tenant) -> N
     caps = "Caps(per_poll=900, per_hour=5000)"
     worker.rule("junk", rules.on_verdict("MALICIOUS", rules.to("JunkEmail"), caps=caps))
     worker.rule("purge", rules.on_verdict("SPOOF", rules.to("RecoverableItemsPurges"), name="purge"))
-    await tenant.mail(*["MALICIOUS"] * 600, *["SPOOF"] * 40)
+    await tenant.mail(*["MALICIOUS"] * 300, *["SPOOF"] * 40)
     daemon = await worker.daemon(WORKER_MOVE_BATCH="10")
 
     async def commands() -> None:
-        for _ in range(3):
+        for _ in range(2):
             for arguments in (["status"], ["actions", "list"], ["audit", "verify"], ["pause"], ["resume"]):
                 result = await worker.run(*arguments)
                 assert result.code == 0, (arguments, result)
@@ -161,10 +161,10 @@ async def test_commands_beside_a_busy_daemon(worker: Bench, tenant: Tenant) -> N
     await asyncio.gather(commands(), commands())
     held = [row["id"] for row in await worker.actions(state="held")]
     assert (await worker.run("actions", "approve", *held)).code == 0
-    await daemon.until("action.finished", times=640)
+    await daemon.until("action.finished", times=340)
     await daemon.stop()
     assert set((await tenant.effects()).values()) == {1}
-    assert await worker.states() == {"succeeded": 640}
+    assert await worker.states() == {"succeeded": 340}
     await worker.audit()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench
-from tests.acceptance.conftest import connect
+from tests.acceptance.conftest import MakeBench, connect
 from tests.acceptance.intruder import Forward, Intruder, Reply
 from tests.acceptance.tenants import Tenant, open_tenant
 
@@ -38,38 +39,48 @@ def spoiled(kind: str, *, after: bool) -> list[dict[str, Any]]:
     return [{"on": on, "kind": kind, "after": after, "count": 1} for on in KINDS]
 
 
-@pytest.mark.parametrize("kind", ["drop", "500", "html", "empty", "success_false"])
-async def test_answer_lost_after_the_effect(worker: Bench, tenant: Tenant, kind: str) -> None:
+async def test_answer_lost_after_the_effect(make_bench: MakeBench) -> None:
     """What took effect without a usable answer is found by its read-back and never done again."""
-    write_rules(worker)
-    wanted = await deliver(tenant)
-    await tenant.faults(*spoiled(kind, after=True))
-    await worker.once()
-    assert await tenant.effects() == wanted
-    assert await worker.states() == {"succeeded": 3}
-    await worker.once()
-    assert await tenant.effects() == wanted
-    await worker.audit()
+
+    async def lose(kind: str) -> None:
+        async with open_tenant() as tenant:
+            connect(worker := make_bench(), tenant)
+            write_rules(worker)
+            wanted = await deliver(tenant)
+            await tenant.faults(*spoiled(kind, after=True))
+            await worker.once()
+            assert await tenant.effects() == wanted, kind
+            assert await worker.states() == {"succeeded": 3}, kind
+            await worker.once()
+            assert await tenant.effects() == wanted, kind
+            await worker.audit()
+
+    await asyncio.gather(*map(lose, ("drop", "500", "html", "empty", "success_false")))
 
 
-@pytest.mark.parametrize("kind", ["drop", "500", "html"])
-async def test_answer_lost_before_the_effect(worker: Bench, tenant: Tenant, kind: str) -> None:
+async def test_answer_lost_before_the_effect(make_bench: MakeBench) -> None:
     """A move is sent again after one look, a reclassify after two, a release only by a person who has checked."""
-    write_rules(worker)
-    wanted = await deliver(tenant)
-    await tenant.faults(*spoiled(kind, after=False))
-    await worker.once(3)
-    await worker.once(3)
-    release = next(one for one in wanted if one[0] == "release")
-    assert await tenant.effects() == {one: 1 for one in wanted if one != release}
-    (parked,) = await worker.actions(state="unknown")
-    assert parked["kind"] == "release"
-    assert (await worker.run("actions", "retry", parked["id"])).code == 1
-    await worker.once(3)
-    assert (await worker.run("actions", "retry", parked["id"], "--i-checked")).code == 0
-    await worker.once()
-    assert await tenant.effects() == wanted
-    await worker.audit()
+
+    async def lose(kind: str) -> None:
+        async with open_tenant() as tenant:
+            connect(worker := make_bench(), tenant)
+            write_rules(worker)
+            wanted = await deliver(tenant)
+            await tenant.faults(*spoiled(kind, after=False))
+            await worker.once(3)
+            await worker.once(3)
+            release = next(one for one in wanted if one[0] == "release")
+            assert await tenant.effects() == {one: 1 for one in wanted if one != release}, kind
+            (parked,) = await worker.actions(state="unknown")
+            assert parked["kind"] == "release", kind
+            assert (await worker.run("actions", "retry", parked["id"])).code == 1, kind
+            await worker.once(3)
+            assert (await worker.run("actions", "retry", parked["id"], "--i-checked")).code == 0, kind
+            await worker.once()
+            assert await tenant.effects() == wanted, kind
+            await worker.audit()
+
+    await asyncio.gather(*map(lose, ("drop", "500", "html", "empty")))
 
 
 async def test_daemon_reads_back(worker: Bench, tenant: Tenant) -> None:

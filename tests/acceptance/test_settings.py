@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -54,18 +55,22 @@ def one_line(result: Result, *names: str) -> None:
         assert name in result.err
 
 
-@pytest.mark.parametrize("name,value", WRONG)
-async def test_wrong_setting(worker: Bench, name: str, value: str | None) -> None:
+async def test_wrong_setting(worker: Bench) -> None:
     """A wrong or missing value: exit code 2 and one line with the variable and an example, without any secret."""
     worker.rule("junk", rules.JUNK)
-    env = {name: value}
-    if name == "CLOUDFLARE_API_TOKEN_FILE":
-        env["CLOUDFLARE_API_TOKEN"] = None
-    result = await worker.run("run", **env)
-    one_line(result, name.removesuffix("_FILE"))
-    assert re.search(rf"{name.removesuffix('_FILE')}(_FILE)?=\S|nowhere|/nonexistent|sqlite:///", result.err)
-    for secret in (TOKEN, "hunter2", "two words"):
-        assert secret not in result.out + result.err
+
+    async def refuse(number: int, name: str, value: str | None) -> None:
+        env = {"WORKER_DATABASE_URL": f"sqlite:///{number}.db", name: value}
+        if name == "CLOUDFLARE_API_TOKEN_FILE":
+            env["CLOUDFLARE_API_TOKEN"] = None
+        result = await worker.run("run", **env)
+        one_line(result, name.removesuffix("_FILE"))
+        example = rf"{name.removesuffix('_FILE')}(_FILE)?=\S|nowhere|/nonexistent|sqlite:///"
+        assert re.search(example, result.err), result
+        for secret in (TOKEN, "hunter2", "two words"):
+            assert secret not in result.out + result.err, result
+
+    await asyncio.gather(*(refuse(number, *case) for number, case in enumerate(WRONG)))
 
 
 async def test_unknown_key_in_the_file(worker: Bench) -> None:
