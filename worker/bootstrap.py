@@ -15,13 +15,14 @@ from worker.executors import executors
 from worker.intake import Intake
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
+from worker.parts import Parts, Timing
 from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
 from worker.pollers.poller import Poller
 from worker.pollers.windows import Reach
 from worker.reconciler import Reconciler
-from worker.service import Parts, Service, Timing
+from worker.service import Service
 from worker.settings import Settings
 from worker.store.engine import Store, sqlite_engine, sqlite_path, transact
 from worker.store.ledger import StoreLedger

@@ -14,8 +14,8 @@ from functools import partial
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.errors import AnswerLost, StoreError, Transient, Unauthorized, VendorError
-from worker.executors.base import AUTH_SECONDS, Executor, from_error, not_sent
+from worker.errors import AnswerLost, StoreError, Transient, VendorError
+from worker.executors.base import Executor, from_error, not_sent
 from worker.looks import look
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item
@@ -25,7 +25,7 @@ from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.ports import Budget, Ledger
-from worker.retry import action_delay
+from worker.standing import Standing
 
 log = get_logger()
 
@@ -71,10 +71,8 @@ class Dispatcher:
         self._metrics = metrics
         self._options = options
         self._redecide = redecide
-        self._token = token
+        self._standing = Standing(clock, token)
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._refused: dict[str, tuple[str, float]] = {}
-        self._unreachable_until = 0.0
         self._wake = asyncio.Event()
         self._stopping = False
         self.storage_ok = True
@@ -117,7 +115,7 @@ class Dispatcher:
         if self._budget.blocked_for() > 0:
             return bool(self._busy)
         for lane in lanes:
-            if lane.name not in self._busy and not self._stopping and self._may_send(lane.kind):
+            if lane.name not in self._busy and not self._stopping and self._standing.may_send(lane.kind):
                 task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
                 self._busy[lane.name] = task
                 task.add_done_callback(partial(self._finished, lane.name))
@@ -131,7 +129,7 @@ class Dispatcher:
 
     def blocked_for_auth(self) -> bool:
         """Whether some kind of action waits for a token that is accepted."""
-        return any(not self._accepted(kind) for kind in list(self._refused))
+        return self._standing.refused()
 
     async def _nap(self) -> None:
         try:
@@ -163,7 +161,7 @@ class Dispatcher:
     async def _send_all(self, lane: BulkLane, executor: Executor, parallel: int) -> None:
         """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
         limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
-        while not self._stopping and self._may_send(lane.kind) and not self._budget.blocked_for():
+        while not self._stopping and self._standing.may_send(lane.kind) and not self._budget.blocked_for():
             calls, wait = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
             if wait:
                 self._budget.exhausted(wait)
@@ -181,7 +179,7 @@ class Dispatcher:
         try:
             looked = await look(items, executor, self._cloudflare, self._clock)
         except VendorError as error:
-            self._note_auth(lane.kind, error)
+            self._standing.note_refusal(lane.kind, error)
             log.warning(
                 "state.refresh_failed", kind=lane.kind, target=lane.target, count=len(items), error=error
             )
@@ -237,16 +235,16 @@ class Dispatcher:
         try:
             answered = await executor.execute(call)
         except VendorError as error:
-            self._note_auth(call.kind, error)
+            self._standing.note_refusal(call.kind, error)
             if isinstance(error, Transient):
-                self._note_unreachable(call)
+                self._standing.note_unreachable(call.items[0].refusals)
             return from_error(call, error, self._options.read_back_delay)
         except Exception as error:
             # Whatever it is, the request may have had its effect.
             log.exception("task.failed", task=f"call {call.id}")
             lost = AnswerLost(f"the answer could not be read: {type(error).__name__}")
             return from_error(call, lost, self._options.read_back_delay)
-        self._note_accepted(call.kind)
+        self._standing.note_accepted(call.kind)
         return answered
 
     async def _settle(self, call: Call, answered: Answered) -> None:
@@ -279,32 +277,6 @@ class Dispatcher:
             reason=why,
             outcome="success" if state in (State.SUCCEEDED, State.SKIPPED) else "failure",
         )
-
-    def _may_send(self, kind: str) -> bool:
-        if self._clock.monotonic() < self._unreachable_until:
-            return False
-        return self._accepted(kind)
-
-    def _accepted(self, kind: str) -> bool:
-        """Whether the token may be tried for this kind: it was never refused, is another one, or it is time."""
-        refused = self._refused.get(kind)
-        return refused is None or refused[0] != self._token() or self._clock.monotonic() >= refused[1]
-
-    def _note_auth(self, kind: str, error: VendorError) -> None:
-        if not isinstance(error, Unauthorized):
-            return
-        if kind not in self._refused:
-            log.error("auth.refused", kind=kind, status=error.status, error=error)
-        self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
-
-    def _note_unreachable(self, call: Call) -> None:
-        """No connection: every lane waits with this one, or a long queue would burn the budget on refusals."""
-        wait = action_delay(call.items[0].refusals + 1)
-        self._unreachable_until = self._clock.monotonic() + wait
-
-    def _note_accepted(self, kind: str) -> None:
-        if self._refused.pop(kind, None) is not None:
-            log.info("auth.recovered", kind=kind)
 
     def _storage_failed(self, error: StoreError) -> None:
         if self.storage_ok:

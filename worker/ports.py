@@ -164,8 +164,8 @@ class Ledger(Protocol):
         """Unknown actions whose read-back has fallen due."""
         ...
 
-    async def unknown_with_date(self) -> list[str]:
-        """The ids of unknown actions that will be read back."""
+    async def coming_read_backs(self) -> list[tuple[str, float]]:
+        """The ids of unknown actions that will be read back, and when (seconds since the epoch)."""
         ...
 
     async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:

@@ -6,89 +6,19 @@ import asyncio
 import os
 import signal
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from worker.budget import RequestBudget
-from worker.clock import Clock
-from worker.cloudflare import Cloudflare
-from worker.dispatcher import Dispatcher
 from worker.errors import StoreError
-from worker.executors.base import Executor
-from worker.intake import Intake
-from worker.model.ledger import Left
-from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
-from worker.ops.metrics import Metrics
-from worker.playbooks.loader import Catalogue
-from worker.pollers.poller import Poller
-from worker.ports import Ledger
-from worker.reconciler import Reconciler
+from worker.parts import Parts
+from worker.working_off import work_off
 
 log = get_logger()
 T = TypeVar("T")
 
 HOUSEKEEPING_SECONDS = 1.0
 COUNTING_SECONDS = 15.0
-MANY = 10_000
 EXIT_KILLED = 130
-
-
-class Health(Protocol):
-    """Serves liveness, readiness and metrics."""
-
-    async def start(self) -> None:
-        """Listens."""
-        ...
-
-    async def stop(self) -> None:
-        """Listens no more."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The operator's times, in seconds."""
-
-    poll_interval: float
-    read_back_delay: float
-    drain_timeout: float
-
-
-@dataclass(slots=True)
-class Parts:
-    """Everything that the composition root has built."""
-
-    catalogue: Catalogue
-    ceilings: Ceilings
-    ledger: Ledger
-    cloudflare: Cloudflare
-    executors: dict[str, Executor]
-    budget: RequestBudget
-    intake: Intake
-    pollers: Sequence[Poller]
-    dispatcher: Dispatcher
-    reconciler: Reconciler
-    metrics: Metrics
-    clock: Clock
-    timing: Timing
-    health: Health | None = None
-
-
-class Progress:
-    """Notices when a run gets nowhere: nothing changed for `patience` seconds and nothing was to be waited for."""
-
-    def __init__(self, clock: Clock, patience: float) -> None:
-        self._clock = clock
-        self._patience = patience
-        self._last: tuple[int, ...] = ()
-        self._since = clock.monotonic()
-
-    def made(self, *counts: int, waiting: bool) -> bool:
-        """Whether to go on."""
-        if counts != self._last or waiting:
-            self._last, self._since = counts, self._clock.monotonic()
-        return self._clock.monotonic() - self._since < self._patience
 
 
 class Service:
@@ -139,7 +69,7 @@ class Service:
             # Detections first: reports then find their messages in the same run.
             polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled
         if not self._stop.is_set():
-            await self._unless_stopped(self._work_off())
+            await self._unless_stopped(work_off(parts))
         await self._drain()
         counts = await parts.ledger.counts_by_kind()
         stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
@@ -207,47 +137,6 @@ class Service:
             log.error("service.stuck", tasks=names, lanes=parts.dispatcher.in_flight)
         for task in stuck:
             task.cancel()
-
-    async def _work_off(self) -> None:
-        """Sends what is ready and reads back what falls due in time, each once."""
-        parts = self._parts
-        patience = parts.timing.read_back_delay + parts.timing.drain_timeout
-        deadline = parts.clock.now() + patience
-        tried: set[str] = set()
-        progress = Progress(parts.clock, patience)
-        while True:
-            await parts.dispatcher.step()
-            await parts.dispatcher.settled()
-            due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
-            tried.update(item.action_id for item in due)
-            await parts.reconciler.read_back_all(due)
-            left = await parts.ledger.left(parts.ceilings.mode)
-            blocked = parts.budget.blocked_for()
-            sendable = left.ready and await self._can_send(left, deadline)
-            readable = (
-                left.next_read_back is not None
-                and left.next_read_back <= deadline
-                and await self._untried(tried)
-            )
-            if not sendable and not readable:
-                return
-            if not progress.made(left.ready, left.unknown, len(tried), waiting=blocked > 0 or readable):
-                return
-            now = parts.clock.now()
-            waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
-            waits += [(left.next_read_back or now) - now] if readable else []
-            await parts.clock.sleep(min(max(min(waits), 0.0), HOUSEKEEPING_SECONDS))
-
-    async def _untried(self, tried: set[str]) -> bool:
-        """Whether any unknown action with a date has not been looked at in this run."""
-        return any(one not in tried for one in await self._parts.ledger.unknown_with_date())
-
-    async def _can_send(self, left: Left, deadline: float) -> bool:
-        """Whether ready work can still go out in this run: not paused, no refused token, not put off too long."""
-        parts = self._parts
-        if await parts.ledger.paused() or parts.dispatcher.blocked_for_auth():
-            return False
-        return left.next_ready is not None and (left.next_ready <= deadline or parts.budget.blocked_for() > 0)
 
     async def _drain(self) -> None:
         parts = self._parts

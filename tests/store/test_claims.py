@@ -292,10 +292,10 @@ async def test_an_unknown_action_is_read_back_when_it_is_due(desk: Desk) -> None
     desk.clock.pass_time(30)
     (item,) = await desk.ledger.due_read_backs(10)
     assert (item.message_id, item.attempts, item.submitted_at) == ("m1", 1, NOW)
-    assert await desk.ledger.unknown_with_date() == [item.action_id]
+    assert [one for one, _ in await desk.ledger.coming_read_backs()] == [item.action_id]
     await desk.ledger.settle_read_back(Outcome(item.action_id, State.UNKNOWN, "parked"), counted=True)
     assert await desk.ledger.due_read_backs(10) == []
-    assert await desk.ledger.unknown_with_date() == []
+    assert await desk.ledger.coming_read_backs() == []
 
 
 async def test_a_read_back_changes_only_what_is_still_unknown(desk: Desk) -> None:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, State
-from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
+from worker.model.admission import Candidate, Existing, Rulings, rule
 from worker.model.ledger import Closed, Cursor
-from worker.model.plans import PHISHGUARD, Ceilings, ClosedPlan, Poll, Vote
+from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
 from worker.store.audit import Entry, append
+from worker.store.joining import hold_earlier, join
 from worker.store.tools import chunks, put
 
 HOUR = 3600.0
@@ -148,8 +149,8 @@ def _apply(
 ) -> list[dict[str, Any]]:
     """Writes the states; returns the actions that were set aside: shadowed or held."""
     actions = _details(conn, [one.action_id for one in rulings.rulings if one.state is not State.READY])
-    _hold_earlier(conn, account_id, now, ceilings, rulings)
-    _join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
+    hold_earlier(conn, account_id, now, ceilings, rulings)
+    join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
     groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)
     set_aside = []
     entries = []
@@ -200,72 +201,6 @@ def _write_states(
         else:
             for part in chunks(ids):
                 conn.execute(statement.where(a.c.id.in_(part)))
-
-
-def _join(
-    conn: Connection,
-    account_id: str,
-    now: float,
-    actions: dict[str, dict[str, Any]],
-    joining: Sequence[Ruling],
-) -> None:
-    """The votes go to the action that stands for theirs; one action, every playbook recorded."""
-    if not joining:
-        return
-    a, d = schema.actions, schema.decisions
-    pairs = [{"own": one.action_id, "joined": one.joins} for one in joining]
-    conn.execute(
-        update(d).where(d.c.action_id == bindparam("own")).values(action_id=bindparam("joined")), pairs
-    )
-    conn.execute(delete(a).where(a.c.id == bindparam("own")), pairs)
-    for one in joining:
-        row = actions[one.action_id]
-        own = and_(a.c.source == row["source"], a.c.event_key == row["event_key"])
-        # The event's newest revision now stands behind what is not done yet; a report's wish hangs on no verdict.
-        conn.execute(
-            update(a)
-            .where(a.c.id == one.joins, a.c.state.not_in([State.SUCCEEDED, State.REJECTED]))
-            .where(true() if row["source"] == PHISHGUARD else own)
-            .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
-        )
-    append(
-        conn,
-        account_id,
-        now,
-        [
-            Entry(
-                "joined",
-                {"decided_as": one.action_id, "playbook": actions[one.action_id]["playbook"]},
-                actions[one.action_id]["plan_id"],
-                one.joins,
-                message_id=actions[one.action_id]["message_id"],
-            )
-            for one in joining
-        ],
-    )
-
-
-def _hold_earlier(
-    conn: Connection, account_id: str, now: float, ceilings: Ceilings, rulings: Rulings
-) -> None:
-    a = schema.actions
-    entries = []
-    for action_id, why in rulings.also_hold.items():
-        conn.execute(
-            update(a)
-            .where(a.c.id == action_id, a.c.state.in_([State.READY, State.HELD]))
-            .values(
-                state=State.HELD,
-                error=why,
-                due_at=None,
-                admitted_at=None,
-                approved_at=None,
-                held_until=now + ceilings.hold_seconds,
-                updated_at=now,
-            )
-        )
-        entries.append(Entry("held", {"state": State.HELD, "why": why}, action_id=action_id))
-    append(conn, account_id, now, entries)
 
 
 def _write_plans(

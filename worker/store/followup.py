@@ -93,13 +93,13 @@ def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> 
     return [item(row) for row in conn.execute(query).mappings()]
 
 
-def unknown_with_date(conn: Connection, account_id: str) -> list[str]:
-    """The ids of unknown actions that will be read back; the others are parked for a person."""
+def coming_read_backs(conn: Connection, account_id: str) -> list[tuple[str, float]]:
+    """Unknown actions that will be read back, and when; the others are parked for a person."""
     a = schema.actions
-    query = select(a.c.id).where(
+    query = select(a.c.id, a.c.due_at).where(
         a.c.account_id == account_id, a.c.state == State.UNKNOWN, a.c.due_at.is_not(None)
     )
-    return list(conn.scalars(query))
+    return [(row.id, row.due_at) for row in conn.execute(query)]
 
 
 def settle_read_back(

@@ -10,7 +10,7 @@ from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
-from worker.store import budget, claims, closing, flags, followup, intake, queries, waiting
+from worker.store import budget, claims, closing, flags, followup, intake, outcomes, queries, waiting
 from worker.store.engine import Store
 
 
@@ -99,10 +99,10 @@ class StoreLedger:
         )
 
     async def settle(self, call: Call, answered: Answered) -> int:
-        return await self.store.run(claims.settle, self.account_id, call, self._clock.now(), answered)
+        return await self.store.run(outcomes.settle, self.account_id, call, self._clock.now(), answered)
 
     async def recover(self, delay: float) -> list[str]:
-        return await self.store.run(claims.recover, self.account_id, self._clock.now(), delay)
+        return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)
 
     async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
         return await self.store.run(
@@ -115,8 +115,8 @@ class StoreLedger:
     async def due_read_backs(self, most: int) -> list[Item]:
         return await self.store.run(followup.due_read_backs, self.account_id, self._clock.now(), most)
 
-    async def unknown_with_date(self) -> list[str]:
-        return await self.store.run(followup.unknown_with_date, self.account_id)
+    async def coming_read_backs(self) -> list[tuple[str, float]]:
+        return await self.store.run(followup.coming_read_backs, self.account_id)
 
     async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:
         return await self.store.run(

@@ -1,0 +1,61 @@
+"""What the composition root builds and the service runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from worker.budget import RequestBudget
+from worker.clock import Clock
+from worker.cloudflare import Cloudflare
+from worker.dispatcher import Dispatcher
+from worker.executors.base import Executor
+from worker.intake import Intake
+from worker.model.plans import Ceilings
+from worker.ops.metrics import Metrics
+from worker.playbooks.loader import Catalogue
+from worker.pollers.poller import Poller
+from worker.ports import Ledger
+from worker.reconciler import Reconciler
+
+
+class Health(Protocol):
+    """Serves liveness, readiness and metrics."""
+
+    async def start(self) -> None:
+        """Listens."""
+        ...
+
+    async def stop(self) -> None:
+        """Listens no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The operator's times, in seconds."""
+
+    poll_interval: float
+    read_back_delay: float
+    drain_timeout: float
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that the composition root has built."""
+
+    catalogue: Catalogue
+    ceilings: Ceilings
+    ledger: Ledger
+    cloudflare: Cloudflare
+    executors: dict[str, Executor]
+    budget: RequestBudget
+    intake: Intake
+    pollers: Sequence[Poller]
+    dispatcher: Dispatcher
+    reconciler: Reconciler
+    metrics: Metrics
+    clock: Clock
+    timing: Timing
+    health: Health | None = None

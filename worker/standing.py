@@ -1,0 +1,53 @@
+"""How the worker stands with the vendor: whose requests were refused for their token, and whether it is reachable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from worker.clock import Clock
+from worker.errors import Unauthorized, VendorError
+from worker.executors.base import AUTH_SECONDS
+from worker.ops.logs import get_logger
+from worker.retry import action_delay
+
+log = get_logger()
+
+
+class Standing:
+    """Remembers refusals by kind of action: a token may be good for reading, and for moves but not for releases."""
+
+    def __init__(self, clock: Clock, token: Callable[[], str]) -> None:
+        self._clock = clock
+        self._token = token
+        self._refused: dict[str, tuple[str, float]] = {}
+        self._unreachable_until = 0.0
+
+    def may_send(self, kind: str) -> bool:
+        """Whether a request of this kind has a chance now."""
+        return self._clock.monotonic() >= self._unreachable_until and self._accepted(kind)
+
+    def refused(self) -> bool:
+        """Whether some kind of action waits for a token that is accepted."""
+        return any(not self._accepted(kind) for kind in list(self._refused))
+
+    def _accepted(self, kind: str) -> bool:
+        """The token was never refused for this kind, is another one now, or it is time to try it again."""
+        refused = self._refused.get(kind)
+        return refused is None or refused[0] != self._token() or self._clock.monotonic() >= refused[1]
+
+    def note_refusal(self, kind: str, error: VendorError) -> None:
+        """Keeps a 401 or 403 in mind, and says so once; other errors are nothing to this."""
+        if not isinstance(error, Unauthorized):
+            return
+        if kind not in self._refused:
+            log.error("auth.refused", kind=kind, status=error.status, error=error)
+        self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
+
+    def note_unreachable(self, refusals: int) -> None:
+        """No connection: every lane waits, or a long queue would burn the budget on refusals."""
+        self._unreachable_until = self._clock.monotonic() + action_delay(refusals + 1)
+
+    def note_accepted(self, kind: str) -> None:
+        """The vendor took a request of this kind."""
+        if self._refused.pop(kind, None) is not None:
+            log.info("auth.recovered", kind=kind)

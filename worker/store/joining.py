@@ -1,0 +1,79 @@
+"""Wishes meet what is in the ledger already: the same wish joins it, a contradicting one holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, true, update
+
+from worker.model.actions import State
+from worker.model.admission import Ruling, Rulings
+from worker.model.plans import PHISHGUARD, Ceilings
+from worker.store import schema
+from worker.store.audit import Entry, append
+
+
+def join(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    actions: dict[str, dict[str, Any]],
+    joining: Sequence[Ruling],
+) -> None:
+    """The votes go to the action that stands for theirs; one action, every playbook recorded."""
+    if not joining:
+        return
+    a, d = schema.actions, schema.decisions
+    pairs = [{"own": one.action_id, "joined": one.joins} for one in joining]
+    conn.execute(
+        update(d).where(d.c.action_id == bindparam("own")).values(action_id=bindparam("joined")), pairs
+    )
+    conn.execute(delete(a).where(a.c.id == bindparam("own")), pairs)
+    for one in joining:
+        row = actions[one.action_id]
+        own = and_(a.c.source == row["source"], a.c.event_key == row["event_key"])
+        # The event's newest revision now stands behind what is not done yet; a report's wish hangs on no verdict.
+        conn.execute(
+            update(a)
+            .where(a.c.id == one.joins, a.c.state.not_in([State.SUCCEEDED, State.REJECTED]))
+            .where(true() if row["source"] == PHISHGUARD else own)
+            .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
+        )
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry(
+                "joined",
+                {"decided_as": one.action_id, "playbook": actions[one.action_id]["playbook"]},
+                actions[one.action_id]["plan_id"],
+                one.joins,
+                message_id=actions[one.action_id]["message_id"],
+            )
+            for one in joining
+        ],
+    )
+
+
+def hold_earlier(conn: Connection, account_id: str, now: float, ceilings: Ceilings, rulings: Rulings) -> None:
+    """Holds unsent actions of earlier polls that a new wish contradicts."""
+    a = schema.actions
+    entries = []
+    for action_id, why in rulings.also_hold.items():
+        conn.execute(
+            update(a)
+            .where(a.c.id == action_id, a.c.state.in_([State.READY, State.HELD]))
+            .values(
+                state=State.HELD,
+                error=why,
+                due_at=None,
+                admitted_at=None,
+                approved_at=None,
+                held_until=now + ceilings.hold_seconds,
+                updated_at=now,
+            )
+        )
+        entries.append(Entry("held", {"state": State.HELD, "why": why}, action_id=action_id))
+    append(conn, account_id, now, entries)

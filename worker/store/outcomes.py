@@ -1,0 +1,117 @@
+"""What became of a call is settled under its id, the fencing token; orphans of a crash are found at start."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, func, select, update
+
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Outcome
+from worker.store import schema
+from worker.store.audit import Entry, append
+from worker.store.tools import chunks
+
+_A = schema.actions.c
+# Made once: building and hashing a statement costs more than running it.
+_SETTLE = (
+    update(schema.actions)
+    .where(_A.call_id == bindparam("call"), _A.state == State.SUBMITTED)
+    .values(
+        state=bindparam("to_state"),
+        error=bindparam("to_error"),
+        due_at=bindparam("to_due"),
+        batch=func.coalesce(bindparam("to_batch"), _A.batch),
+        # What was not accepted was no attempt.
+        attempts=_A.attempts - bindparam("not_accepted"),
+        refusals=case((bindparam("not_accepted") == 1, _A.refusals + 1), else_=0),
+        updated_at=bindparam("at"),
+    )
+)
+_SETTLE_SOME = _SETTLE.where(_A.id.in_(bindparam("ids", expanding=True)))
+
+
+def settle(conn: Connection, account_id: str, call: Call, now: float, answered: Answered) -> int:
+    """Writes what became of each action, only where the call still owns it. Returns how many it owned."""
+    changed = write_outcomes(conn, now, answered.outcomes, call_id=call.id)
+    body = {
+        "event": answered.event,
+        "status": answered.status,
+        "ray": answered.ray,
+        "error": answered.error,
+        "owned": changed,
+        "outcomes": [[one.action_id, one.state, one.error] for one in answered.outcomes],
+    }
+    single = call.items[0] if len(call.items) == 1 else None
+    entry = Entry(
+        "outcome",
+        body,
+        action_id=single.action_id if single else None,
+        call_id=call.id,
+        message_id=single.message_id if single else None,
+    )
+    append(conn, account_id, now, [entry])
+    return changed
+
+
+def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *, call_id: str) -> int:
+    """Sets the states of the call's actions; those that another process has taken over stay as they are."""
+    groups: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for one in outcomes:
+        groups[one.state, one.error, one.due_in, one.batch].append(one.action_id)
+    changed = 0
+    for (state, error, due_in, batch), ids in groups.items():
+        values = {
+            "call": call_id,
+            "to_state": state,
+            "to_error": error,
+            "to_due": None if due_in is None else now + due_in,
+            "to_batch": batch,
+            "not_accepted": 1 if state is State.READY else 0,
+            "at": now,
+        }
+        if len(groups) == 1:
+            # Most calls end the same way for all of their actions: then the call's id says it all.
+            changed += conn.execute(_SETTLE, values).rowcount
+        else:
+            changed += sum(
+                conn.execute(_SETTLE_SOME, {**values, "ids": part}).rowcount for part in chunks(ids)
+            )
+    return changed
+
+
+def recover(conn: Connection, account_id: str, now: float, delay: float) -> list[str]:
+    """At start, where only one process can act: every submitted call is orphaned, so its effect is unknown.
+
+    It is read back `delay` seconds after its submission. Returns the ids of the actions.
+    """
+    a = schema.actions
+    orphans = conn.execute(
+        select(a.c.id, a.c.call_id, a.c.submitted_at, a.c.message_id, a.c.plan_id).where(
+            a.c.account_id == account_id, a.c.state == State.SUBMITTED
+        )
+    ).all()
+    for part in chunks(orphans):
+        conn.execute(
+            update(a)
+            .where(a.c.id.in_([row.id for row in part]))
+            .values(
+                state=State.UNKNOWN,
+                error="the worker stopped before it saw the answer",
+                due_at=a.c.submitted_at + delay,
+                updated_at=now,
+            )
+        )
+    calls = sorted({row.call_id for row in orphans})
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry("orphaned", {"actions": [row.id for row in orphans if row.call_id == call]}, call_id=call)
+            for call in calls
+        ],
+    )
+    return [row.id for row in orphans]

@@ -1,0 +1,136 @@
+"""Rows of a decision: the action, the votes for it, and what the audit log keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.ids import new_id
+from worker.model.actions import State
+from worker.model.events import Detection
+from worker.model.plans import Decided, Poll, Sighting, Wish
+from worker.store.audit import Entry
+from worker.store.tools import to_json
+
+
+def plan_id(poll: Poll, playbook: str) -> str:
+    """The plan of one playbook from one poll."""
+    return f"{poll.id}.{playbook}"
+
+
+def action_row(
+    account_id: str,
+    poll: Poll,
+    now: float,
+    sighting: Sighting,
+    wish: Wish,
+    batch: int,
+    read_at: float | None,
+) -> dict[str, Any]:
+    """The action as it enters the ledger, in an open plan. `read_at`: when the vendor showed the message."""
+    message: Detection = wish.action.message
+    action = wish.action
+    owner = wish.owner
+    times = [moment.timestamp() for moment in (message.scanned_at, message.sent_at) if moment]
+    return {
+        "id": new_id(),
+        "account_id": account_id,
+        "plan_id": plan_id(poll, owner.playbook),
+        "poll_id": poll.id,
+        "source": sighting.source,
+        "event_key": sighting.key,
+        "event_revision": sighting.revision,
+        "message_id": message.id,
+        "rfc_message_id": message.message_id,
+        "postfix_id": message.postfix_id,
+        "recipients": to_json(message.client_recipients),
+        "verdict": message.final_disposition,
+        "is_submission": message.is_phish_submission,
+        "message_from": min(times, default=None),
+        "message_until": max(times, default=None),
+        "playbook": owner.playbook,
+        "playbook_version": owner.version,
+        "kind": action.kind,
+        "target": action.target,
+        "params": to_json(action.params),
+        "cause": "",
+        "mode": owner.mode,
+        "state": State.OPEN,
+        "reason": action.reason,
+        "lane": lane_of(action.kind, action.target),
+        "attempts": 0,
+        "refusals": 0,
+        "read_backs": 0,
+        "batch": batch,
+        "verified_at": read_at if _needs_no_look(action.kind, message) else None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def lane_of(kind: str, target: str) -> str:
+    """What may share one call: kind and target."""
+    return f"{kind}:{target}" if target else kind
+
+
+def _needs_no_look(kind: str, message: Detection) -> bool:
+    """A row read just now is proof enough, unless somebody already acted on the message."""
+    if kind == "move":
+        return not message.has_moved
+    return kind == "reclassify" or (
+        message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
+    )
+
+
+def vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[dict[str, Any]]:
+    """One row for each playbook that wants the action."""
+    return [
+        {
+            "account_id": row["account_id"],
+            "poll_id": poll.id,
+            "plan_id": plan_id(poll, vote.playbook),
+            "action_id": row["id"],
+            "playbook": vote.playbook,
+            "playbook_version": vote.version,
+            "mode": vote.mode,
+            "per_poll": vote.per_poll,
+            "per_hour": vote.per_hour,
+            "decided_at": now,
+        }
+        for vote in wish.votes
+    ]
+
+
+def decision_entry(row: dict[str, Any], wish: Wish, evidence: str) -> Entry:
+    """The record of a decision: who wanted what, under which version, on which evidence."""
+    body = {
+        "source": row["source"],
+        "event": row["event_key"],
+        "revision": row["event_revision"],
+        "kind": row["kind"],
+        "params": wish.action.params,
+        "mode": row["mode"],
+        "reason": row["reason"],
+        "playbooks": [[vote.playbook, vote.version, vote.mode] for vote in wish.votes],
+        "evidence_sha256": evidence,
+    }
+    return Entry("decided", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
+
+
+def failure_entries(one: Decided) -> list[Entry]:
+    """The records of an event that playbooks could not decide."""
+    message = one.sighting.message
+    return [
+        Entry(
+            "parked",
+            {
+                "source": one.sighting.source,
+                "event": one.sighting.key,
+                "revision": one.sighting.revision,
+                "playbook": failure.playbook,
+                "version": failure.version,
+                "error": failure.error,
+            },
+            message_id=message.id if message else None,
+        )
+        for failure in one.failures
+    ]

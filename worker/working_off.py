@@ -1,0 +1,66 @@
+"""`run --once` after its polls: everything that is open is carried out or parked, then it is over."""
+
+from __future__ import annotations
+
+from worker.clock import Clock
+from worker.model.ledger import Left
+from worker.parts import Parts
+
+MANY = 10_000
+LONGEST_NAP = 1.0
+
+
+async def work_off(parts: Parts) -> None:
+    """Sends what is ready and reads back what falls due in time, each once."""
+    patience = parts.timing.read_back_delay + parts.timing.drain_timeout
+    deadline = parts.clock.now() + patience
+    tried: set[str] = set()
+    progress = Progress(parts.clock, patience)
+    while True:
+        await parts.dispatcher.step()
+        await parts.dispatcher.settled()
+        due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
+        tried.update(item.action_id for item in due)
+        await parts.reconciler.read_back_all(due)
+        left = await parts.ledger.left(parts.ceilings.mode)
+        blocked = parts.budget.blocked_for()
+        sendable = left.ready > 0 and await _can_send(parts, left, deadline)
+        look_at = await _next_look(parts, deadline, tried)
+        if not sendable and look_at is None:
+            return
+        waiting = blocked > 0 or look_at is not None
+        if not progress.made(left.ready, left.unknown, len(tried), waiting=waiting):
+            return
+        now = parts.clock.now()
+        waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
+        waits += [look_at - now] if look_at is not None else []
+        await parts.clock.sleep(min(max(min(waits), 0.0), LONGEST_NAP))
+
+
+async def _next_look(parts: Parts, deadline: float, tried: set[str]) -> float | None:
+    """When the next read-back falls due that has not been tried in this run; None where none does in time."""
+    looks = [due for one, due in await parts.ledger.coming_read_backs() if one not in tried]
+    return min((due for due in looks if due <= deadline), default=None)
+
+
+async def _can_send(parts: Parts, left: Left, deadline: float) -> bool:
+    """Whether ready work can still go out in this run: not paused, no refused token, not put off too long."""
+    if await parts.ledger.paused() or parts.dispatcher.blocked_for_auth():
+        return False
+    return left.next_ready is not None and (left.next_ready <= deadline or parts.budget.blocked_for() > 0)
+
+
+class Progress:
+    """Notices when a run gets nowhere: nothing changed for `patience` seconds and nothing was to be waited for."""
+
+    def __init__(self, clock: Clock, patience: float) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._last: tuple[int, ...] = ()
+        self._since = clock.monotonic()
+
+    def made(self, *counts: int, waiting: bool) -> bool:
+        """Whether to go on."""
+        if counts != self._last or waiting:
+            self._last, self._since = counts, self._clock.monotonic()
+        return self._clock.monotonic() - self._since < self._patience
