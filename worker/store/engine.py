@@ -144,6 +144,8 @@ def transact_all(engine: Engine, functions: Sequence[Callable[[Connection], Any]
                 ends.append((functions[0](conn), None))
             else:
                 ends.extend(_apart(conn, function) for function in functions)
+    except SpoiledError:
+        return [transact_all(engine, [function])[0] for function in functions]
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             engine.dispose()
@@ -151,17 +153,30 @@ def transact_all(engine: Engine, functions: Sequence[Callable[[Connection], Any]
     return ends
 
 
+class SpoiledError(Exception):
+    """The database failed under one function: a full disk, say, may have undone what the others wrote before it."""
+
+
 def _apart(conn: Connection, function: Callable[[Connection], Any]) -> End:
     try:
         with conn.begin_nested():
             return function(conn), None
-    except Exception as error:  # noqa: BLE001 - this function's callers get it; the others go on
-        return None, _mapped(error)
+    except Exception as error:
+        if _is_condition(error):
+            raise SpoiledError from error
+        return None, error  # this function's caller gets it; the others go on
+
+
+def _is_condition(error: BaseException) -> bool:
+    """Whether it is the database's condition; our own mistakes are none: nobody should wait for them to pass."""
+    return isinstance(error, DBAPIError) and not isinstance(
+        error, IntegrityError | ProgrammingError | DataError
+    )
 
 
 def _mapped(error: BaseException) -> BaseException:
-    """A StoreError for the database's condition; our own mistakes stay what they are: nobody should wait for them."""
-    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | ProgrammingError | DataError):
+    """A StoreError for the database's condition; anything else as it is."""
+    if not isinstance(error, DBAPIError) or not _is_condition(error):
         return error
     mapped = StoreError(explain(error))
     mapped.__cause__ = error
