@@ -16,7 +16,7 @@ from tests.desk import Desk
 from worker.errors import StoreError, UsageError
 from worker.model.actions import LIVE
 from worker.store import flags, lock, migrate, schema
-from worker.store.engine import SAFE_SQLITE, Store, sqlite_engine, sqlite_path, transact
+from worker.store.engine import SAFE_SQLITE, Store, sqlite_engine, sqlite_path, transact, transact_all
 
 
 @pytest.fixture
@@ -171,6 +171,50 @@ def test_a_database_that_another_process_holds_is_a_store_error(
         transact(engine, busy)
     other.dispose()
     transact(engine, lambda conn: flags.pause(conn, ACCOUNT, "drill", "ann", NOW))
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_a_full_disk_undoes_no_neighbour_in_silence(engine: Engine, broken: int) -> None:
+    """Functions share a commit: what is reported as written is there, whichever of them the disk had no room for."""
+    transact(engine, lambda conn: conn.execute(text("CREATE TABLE t (name, body)")))
+    with engine.connect() as conn:
+        pages = conn.exec_driver_sql("PRAGMA page_count").scalar_one()
+        conn.exec_driver_sql("ROLLBACK")
+        conn.exec_driver_sql(f"PRAGMA max_page_count={pages + 9}")
+        conn.exec_driver_sql("BEGIN")
+
+    def write(name: str, size: int) -> Any:
+        row = {"name": name, "body": "x" * size}
+        return lambda conn: conn.execute(text("INSERT INTO t VALUES (:name, :body)"), row) and name
+
+    jobs = [write(f"job{n}", 10**6 if n == broken else 1) for n in range(3)]
+    ends = transact_all(engine, jobs)
+    there = transact(
+        engine, lambda conn: list(conn.execute(text("SELECT name FROM t ORDER BY name")).scalars())
+    )
+    assert there == [f"job{n}" for n in range(3) if n != broken]
+    assert [result for result, error in ends if error is None] == there
+    error = ends[broken][1]
+    assert isinstance(error, StoreError)
+    assert "disk is full; free space on the volume" in str(error)
+
+
+def test_a_mistake_in_one_function_leaves_its_neighbours_alone(engine: Engine) -> None:
+    """It is undone by itself, and the others are asked only once."""
+    transact(engine, migrate.migrate)
+    asked: list[str] = []
+
+    def pause(conn: Connection) -> None:
+        asked.append("pause")
+        flags.pause(conn, ACCOUNT, "drill", "ann", NOW)
+
+    def fail(conn: Connection) -> None:
+        flags.resume(conn, ACCOUNT, "ann", NOW)
+        raise ZeroDivisionError
+
+    (_, fine), (_, wrong) = transact_all(engine, [pause, fail])
+    assert (fine, type(wrong), asked) == (None, ZeroDivisionError, ["pause"])
+    assert transact(engine, lambda conn: flags.paused(conn, ACCOUNT)) is not None
 
 
 async def test_what_was_written_is_there_after_a_restart(desk: Desk, tmp_path: Path) -> None:
