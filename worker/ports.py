@@ -188,6 +188,10 @@ class Ledger(Protocol):
         """The pause in force, if any."""
         ...
 
+    async def introduce(self, daemon: dict[str, Any]) -> None:
+        """Leaves word of the process that acts, for commands beside it: its mode and limits."""
+        ...
+
     async def take_budget(self, limit: int) -> Grant:
         """Takes one request out of `limit` per window."""
         ...

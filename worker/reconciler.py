@@ -109,7 +109,8 @@ class Reconciler:
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
         if parked:
-            why = "no answer, and no effect seen: a person must look, then `worker actions retry ID --i-checked`"
+            remedy = "`worker actions retry ID --i-checked`, or `reject ID` where it is done"
+            why = f"no answer, and no effect seen: a person must look, then {remedy}"
             return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
         return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)
 

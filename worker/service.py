@@ -92,6 +92,14 @@ class Service:
         lowered = await parts.ledger.lower_ceiling(parts.ceilings)
         if lowered:
             log.warning("config.mode_lowered", mode=parts.ceilings.mode, count=lowered)
+        await parts.ledger.introduce(
+            {
+                "pid": os.getpid(),
+                "mode": parts.ceilings.mode,
+                "request_budget": parts.budget.limit,
+                "cap_per_hour": parts.ceilings.per_hour,
+            }
+        )
         await parts.intake.redecide()
         self._recovered = True
         parts.metrics.mode(parts.ceilings.mode)

@@ -46,23 +46,29 @@ def status(json_: Json = False) -> None:
 
 
 def _collect(db: Database) -> dict[str, Any]:
+    pid = holder(sqlite_path(db.settings.database_url))
+
     def read(conn: Connection, account_id: str) -> dict[str, Any]:
         now = time.time()
         pause = flags.paused(conn, account_id)
         blocked = flags.blocked_until(conn, account_id)
         _, last_hour = closing.usage(conn, account_id, now)
+        daemon = flags.get(conn, account_id, flags.DAEMON) or {}
+        # A running daemon's own choices count, not those of the shell that asks.
+        if daemon.get("pid") != pid:
+            daemon = {}
         return {
             "account_id": account_id,
-            "mode": db.settings.worker_mode,
+            "mode": daemon.get("mode", db.settings.worker_mode),
             "paused": pause is not None,
             "pause": {**pause._asdict(), "since": iso(pause.since)} if pause else None,
             "blocked_until": iso(blocked) if blocked > now else None,
             "budget": {
                 "used": budget.used(conn, account_id, now),
-                "limit": db.settings.worker_request_budget,
+                "limit": daemon.get("request_budget", db.settings.worker_request_budget),
             },
             "actions_last_hour": last_hour,
-            "cap_per_hour": db.settings.worker_cap_per_hour,
+            "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
             "sources": queries.sources(conn, account_id, now),
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
@@ -70,5 +76,5 @@ def _collect(db: Database) -> dict[str, Any]:
         }
 
     data = db.run(read)
-    data["daemon_pid"] = holder(sqlite_path(db.settings.database_url))
+    data["daemon_pid"] = pid
     return data

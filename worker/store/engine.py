@@ -233,6 +233,13 @@ def _configure(connection: Any, _record: object) -> None:
 def _driver() -> ModuleType:
     if sqlite3.sqlite_version_info >= SAFE_SQLITE:
         return sqlite3
-    from pysqlite3 import dbapi2  # noqa: PLC0415 - only where the interpreter's SQLite is too old
-
+    try:
+        from pysqlite3 import dbapi2  # noqa: PLC0415 - only where the interpreter's SQLite is too old
+    except ImportError:
+        dbapi2 = None
+    if dbapi2 is None or dbapi2.sqlite_version_info < SAFE_SQLITE:
+        raise UsageError(
+            f"WORKER_DATABASE_URL: SQLite {sqlite3.sqlite_version} of this Python is older than 3.51.3, with which "
+            "two processes may damage the file; install the wheel pysqlite3>=0.6.1, or a Python with a newer SQLite"
+        )
     return dbapi2  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ _VALUE = select(schema.settings.c.value).where(
 )
 PAUSE = "pause"
 BLOCKED_UNTIL = "blocked_until"
+DAEMON = "daemon"
 
 
 def get(conn: Connection, account_id: str, name: str) -> Any:

@@ -135,6 +135,9 @@ class StoreLedger:
     async def paused(self) -> Pause | None:
         return await self.store.run(flags.paused, self.account_id)
 
+    async def introduce(self, daemon: dict[str, Any]) -> None:
+        await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
+
     async def take_budget(self, limit: int) -> Grant:
         return await self.store.run(budget.take, self.account_id, self._clock.now(), 1, limit)
 
