@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
@@ -18,7 +18,7 @@ from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
 
 PASS, JUMP_BACK = "pass", "jump back"
-SECONDS = st.floats(0, 400, allow_nan=False) | st.sampled_from([0.0, 0.5, 1.0, 299.0, 300.0, 301.0])
+SECONDS = st.floats(0, 400, allow_nan=False) | st.sampled_from([0.0, 0.5, 1.0, 299.0, 299.6, 300.0, 301.0])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just(PASS), SECONDS),
@@ -63,6 +63,7 @@ def replay(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps=STEPS, limit=st.integers(1, 20))
+@example(steps=[(PASS, 0.5), ("take", 8), (PASS, 299.6), ("take", 8)], limit=8)
 def test_no_window_ever_holds_more_than_the_limit(
     engine: Engine, steps: list[tuple[str, Any]], limit: int
 ) -> None:
