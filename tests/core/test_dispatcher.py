@@ -172,7 +172,7 @@ async def test_a_refused_token_stops_its_kind_and_no_other(bench: Bench) -> None
     await bench.work(3)
     assert await bench.desk.states() == {"m1": ["ready"], "m2": ["succeeded"]}
     assert len(bench.tenant.asked("move")) == 1
-    assert bench.dispatcher.blocked_for_auth()
+    assert bench.dispatcher.stopped_short()
 
 
 async def test_a_new_token_is_tried_at_once(bench: Bench) -> None:
@@ -183,7 +183,7 @@ async def test_a_new_token_is_tried_at_once(bench: Bench) -> None:
     bench.token = "token-two"
     await bench.work()
     assert await bench.desk.states() == {"m1": ["succeeded"]}
-    assert not bench.dispatcher.blocked_for_auth()
+    assert not bench.dispatcher.stopped_short()
 
 
 async def test_the_same_token_is_tried_again_after_a_while(bench: Bench) -> None:
@@ -194,7 +194,7 @@ async def test_the_same_token_is_tried_again_after_a_while(bench: Bench) -> None
     bench.desk.clock.pass_time(31)
     await bench.work()
     assert await bench.desk.states() == {"m1": ["succeeded"]}
-    assert not bench.dispatcher.blocked_for_auth()
+    assert not bench.dispatcher.stopped_short()
 
 
 async def test_an_unreachable_vendor_stops_every_lane(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -105,6 +106,14 @@ async def test_a_page_without_news_writes_nothing(build: Build, desk: Desk) -> N
     log = await desk.audit()
     await take(intake, page(detection("m1")), page(), source=source, close=False)
     assert (len(source.asked), await desk.audit()) == (1, log)
+
+
+async def test_slices_that_show_the_same_message_at_once_decide_it_once(build: Build, desk: Desk) -> None:
+    """Pages of one source are taken in one after the other, however many are read side by side."""
+    intake, one = build(junk()), poll()
+    await asyncio.gather(*(intake.take(Given(), one, page(detection()), last_chance=False) for _ in range(5)))
+    await intake.close(one, None)
+    assert await desk.states() == {"m1": ["ready"]}
 
 
 async def test_what_the_source_holds_back_is_seen_again(build: Build, desk: Desk) -> None:
