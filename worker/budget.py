@@ -20,7 +20,7 @@ SHARES = {Lane.ACTION: 1.0, Lane.READ_BACK: 0.95, Lane.POLL: 0.85, Lane.ENRICH: 
 TOO_MANY = 429
 FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
 """Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
-LOW, ENOUGH = 0.9, 0.75
+LOW, ENOUGH = 0.8, 0.65
 LONGEST_WAIT = 5.0
 
 
@@ -34,6 +34,7 @@ class RequestBudget:
         self.limit = limit
         self._blocked_until = 0.0
         self._dry_until = 0.0
+        self._told_until = 0.0
         self._refusals = 0
         self._used = 0
         self._low = False
@@ -55,6 +56,7 @@ class RequestBudget:
                 if grant.granted:
                     return
                 wait = grant.wait
+                self._note_dry(lane, wait)
             await self._clock.sleep(min(wait, LONGEST_WAIT))
 
     def observe(self, seen: Observation) -> None:
@@ -74,10 +76,20 @@ class RequestBudget:
 
     def exhausted(self, wait: float) -> None:
         self._note_used(self.limit)
+        self._note_dry(Lane.ACTION, wait)
         self._dry_until = self._clock.monotonic() + min(wait, LONGEST_WAIT)
 
     def pressure(self) -> float:
         return min(1.0, self._used / self.limit)
+
+    def _note_dry(self, lane: Lane, wait: float) -> None:
+        """Says once that requests wait: a run that seems to hang has a reason."""
+        now = self._clock.monotonic()
+        if now >= self._told_until:
+            log.warning(
+                "budget.exhausted", lane=lane, seconds=round(wait, 3), used=self._used, limit=self.limit
+            )
+        self._told_until = now + 2 * LONGEST_WAIT
 
     def _block(self, seconds: float) -> None:
         until = self._clock.monotonic() + seconds

@@ -127,9 +127,9 @@ class Dispatcher:
             await asyncio.wait(list(self._busy.values()))
             await asyncio.sleep(0)
 
-    def blocked_for_auth(self) -> bool:
-        """Whether some kind of action waits for a token that is accepted."""
-        return self._standing.refused()
+    def stopped_short(self) -> bool:
+        """Whether some kind of action waits for a token that is accepted, or failed unforeseen."""
+        return self._standing.refused() or self._standing.failing()
 
     async def _nap(self) -> None:
         try:
@@ -144,6 +144,7 @@ class Dispatcher:
             if isinstance(error, StoreError):
                 self._storage_failed(error)
             else:
+                self._standing.note_failure(lane.partition(":")[0])
                 log.error("task.failed", task=f"lane {lane}", exc_info=error)
         self._wake.set()
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
 from worker.clock import Clock, utc
 from worker.ids import new_id
-from worker.model.actions import State
+from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection, Event, PhishReport
-from worker.model.ledger import Closed, Cursor, Parked
+from worker.model.ledger import Closed, Cursor, Parked, Shadowed
 from worker.model.plans import DETECTIONS, PHISHGUARD, Ceilings, Decided, Poll, Sighting, detection_sighting
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
@@ -26,6 +26,8 @@ log = get_logger()
 
 EVENT_TYPES: dict[str, type[Event]] = {DETECTIONS: Detection, PHISHGUARD: PhishReport}
 REDECIDED_AT_ONCE = 500
+TRIAL_SECONDS = 86400.0
+"""How old a shadow trial's decisions may be when a higher mode takes them up: as far as a sweep reaches."""
 
 
 class Intake:
@@ -102,14 +104,47 @@ class Intake:
         await self.close(poll, None)
 
     async def redecide(self) -> int:
-        """Decides parked events again whose playbook has a new version, or whose file loads now; how many."""
-        done = 0
+        """Decides again what waits for it, and returns how many events that is.
+
+        Parked events whose playbook or file was mended, and those of a shadow trial whose playbook may act now.
+        """
+        done = await self._redecide_shadowed()
         for playbook, version in await self._ledger.parked_for():
             if asked := self._asked_again(playbook, version):
                 done += await self._redecide_all(playbook, version, asked)
         if done:
             log.info("playbook.redecided", count=done)
         return done
+
+    async def _redecide_shadowed(self) -> int:
+        """A shadow trial never swallows a later enforcement: the last day's is looked at and decided anew."""
+        acting = [
+            one.id
+            for one in self._catalogue.playbooks
+            if lower_mode(one.mode, self._ceilings.mode) is not Mode.SHADOW
+        ]
+        now = self._clock.now()
+        polls = {source: Poll(new_id(), source, REDECIDE, now, now) for source in EVENT_TYPES}
+        done = 0
+        while acting and (
+            rows := await self._ledger.shadowed(acting, now - TRIAL_SECONDS, REDECIDED_AT_ONCE)
+        ):
+            for source, poll in polls.items():
+                old = [row for row in rows if row.source == source]
+                decided = [one for row in old if row.body for one in self._decide_one(row, row.playbooks)]
+                await self._ledger.decide_again(poll, old, decided)
+            done += len(rows)
+        for poll in polls.values() if done else ():
+            await self.close(poll, None)
+        return done
+
+    def _decide_one(self, row: Parked | Shadowed, playbooks: Collection[str]) -> list[Decided]:
+        event = msgspec.json.decode(row.body, type=EVENT_TYPES[row.source])
+        sighting = Sighting(row.source, row.key, row.revision, event, None)
+        now = utc(self._clock.now())
+        decided = decide([sighting], self._catalogue, self._ceilings.mode, now, only=playbooks)
+        self._note_failures(decided)
+        return decided
 
     async def _redecide_all(self, playbook: str, version: str, asked: frozenset[str]) -> int:
         """One plan for each source, so that the caps see all of it."""
@@ -136,12 +171,7 @@ class Intake:
         return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
 
     async def _redecide_one(self, poll: Poll, row: Parked, playbooks: frozenset[str]) -> None:
-        event = msgspec.json.decode(row.body, type=EVENT_TYPES[row.source])
-        sighting = Sighting(row.source, row.key, row.revision, event, None)
-        now = utc(self._clock.now())
-        decided = decide([sighting], self._catalogue, self._ceilings.mode, now, only=playbooks)
-        self._note_failures(decided)
-        await self._ledger.redecide(poll, [row], decided)
+        await self._ledger.redecide(poll, [row], self._decide_one(row, playbooks))
 
     async def _record(self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float) -> None:
         histories = await self._histories(fresh)

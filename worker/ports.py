@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import PhishReport
-from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause
+from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause, Shadowed
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 
 
@@ -124,6 +124,14 @@ class Ledger(Protocol):
 
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
         """Replaces parked events by their new decisions, in an open poll."""
+        ...
+
+    async def shadowed(self, playbooks: Sequence[str], since: float, most: int) -> list[Shadowed]:
+        """What shadow recorded for these playbooks since then (seconds since the epoch), oldest first."""
+        ...
+
+    async def decide_again(self, poll: Poll, old: Sequence[Shadowed], decided: Sequence[Decided]) -> None:
+        """Replaces shadowed actions by new decisions on their events, in an open poll."""
         ...
 
     async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -73,10 +73,11 @@ class Service:
         await self._drain()
         counts = await parts.ledger.counts_by_kind()
         stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
-        log.info("service.stopped", stuck=stuck, polled=polled)
+        left = await parts.ledger.left(parts.ceilings.mode)
+        log.info("service.stopped", stuck=stuck, polled=polled, ready=left.ready)
         if stuck:
             return 3
-        return 0 if polled and not parts.dispatcher.blocked_for_auth() else 1
+        return 0 if polled and not parts.dispatcher.stopped_short() else 1
 
     async def close(self) -> None:
         """Closes the connections to the vendor; may be called twice."""
@@ -180,6 +181,7 @@ class Service:
                 self._note_pause(await parts.ledger.paused() is not None)
                 if before - counted >= COUNTING_SECONDS:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
+                    await parts.ledger.lower_ceiling(parts.ceilings)
                     counted = before
             except StoreError:
                 self._storage_ok = False

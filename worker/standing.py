@@ -12,6 +12,8 @@ from worker.retry import action_delay
 
 log = get_logger()
 
+FAILING_SECONDS = 10.0
+
 
 class Standing:
     """Remembers refusals by kind of action: a token may be good for reading, and for moves but not for releases."""
@@ -21,10 +23,12 @@ class Standing:
         self._token = token
         self._refused: dict[str, tuple[str, float]] = {}
         self._unreachable_until = 0.0
+        self._failing: dict[str, float] = {}
 
     def may_send(self, kind: str) -> bool:
         """Whether a request of this kind has a chance now."""
-        return self._clock.monotonic() >= self._unreachable_until and self._accepted(kind)
+        now = self._clock.monotonic()
+        return now >= max(self._unreachable_until, self._failing.get(kind, 0.0)) and self._accepted(kind)
 
     def refused(self) -> bool:
         """Whether some kind of action waits for a token that is accepted."""
@@ -42,6 +46,14 @@ class Standing:
         if kind not in self._refused:
             log.error("auth.refused", kind=kind, status=error.status, error=error)
         self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
+
+    def failing(self) -> bool:
+        """Whether some kind of action failed in a way that nobody foresaw, a moment ago."""
+        return any(until > self._clock.monotonic() for until in self._failing.values())
+
+    def note_failure(self, kind: str) -> None:
+        """A mistake of ours: the kind rests, or it would fail again at once, for ever."""
+        self._failing[kind] = self._clock.monotonic() + FAILING_SECONDS
 
     def note_unreachable(self, refusals: int) -> None:
         """No connection: every lane waits, or a long queue would burn the budget on refusals."""

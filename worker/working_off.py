@@ -45,7 +45,7 @@ async def _next_look(parts: Parts, deadline: float, tried: set[str]) -> float | 
 
 async def _can_send(parts: Parts, left: Left, deadline: float) -> bool:
     """Whether ready work can still go out in this run: not paused, no refused token, not put off too long."""
-    if await parts.ledger.paused() or parts.dispatcher.blocked_for_auth():
+    if await parts.ledger.paused() or parts.dispatcher.stopped_short():
         return False
     return left.next_ready is not None and (left.next_ready <= deadline or parts.budget.blocked_for() > 0)
 

@@ -12,7 +12,7 @@ from tests.fakes import FailingLedger
 from worker.cloudflare import BadRow
 from worker.errors import StoreError
 from worker.intake import Intake
-from worker.model.actions import Move
+from worker.model.actions import Mode, Move
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.ledger import Cursor
 from worker.model.plans import DETECTIONS, PHISHGUARD, Sighting
@@ -230,6 +230,33 @@ async def test_a_redecision_that_is_cut_off_goes_on(build: Build, desk: Desk) ->
         await build(junk("v2"), ledger=ledger).redecide()
     assert await desk.states() == {"m1": ["open"]}
     assert [one.kind for one in await desk.ledger.open_polls(DETECTIONS)] == ["redecide"]
+
+
+async def test_a_trial_gives_way_to_a_higher_mode(build: Build, desk: Desk) -> None:
+    """What shadow recorded is decided again once its playbook may act, and then never again."""
+    await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
+    assert await desk.states() == {"m1": ["shadowed"]}
+    assert await build(junk(mode=Mode.SHADOW)).redecide() == 0
+    assert await build(junk("v2")).redecide() == 1
+    assert await desk.states() == {"m1": ["skipped", "ready"]}
+    assert await build(junk("v2")).redecide() == 0
+
+
+async def test_an_old_trial_stays_history(build: Build, desk: Desk) -> None:
+    """A day on, nobody expects the worker to act on it."""
+    await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
+    desk.clock.pass_time(90_000)
+    assert await build(junk()).redecide() == 0
+    assert await desk.states() == {"m1": ["shadowed"]}
+
+
+async def test_a_trial_under_an_earlier_verdict_only_gives_way(build: Build, desk: Desk) -> None:
+    """The verdict has changed since: its own decisions stand, the trial's wish is dropped."""
+    trial = build(junk(mode=Mode.SHADOW))
+    await take(trial, page(detection("m1")))
+    await take(build(), page(detection("m1", final_disposition="NONE")))
+    await build(junk()).redecide()
+    assert await desk.states() == {"m1": ["skipped"]}
 
 
 async def test_a_refreshed_row_whose_verdict_is_new_is_decided(build: Build, desk: Desk) -> None:

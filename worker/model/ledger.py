@@ -80,6 +80,17 @@ class Grant(NamedTuple):
     wait: float
 
 
+class Shadowed(NamedTuple):
+    """An action that shadow only recorded: its event, who wanted it, and the evidence (empty: no longer current)."""
+
+    action_id: str
+    source: str
+    key: str
+    revision: str
+    playbooks: tuple[str, ...]
+    body: str
+
+
 class Parked(NamedTuple):
     """An event that a playbook could not decide: its identity, its evidence, and under which version it failed."""
 

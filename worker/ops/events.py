@@ -209,6 +209,11 @@ _TABLE: dict[str, LogEvent] = {
         "If it repeats: lower WORKER_REQUEST_BUDGET, find who else uses the account's limit.",
     ),
     "rate.resumed": LogEvent("info", "The wait after a 429 is over.", _NONE),
+    "budget.exhausted": LogEvent(
+        "warning",
+        "Requests wait: WORKER_REQUEST_BUDGET, or the share of it that polls may use, is used up.",
+        "It goes on by itself. If it repeats: raise WORKER_REQUEST_BUDGET, if others leave the account room.",
+    ),
     "budget.low": LogEvent(
         "warning", "Most of WORKER_REQUEST_BUDGET is used; polls become rarer, actions go first.", _STATUS
     ),

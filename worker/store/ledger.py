@@ -8,9 +8,9 @@ from typing import Any
 from worker.clock import Clock
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
-from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause
+from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause, Shadowed
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
-from worker.store import budget, claims, closing, flags, followup, intake, outcomes, queries, waiting
+from worker.store import budget, claims, closing, flags, followup, intake, outcomes, queries, shadows, waiting
 from worker.store.engine import Store
 
 
@@ -78,6 +78,14 @@ class StoreLedger:
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
         await self.store.run(
             intake.redecide, self.account_id, poll, self._clock.now(), rows, decided, self._batch
+        )
+
+    async def shadowed(self, playbooks: Sequence[str], since: float, most: int) -> list[Shadowed]:
+        return await self.store.run(shadows.shadowed, self.account_id, playbooks, since, most)
+
+    async def decide_again(self, poll: Poll, old: Sequence[Shadowed], decided: Sequence[Decided]) -> None:
+        await self.store.run(
+            shadows.decide_again, self.account_id, poll, self._clock.now(), old, decided, self._batch
         )
 
     async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import TextIO
 
 from worker.errors import UsageError
+
+TRIES, PAUSE_SECONDS = 4, 0.05
 
 
 def acquire(database: Path) -> TextIO:
@@ -20,21 +23,31 @@ def acquire(database: Path) -> TextIO:
         raise UsageError(
             f"WORKER_DATABASE_URL: cannot write {path}: {error.strerror}; make the folder writable for this user"
         ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not _locked(handle):
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         handle.close()
         raise UsageError(
             f"WORKER_DATABASE_URL: {database} is in use by process {holder}; "
             "stop that worker first (only one `worker run` may use a SQLite file)"
-        ) from None
+        )
     handle.seek(0)
     handle.truncate()
     handle.write(f"{os.getpid()}\n")
     handle.flush()
     return handle
+
+
+def _locked(handle: TextIO) -> bool:
+    """Takes the lock; a command that only asks who holds it has it for an instant."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def holder(database: Path) -> int | None:
