@@ -176,8 +176,10 @@ class Ledger(Protocol):
         """The ids of unknown actions that will be read back, and when (seconds since the epoch)."""
         ...
 
-    async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:
-        """Writes what a read-back showed."""
+    async def settle_read_back(
+        self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
+    ) -> bool:
+        """Writes what a read-back of the request of `sent_at` showed, unless another has been sent since."""
         ...
 
     async def expire(self) -> list[dict[str, Any]]:

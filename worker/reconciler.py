@@ -85,11 +85,12 @@ class Reconciler:
                 f"cannot be read back yet: {error}",
                 max(action_delay(item.attempts), self._delay / 4),
             )
-            await self._ledger.settle_read_back(outcome, counted=False)
+            await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
             return outcome
         outcome = self.judge(item, executor, seen)
         # What showed nothing is no proof of anything.
-        await self._ledger.settle_read_back(outcome, counted=seen.effect is not Effect.CANNOT_TELL)
+        counted = seen.effect is not Effect.CANNOT_TELL
+        await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at)
         self._tell(item, outcome, seen)
         return outcome
 

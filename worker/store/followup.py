@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, select, update
+from sqlalchemy import Connection, bindparam, false, func, select, true, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.calls import Item, Outcome
@@ -103,14 +103,27 @@ def coming_read_backs(conn: Connection, account_id: str) -> list[tuple[str, floa
 
 
 def settle_read_back(
-    conn: Connection, account_id: str, now: float, outcome: Outcome, *, counted: bool
+    conn: Connection,
+    account_id: str,
+    now: float,
+    outcome: Outcome,
+    *,
+    counted: bool,
+    sent_at: float | None = None,
 ) -> bool:
-    """Writes what a read-back showed, only where the action is still unknown; `counted` when it showed something."""
+    """Writes what a read-back showed, only where the action is still unknown; `counted` when it showed something.
+
+    `sent_at` fences it: a slow read-back says nothing of a request that was sent after it had begun.
+    """
     a = schema.actions
     ready = outcome.state is State.READY
     result = conn.execute(
         update(a)
-        .where(a.c.id == outcome.action_id, a.c.state == State.UNKNOWN)
+        .where(
+            a.c.id == outcome.action_id,
+            a.c.state == State.UNKNOWN,
+            true() if sent_at is None else a.c.submitted_at == sent_at,
+        )
         .values(
             state=outcome.state,
             error=outcome.error,

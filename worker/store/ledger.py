@@ -126,9 +126,16 @@ class StoreLedger:
     async def coming_read_backs(self) -> list[tuple[str, float]]:
         return await self.store.run(followup.coming_read_backs, self.account_id)
 
-    async def settle_read_back(self, outcome: Outcome, *, counted: bool) -> bool:
+    async def settle_read_back(
+        self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
+    ) -> bool:
         return await self.store.run(
-            followup.settle_read_back, self.account_id, self._clock.now(), outcome, counted=counted
+            followup.settle_read_back,
+            self.account_id,
+            self._clock.now(),
+            outcome,
+            counted=counted,
+            sent_at=sent_at,
         )
 
     async def expire(self) -> list[dict[str, Any]]:
