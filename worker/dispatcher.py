@@ -184,9 +184,10 @@ class Dispatcher:
             log.warning(
                 "state.refresh_failed", kind=lane.kind, target=lane.target, count=len(items), error=error
             )
-            await self._clock.sleep(IDLE_SECONDS)
+            self._standing.note_stumble(lane.kind)
             return False
-        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks)
+        self._standing.note_steady(lane.kind)
+        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks, looked.read_at)
         log.info("state.refreshed", kind=lane.kind, target=lane.target, count=len(items))
         by_id = {item.action_id: item for item in items}
         for one in looked.looks:

@@ -58,7 +58,7 @@ class Intake:
         for row in await self._ledger.quarantine(source.name, page.bad) if page.bad else ():
             log.warning("poll.row_quarantined", source=source.name, row_id=row.row_id, reason=row.reason)
         async with self._locks[source.name]:
-            unseen = await self._ledger.unseen(page.sightings)
+            unseen = await self._ledger.unseen(page.sightings, page.read_at)
             fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
             self._metrics.rows(source.name, read=page.rows, quarantined=len(page.bad), new=len(fresh))
             if fresh:
@@ -108,7 +108,7 @@ class Intake:
 
         Parked events whose playbook or file was mended, and those of a shadow trial whose playbook may act now.
         """
-        done = await self._redecide_shadowed()
+        done = await self.take_up_trial()
         for playbook, version in await self._ledger.parked_for():
             if asked := self._asked_again(playbook, version):
                 done += await self._redecide_all(playbook, version, asked)
@@ -116,44 +116,69 @@ class Intake:
             log.info("playbook.redecided", count=done)
         return done
 
-    async def _redecide_shadowed(self) -> int:
+    async def take_up_trial(self) -> int:
         """A shadow trial never swallows a later enforcement: the last day's is looked at and decided anew."""
         acting = [
             one.id
             for one in self._catalogue.playbooks
             if lower_mode(one.mode, self._ceilings.mode) is not Mode.SHADOW
         ]
-        now = self._clock.now()
-        polls = {source: Poll(new_id(), source, REDECIDE, now, now) for source in EVENT_TYPES}
+        since = self._clock.now() - TRIAL_SECONDS
+        polls = await self._redecide_polls()
         done = 0
-        while acting and (
-            rows := await self._ledger.shadowed(acting, now - TRIAL_SECONDS, REDECIDED_AT_ONCE)
-        ):
+        while acting and (rows := await self._ledger.shadowed(acting, since, REDECIDED_AT_ONCE)):
             for source, poll in polls.items():
                 old = [row for row in rows if row.source == source]
-                decided = [one for row in old if row.body for one in self._decide_one(row, row.playbooks)]
+                decided = await self._decide_again([(row, row.playbooks) for row in old if row.body])
                 await self._ledger.decide_again(poll, old, decided)
             done += len(rows)
         for poll in polls.values() if done else ():
             await self.close(poll, None)
         return done
 
-    def _decide_one(self, row: Parked | Shadowed, playbooks: Collection[str]) -> list[Decided]:
-        event = msgspec.json.decode(row.body, type=EVENT_TYPES[row.source])
-        sighting = Sighting(row.source, row.key, row.revision, event, None)
+    async def _redecide_polls(self) -> dict[str, Poll]:
+        """One poll for each source, so that the caps see all of it; one that a crash left open goes on."""
+        now = self._clock.now()
+        polls = {}
+        for source in EVENT_TYPES:
+            left = [poll for poll in await self._ledger.open_polls(source) if poll.kind == REDECIDE]
+            polls[source] = left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
+        return polls
+
+    async def _decide_again(self, rows: Sequence[tuple[Parked | Shadowed, Collection[str]]]) -> list[Decided]:
+        """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
+        sightings = [
+            Sighting(
+                row.source,
+                row.key,
+                row.revision,
+                msgspec.json.decode(row.body, type=EVENT_TYPES[row.source]),
+                None,
+            )
+            for row, _ in rows
+        ]
+        histories = await self._histories(sightings)
         now = utc(self._clock.now())
-        decided = decide([sighting], self._catalogue, self._ceilings.mode, now, only=playbooks)
+        decided = [
+            one
+            for sighting, (_, playbooks) in zip(sightings, rows, strict=True)
+            for one in decide(
+                [sighting], self._catalogue, self._ceilings.mode, now, histories, only=playbooks
+            )
+        ]
         self._note_failures(decided)
         return decided
 
     async def _redecide_all(self, playbook: str, version: str, asked: frozenset[str]) -> int:
-        """One plan for each source, so that the caps see all of it."""
-        now = self._clock.now()
-        polls = {source: Poll(new_id(), source, REDECIDE, now, now) for source in EVENT_TYPES}
+        polls = await self._redecide_polls()
         done = 0
         while rows := await self._ledger.parked_events(playbook, version, REDECIDED_AT_ONCE):
-            for row in rows:
-                await self._redecide_one(polls[row.source], row, asked)
+            for source, poll in polls.items():
+                mine = [row for row in rows if row.source == source]
+                if mine:
+                    await self._ledger.redecide(
+                        poll, mine, await self._decide_again([(row, asked) for row in mine])
+                    )
             done += len(rows)
         for poll in polls.values():
             await self.close(poll, None)
@@ -169,9 +194,6 @@ class Intake:
         if any(problem.path.name == name for problem in catalogue.problems):
             return frozenset()
         return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
-
-    async def _redecide_one(self, poll: Poll, row: Parked, playbooks: frozenset[str]) -> None:
-        await self._ledger.redecide(poll, [row], self._decide_one(row, playbooks))
 
     async def _record(self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float) -> None:
         histories = await self._histories(fresh)

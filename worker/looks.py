@@ -38,10 +38,13 @@ class Looked:
 
     looks: tuple[Look, ...]
     changed: tuple[Detection, ...]
+    read_at: float
+    """When the reading began, seconds since the epoch: what was seen is no younger."""
 
 
 async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare, clock: Clock) -> Looked:
     """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible."""
+    read_at = clock.now()
     rows = await _listed(items, cloudflare, clock)
     looks: list[Look] = []
     changed: list[Detection] = []
@@ -60,7 +63,7 @@ async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare
             # The vendor answers; it is this message that it cannot tell of.
             why = f"the message cannot be read before acting: {error}"
             looks.append(Look(item.action_id, State.READY, why, POSTPONED_SECONDS))
-    return Looked(tuple(looks), tuple(changed))
+    return Looked(tuple(looks), tuple(changed), read_at)
 
 
 def _verdict_changed(item: Item, row: Detection) -> bool:
@@ -84,9 +87,13 @@ async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -
     for start, end in spans(items, clock.now()):
         cursor: str | None = None
         for _ in range(PAGES_PER_SPAN):
-            page = await cloudflare.investigate.list(
-                start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.ACTION
-            )
+            try:
+                page = await cloudflare.investigate.list(
+                    start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.ACTION
+                )
+            except Refused:
+                # Odd times of one message must not stop the others: they are asked for by their ids.
+                break
             found.update((row.id, row) for row in page.rows if row.id in wanted)
             if page.next is None or page.next == cursor or len(found) == len(wanted):
                 break

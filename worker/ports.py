@@ -73,8 +73,8 @@ class Budget(Gate, Protocol):
 class Ledger(Protocol):
     """The outbox of one account; every call is one durable transaction. StoreError where the database refuses."""
 
-    async def unseen(self, sightings: Sequence[Sighting]) -> list[Sighting]:
-        """Those whose verdict is new."""
+    async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
+        """Those whose verdict is new; a page of `read_at` says nothing against a verdict that was read later."""
         ...
 
     async def record(
@@ -160,8 +160,10 @@ class Ledger(Protocol):
         """At start: submitted calls are orphaned, their actions unknown. Returns the actions' ids."""
         ...
 
-    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
-        """Writes what looks before acting showed."""
+    async def apply_looks(
+        self, hold_seconds: float, looks: Sequence[Look], read_at: float | None = None
+    ) -> int:
+        """Writes what looks before acting showed, `read_at` being when they began (None: just now)."""
         ...
 
     async def our_last_move(self, message_id: str) -> str | None:

@@ -52,7 +52,7 @@ class Reconciler:
         while not self._stopping.is_set():
             try:
                 busy = await self.step()
-                await self._expire()
+                await self.expire()
             except StoreError:
                 busy = 0
             if not busy:
@@ -76,13 +76,15 @@ class Reconciler:
             seen = await executor.read_back(item, self._clock.now())
         except Refused as error:
             seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
-        except VendorError as error:
+        except Exception as error:
+            if not isinstance(error, VendorError):
+                log.exception("task.failed", task=f"read-back {item.action_id}")
             log.warning("readback.failed", action_id=item.action_id, kind=item.kind, error=error)
             self._metrics.read_back(item.kind, "failed")
             outcome = Outcome(
                 item.action_id,
                 State.UNKNOWN,
-                f"cannot be read back yet: {error}",
+                f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
                 max(action_delay(item.attempts), self._delay / 4),
             )
             await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
@@ -137,7 +139,8 @@ class Reconciler:
             write = log.info if outcome.state is State.SUCCEEDED else log.error
             write("action.finished", **fields, attempts=item.attempts, reason=outcome.error)
 
-    async def _expire(self) -> None:
+    async def expire(self) -> None:
+        """Held actions that nobody approved in time end here."""
         for row in await self._ledger.expire():
             self._metrics.action(row["kind"], State.EXPIRED)
             log.warning("action.expired", action_id=row["id"], message_id=row["message_id"], kind=row["kind"])

@@ -17,7 +17,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from worker.errors import BadAnswer, Transient
+from worker.errors import BadAnswer, RateLimited, Transient
 
 T = TypeVar("T")
 
@@ -35,7 +35,8 @@ async def read_page(
 ) -> T:
     """Reads one page, at most PAGE_TRIES times and at most PAGE_WAIT seconds apart; then raises the last error.
 
-    Only what may pass by itself is tried again: Transient and BadAnswer. `failed` is told of each failure.
+    Only what may pass by itself is tried again: Transient, BadAnswer, and a 429, whose pause the budget waits out.
+    `failed` is told of each failure.
     """
 
     def note(state: RetryCallState) -> None:
@@ -48,7 +49,7 @@ async def read_page(
     policy = AsyncRetrying(
         stop=stop_after_attempt(PAGE_TRIES),
         wait=wait_random_exponential(multiplier=_FIRST, max=PAGE_WAIT),
-        retry=retry_if_exception_type((Transient, BadAnswer)),
+        retry=retry_if_exception_type((Transient, RateLimited, BadAnswer)),
         sleep=sleep,
         before_sleep=note,
         reraise=True,

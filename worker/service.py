@@ -65,6 +65,7 @@ class Service:
         await self._start()
         parts = self._parts
         polled = True
+        await parts.reconciler.expire()
         for poller in parts.pollers:
             # Detections first: reports then find their messages in the same run.
             polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from worker.errors import UsageError
 from worker.model.actions import Mode
 from worker.model.plans import Ceilings
+from worker.ops.bind import parse_bind
 
 SECRETS = ("cloudflare_api_token", "worker_database_url")
 """Settings that may also be given as NAME_FILE, a path whose content is the value."""
@@ -71,6 +72,12 @@ def _no_switch(value: object) -> object:
     return value
 
 
+def _bind(value: str) -> str:
+    if value:
+        parse_bind(value)
+    return value
+
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
 
@@ -97,7 +104,7 @@ class Settings(BaseSettings):
     worker_cap_per_poll: Count = 1000
     worker_cap_per_hour: Count = 5000
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
-    worker_http_bind: str = "127.0.0.1:8080"
+    worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
     worker_log_format: Literal["json", "console"] = "json"
     worker_log_level: Literal["debug", "info", "warning", "error"] = "info"

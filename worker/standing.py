@@ -24,10 +24,13 @@ class Standing:
         self._refused: dict[str, tuple[str, float]] = {}
         self._unreachable_until = 0.0
         self._failing: dict[str, float] = {}
+        self._stumbles: dict[str, tuple[int, float]] = {}
 
     def may_send(self, kind: str) -> bool:
         """Whether a request of this kind has a chance now."""
         now = self._clock.monotonic()
+        if now < self._stumbles.get(kind, (0, 0.0))[1]:
+            return False
         return now >= max(self._unreachable_until, self._failing.get(kind, 0.0)) and self._accepted(kind)
 
     def refused(self) -> bool:
@@ -54,6 +57,15 @@ class Standing:
     def note_failure(self, kind: str) -> None:
         """A mistake of ours: the kind rests, or it would fail again at once, for ever."""
         self._failing[kind] = self._clock.monotonic() + FAILING_SECONDS
+
+    def note_stumble(self, kind: str) -> None:
+        """Its messages could not be looked at: the kind rests, longer each time."""
+        count = self._stumbles.get(kind, (0, 0.0))[0] + 1
+        self._stumbles[kind] = count, self._clock.monotonic() + action_delay(count)
+
+    def note_steady(self, kind: str) -> None:
+        """Its messages could be looked at."""
+        self._stumbles.pop(kind, None)
 
     def note_unreachable(self, refusals: int) -> None:
         """No connection: every lane waits, or a long queue would burn the budget on refusals."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from worker.clock import Clock
+from worker.errors import StoreError
 from worker.model.ledger import Left
+from worker.ops.logs import get_logger
 from worker.parts import Parts
+
+log = get_logger()
 
 MANY = 10_000
 LONGEST_NAP = 1.0
@@ -17,24 +21,37 @@ async def work_off(parts: Parts) -> None:
     tried: set[str] = set()
     progress = Progress(parts.clock, patience)
     while True:
-        await parts.dispatcher.step()
-        await parts.dispatcher.settled()
-        due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
-        tried.update(item.action_id for item in due)
-        await parts.reconciler.read_back_all(due)
-        left = await parts.ledger.left(parts.ceilings.mode)
-        blocked = parts.budget.blocked_for()
-        sendable = left.ready > 0 and await _can_send(parts, left, deadline)
-        look_at = await _next_look(parts, deadline, tried)
-        if not sendable and look_at is None:
+        try:
+            nap = await _turn(parts, deadline, tried, progress)
+        except StoreError as error:
+            # A commands' turn at the file, a disk that is full for a moment: the run is not over for that.
+            log.warning("store.unavailable", error=error)
+            nap = LONGEST_NAP if progress.made(waiting=False) else None
+        if nap is None:
             return
-        waiting = blocked > 0 or look_at is not None
-        if not progress.made(left.ready, left.unknown, len(tried), waiting=waiting):
-            return
-        now = parts.clock.now()
-        waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
-        waits += [look_at - now] if look_at is not None else []
-        await parts.clock.sleep(min(max(min(waits), 0.0), LONGEST_NAP))
+        await parts.clock.sleep(nap)
+
+
+async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progress) -> float | None:
+    """One round of sending and looking; seconds until the next, None where nothing is left to wait for."""
+    await parts.dispatcher.step()
+    await parts.dispatcher.settled()
+    due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
+    tried.update(item.action_id for item in due)
+    await parts.reconciler.read_back_all(due)
+    left = await parts.ledger.left(parts.ceilings.mode)
+    blocked = parts.budget.blocked_for()
+    sendable = left.ready > 0 and await _can_send(parts, left, deadline)
+    look_at = await _next_look(parts, deadline, tried)
+    if not sendable and look_at is None:
+        return None
+    waiting = blocked > 0 or look_at is not None
+    if not progress.made(left.ready, left.unknown, len(tried), waiting=waiting):
+        return None
+    now = parts.clock.now()
+    waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
+    waits += [look_at - now] if look_at is not None else []
+    return min(max(min(waits), 0.0), LONGEST_NAP)
 
 
 async def _next_look(parts: Parts, deadline: float, tried: set[str]) -> float | None:

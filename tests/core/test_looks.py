@@ -116,7 +116,13 @@ async def test_an_approval_covers_moves_before_it(eye: Eye, tenant: FakeCloudfla
 async def test_a_move_that_the_log_does_not_show_yet_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
     """The row says moved, the log not where to: it may lag."""
     tenant.add(detection(post_delivery_operations=("MOVE",)))
-    assert (await eye.state())[0] == "held"
+    assert (await eye.state(item(submitted_at=None)))[0] == "held"
+
+
+async def test_a_move_that_may_be_our_own_is_read_back(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Its answer was lost and the log lags: the log has to catch up, no person has to decide."""
+    tenant.add(detection(post_delivery_operations=("MOVE",)))
+    assert (await eye.state(item(submitted_at=NOW - 90)))[0] == "unknown"
 
 
 async def test_a_message_that_is_gone_is_skipped(eye: Eye, tenant: FakeCloudflare) -> None:
@@ -136,7 +142,7 @@ async def test_a_changed_verdict_is_decided_anew(eye: Eye, tenant: FakeCloudflar
     """The reason for the action may be gone: the row goes back to the playbooks."""
     row = detection(final_disposition="NONE")
     tenant.add(row)
-    assert await eye(item()) == Looked((), (row,))
+    assert await eye(item()) == Looked((), (row,), NOW)
 
 
 @pytest.mark.parametrize("changes", [{"source": PHISHGUARD}, {"cause": "undone-action"}])

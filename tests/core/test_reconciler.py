@@ -225,7 +225,7 @@ async def test_held_actions_expire_while_the_worker_runs(desk: Desk, reconciler:
     """Nobody has to restart it for that."""
     await desk.take_in(junk("m1", vote("asks", Mode.APPROVE)))
     desk.clock.pass_time(86400)
-    await reconciler._expire()
+    await reconciler.expire()
     assert (await desk.row())["state"] == "expired"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, junk, vote
 from tests.desk import Desk, messages
@@ -12,7 +12,7 @@ from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
-from worker.store import budget, claims, flags
+from worker.store import budget, claims, flags, schema
 
 LIMITS = Limits(Mode.ENFORCE, 600, 120.0)
 
@@ -388,6 +388,8 @@ async def test_past_actions_are_the_newest_first_and_bounded(desk: Desk) -> None
         verdict = "SPAM" if number % 2 else "MALICIOUS"
         await desk.take_in(decided(detection(final_disposition=verdict), Move(detection(), to="Inbox")))
         desk.clock.pass_time(1)
+    assert await desk.ledger.past_actions(["m1"]) != {}
+    await desk.run(lambda conn: conn.execute(update(schema.actions).values(state=State.FAILED)))
     past = (await desk.ledger.past_actions(["m1", "other"]))["m1"]
     assert len(past) == 20
     assert past == sorted(past, key=lambda one: one["updated_at"], reverse=True)

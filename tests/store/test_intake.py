@@ -172,7 +172,7 @@ async def test_a_new_verdict_replaces_what_was_not_sent(desk: Desk, ceiling: Mod
     assert [row["message_id"] for row in replaced] == ["m1"]
     row = await desk.row()
     assert row["state"] == State.SKIPPED
-    assert "the verdict changed to NONE" in row["reason"]
+    assert "the verdict changed to NONE" in row["error"]
     assert await desk.audit("superseded")
 
 

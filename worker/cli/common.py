@@ -17,7 +17,7 @@ from worker.errors import StoreError, UsageError
 from worker.ops.text import safe
 from worker.settings import Settings
 from worker.store import queries
-from worker.store.engine import sqlite_engine, sqlite_path, transact
+from worker.store.engine import READS, sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, migrate, revision
 from worker.store.tools import Connection, Engine
 
@@ -42,7 +42,7 @@ class Database:
     def stream(self) -> Iterator[Connection]:
         """A connection whose rows are read one by one."""
         with self.engine.connect() as conn:
-            yield conn
+            yield conn.execution_options(**{READS: True})
 
 
 @contextmanager

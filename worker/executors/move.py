@@ -57,7 +57,7 @@ class MoveExecutor:
             return ready(item)
         moves = [entry for entry in await self._moves(item, Lane.ACTION) if entry.success is not False]
         if not moves:
-            return self._foreign(item, "somebody moved the message; the vendor's log does not say where yet")
+            return self._unlogged(item)
         last = moves[-1]
         if last.folder == item.target:
             return skipped(item, f"already in {item.target}")
@@ -71,6 +71,13 @@ class MoveExecutor:
     async def _moves(self, item: Item, lane: Lane) -> list[LogEntry]:
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=lane)
         return latest(entry for entry in log if entry.operation == "MOVE")
+
+    def _unlogged(self, item: Item) -> Look:
+        if item.submitted_at is None:
+            return self._foreign(item, "somebody moved the message; the vendor's log does not say where yet")
+        # Perhaps our own move, whose answer was lost: no person has to decide, the log has to catch up.
+        why = "the message shows a move that the vendor's log does not show yet"
+        return Look(item.action_id, State.UNKNOWN, why, again_in=self._delay)
 
     def _foreign(self, item: Item, why: str) -> Look:
         return Look(item.action_id, State.HELD, why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.clock import utc
 from worker.cloudflare import Cloudflare
+from worker.errors import BadAnswer
 from worker.executors.base import Effect, ReadBack, moment, ready, skipped
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
@@ -11,6 +12,7 @@ from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.ports import Lane
 
+SUBMISSION_PAGES = 20
 SKEW_SECONDS = 300.0
 """How long before our submission the same request by anybody still counts as its effect."""
 
@@ -45,8 +47,7 @@ class ReclassifyExecutor:
         return await self._in_submissions(item, since, now)
 
     async def _in_submissions(self, item: Item, since: float, now: float) -> ReadBack:
-        page, more = 1, True
-        while more:
+        for page in range(1, SUBMISSION_PAGES + 1):
             answer = await self._cloudflare.submissions.list(
                 start=utc(since), end=utc(now), type="TEAM", page=page, lane=Lane.READ_BACK
             )
@@ -57,8 +58,9 @@ class ReclassifyExecutor:
                     and row.requested_disposition == item.target
                 ):
                     return ReadBack(Effect.DONE, {"submission_id": row.submission_id})
-            page, more = page + 1, answer.more
-        return ReadBack(Effect.NOT_DONE, {"read_at": now})
+            if not answer.more:
+                return ReadBack(Effect.NOT_DONE, {"read_at": now})
+        raise BadAnswer(f"the submissions did not end after {SUBMISSION_PAGES} pages")
 
     async def look(self, item: Item, row: Detection) -> Look:
         """The verdict is already the wanted one: nothing to do."""

@@ -5,32 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from worker.errors import UsageError
+from worker.ops.bind import EXAMPLE, parse_bind
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 
 Checks = Mapping[str, bool]
 
-_BIND = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII)
-_MAX_PORT = 65535
 _READY_TIMEOUT = 2.0
 _STOP_TIMEOUT = 1.0
-_EXAMPLE = "for example WORKER_HTTP_BIND=127.0.0.1:8080, or leave it empty to switch health and metrics off"
 
 log = get_logger()
-
-
-def parse_bind(bind: str) -> tuple[str | None, int]:
-    """Host and port of `host:port`, `[::1]:port` or `:port`; a host of None means every address."""
-    match = _BIND.fullmatch(bind)
-    if match is None or int(match["port"]) > _MAX_PORT:
-        raise UsageError(f"WORKER_HTTP_BIND: expected host:port, got {bind[:100]!r}; {_EXAMPLE}")
-    return match["ipv6"] or match["host"] or None, int(match["port"])
 
 
 class HealthServer:
@@ -73,7 +62,7 @@ class HealthServer:
             await runner.cleanup()
             reason = error.strerror or str(error)
             raise UsageError(
-                f"WORKER_HTTP_BIND: cannot listen on {self._bind}: {reason}; {_EXAMPLE}"
+                f"WORKER_HTTP_BIND: cannot listen on {self._bind}: {reason}; {EXAMPLE}"
             ) from error
         self._runner = runner
         self._port = runner.addresses[0][1]

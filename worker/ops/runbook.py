@@ -11,7 +11,10 @@ from worker.ops.events import EVENTS
 
 STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
     {
-        State.SHADOWED: ("A shadow playbook would have acted. Nothing was sent.", "Nothing."),
+        State.SHADOWED: (
+            "A shadow playbook would have acted. Nothing was sent.",
+            "Nothing; a start under a higher mode within a day decides it anew.",
+        ),
         State.HELD: (
             "Waits for a person: a cap, a contradiction, a purge, or mode `approve`. Nothing was sent.",
             "`worker actions show ID`, then `worker actions approve ID` or `reject ID`",

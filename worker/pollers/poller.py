@@ -115,13 +115,17 @@ class Poller:
 
     async def poll(self, *, last_chance: bool = False) -> None:
         """Finishes polls that were cut off under their own ids, then reads the next window."""
-        for poll in await self._ledger.open_polls(self.source.name):
+        cut_off = await self._ledger.open_polls(self.source.name)
+        for poll in cut_off:
             now = self._clock.now()
             # A window in the future is what a clock that was set back has left: the next ones cover it.
             if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
                 await self._read(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
+        if cut_off:
+            # They may have been opened under a lower mode.
+            await self._intake.take_up_trial()
         cursor = await self._ledger.cursor(self.source.name)
         await self._read(
             next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance

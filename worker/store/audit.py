@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, false, insert, or_, select, update
 
 from worker.clock import iso
 from worker.store import schema
@@ -145,6 +145,8 @@ def verify(conn: Connection, account_id: str) -> tuple[int, Broken | None]:
 
 
 def _check_head(conn: Connection, account_id: str, count: int, last: str) -> Broken | None:
+    if not count and conn.execute(select(exists().where(schema.actions.c.account_id == account_id))).scalar():
+        return Broken(1, "record 1 is missing: the log is empty, but the ledger holds actions")
     heads = conn.execute(
         select(schema.audit_head.c.seq, schema.audit_head.c.hash).where(
             schema.audit_head.c.account_id == account_id

@@ -33,6 +33,8 @@ Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]", asyncio.Abstract
 SAFE_SQLITE = (3, 51, 3)
 BUSY_SECONDS = 5.0
 JOBS_PER_COMMIT = 64
+READS = "reads_only"
+"""Execution option of connections that only read."""
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -67,7 +69,7 @@ def sqlite_engine(path: Path) -> Engine:
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -208,6 +210,12 @@ def _settle(future: asyncio.Future[T], result: Any, error: BaseException | None)
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _begin(conn: Connection) -> None:
+    """A writer takes its turn at once; a reader, which may take its time, holds up nobody."""
+    reads = conn.get_execution_options().get(READS)
+    conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _make_private(path: Path) -> None:

@@ -16,11 +16,19 @@ from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.tools import chunks
 
+_NOT_MEANT = (State.OPEN, State.SHADOWED, State.SKIPPED, State.EXPIRED)
+
 
 def apply_looks(
-    conn: Connection, account_id: str, now: float, hold_seconds: float, looks: Sequence[Look]
+    conn: Connection,
+    account_id: str,
+    now: float,
+    hold_seconds: float,
+    looks: Sequence[Look],
+    read_at: float | None = None,
 ) -> int:
-    """Writes what the looks showed, only to actions that are still ready. Returns how many were changed."""
+    """Writes what the looks of `read_at` showed, only to actions that are still ready. Returns how many were changed."""
+    seen = now if read_at is None else read_at
     a = schema.actions
     ready: set[str] = set()
     for part in chunks(look.action_id for look in looks):
@@ -31,7 +39,7 @@ def apply_looks(
             "action": look.action_id,
             "to_state": look.state,
             "to_error": look.why or None,
-            "to_verified": now if look.state is State.READY and look.again_in is None else None,
+            "to_verified": seen if look.state is State.READY and look.again_in is None else None,
             "to_due": None if look.again_in is None else now + look.again_in,
             "to_held_until": now + hold_seconds if look.state is State.HELD else None,
         }
@@ -223,13 +231,13 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
 def past_actions(
     conn: Connection, account_id: str, message_ids: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the worker did or meant to do to these messages before, newest first, at most 20 each."""
+    """What the worker did or means to do to these messages, newest first, at most 20 each; no trials, nothing skipped."""
     a = schema.actions
     found: dict[str, list[dict[str, Any]]] = {}
     for part in chunks(message_ids):
         query = (
             select(a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.playbook, a.c.updated_at)
-            .where(a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state != State.OPEN)
+            .where(a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.not_in(_NOT_MEANT))
             .order_by(a.c.updated_at.desc())
         )
         for row in conn.execute(query).mappings():

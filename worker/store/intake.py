@@ -20,28 +20,37 @@ from worker.store.waiting import event_key, forget_older, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
 DEFAULT_BATCH = 1000
-_CURRENT = select(schema.events.c.id, schema.events.c.revision).where(
+_CURRENT = select(schema.events.c.id, schema.events.c.revision, schema.events.c.seen_at).where(
     schema.events.c.id.in_(bindparam("ids", expanding=True))
 )
 _encode = msgspec.json.Encoder().encode
 
 
-def unseen(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> list[Sighting]:
-    """Those whose verdict is new: never seen, or seen last under another revision (then `changed`)."""
+def unseen(
+    conn: Connection, account_id: str, sightings: Sequence[Sighting], read_at: float | None = None
+) -> list[Sighting]:
+    """Those whose verdict is new: never seen, or seen last under another revision (then `changed`).
+
+    A page that was read at `read_at` and had to wait says nothing against a verdict that was read since.
+    """
     ids = [event_id(account_id, one.source, one.key) for one in sightings]
-    known = _current_revisions(conn, ids)
+    known = _current(conn, ids)
     fresh: dict[str, Sighting] = {}
     for one, sighting in zip(ids, sightings, strict=True):
-        current = known.get(one)
-        if current != sighting.revision:
-            fresh[sighting.key] = replace(sighting, changed=True) if current is not None else sighting
+        if one not in known:
+            fresh[sighting.key] = sighting
+            continue
+        revision, seen_at = known[one]
+        if revision != sighting.revision and (read_at is None or seen_at <= read_at):
+            fresh[sighting.key] = replace(sighting, changed=True)
     return list(fresh.values())
 
 
-def _current_revisions(conn: Connection, ids: Sequence[bytes]) -> dict[bytes, str]:
-    known: dict[bytes, str] = {}
+def _current(conn: Connection, ids: Sequence[bytes]) -> dict[bytes, tuple[str, float]]:
+    known: dict[bytes, tuple[str, float]] = {}
     for part in chunks(ids):
-        known.update(conn.execute(_CURRENT, {"ids": part}).all())
+        rows = conn.execute(_CURRENT, {"ids": part}).all()
+        known.update((event, (revision, seen_at)) for event, revision, seen_at in rows)
     return known
 
 
@@ -65,7 +74,7 @@ def record(
     """
     _open(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
-    _see(conn, account_id, now, sightings)
+    _see(conn, account_id, now if read_at is None else read_at, sightings)
     again = not sightings or any(one.changed for one in sightings)
     digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all, again=again)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
@@ -135,7 +144,14 @@ def _supersede(
         conn.execute(
             update(table)
             .where(table.c.id == bindparam("action"))
-            .values(state=State.SKIPPED, reason=bindparam("why"), due_at=None, updated_at=now),
+            .values(
+                state=State.SKIPPED,
+                error=bindparam("why"),
+                due_at=None,
+                admitted_at=None,
+                held_until=None,
+                updated_at=now,
+            ),
             [{"action": row["id"], "why": row["reason"]} for row in replaced],
         )
     return replaced

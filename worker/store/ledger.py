@@ -23,8 +23,8 @@ class StoreLedger:
         self._clock = clock
         self._batch = batch
 
-    async def unseen(self, sightings: Sequence[Sighting]) -> list[Sighting]:
-        return await self.store.run(intake.unseen, self.account_id, sightings)
+    async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
+        return await self.store.run(intake.unseen, self.account_id, sightings, read_at)
 
     async def record(
         self,
@@ -112,9 +112,11 @@ class StoreLedger:
     async def recover(self, delay: float) -> list[str]:
         return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)
 
-    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
+    async def apply_looks(
+        self, hold_seconds: float, looks: Sequence[Look], read_at: float | None = None
+    ) -> int:
         return await self.store.run(
-            followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks
+            followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks, read_at
         )
 
     async def our_last_move(self, message_id: str) -> str | None:

@@ -60,7 +60,7 @@ def decide_again(
 ) -> None:
     """Shadowed actions give way to the new decisions on their events, in an open poll."""
     a = schema.actions
-    why = "gave way to a decision under a higher mode"
+    why = "the trial is over: under a higher mode the event is decided anew, unless its verdict has changed since"
     for part in chunks(row.action_id for row in old):
         conn.execute(
             update(a)

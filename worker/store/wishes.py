@@ -11,6 +11,8 @@ from worker.model.plans import Decided, Poll, Sighting, Wish
 from worker.store.audit import Entry
 from worker.store.tools import to_json
 
+SENT_SECONDS = 86400.0
+
 
 def plan_id(poll: Poll, playbook: str) -> str:
     """The plan of one playbook from one poll."""
@@ -30,7 +32,7 @@ def action_row(
     message: Detection = wish.action.message
     action = wish.action
     owner = wish.owner
-    times = [moment.timestamp() for moment in (message.scanned_at, message.sent_at) if moment]
+    times = _times(message)
     return {
         "id": new_id(),
         "account_id": account_id,
@@ -65,6 +67,15 @@ def action_row(
         "created_at": now,
         "updated_at": now,
     }
+
+
+def _times(message: Detection) -> list[float]:
+    """Which of its times the vendor's window filters is not documented; the sender's word counts for a day only."""
+    scanned, sent = message.scanned_at, message.sent_at
+    times = [moment.timestamp() for moment in (scanned, sent) if moment]
+    if len(times) > 1 and abs(times[1] - times[0]) > SENT_SECONDS:
+        return times[:1]
+    return times
 
 
 def lane_of(kind: str, target: str) -> str:
