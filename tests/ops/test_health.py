@@ -11,7 +11,8 @@ import pytest
 from tests.ops.lines import Lines
 from worker.errors import UsageError
 from worker.ops import health
-from worker.ops.health import HealthServer, parse_bind
+from worker.ops.bind import parse_bind
+from worker.ops.health import HealthServer
 from worker.ops.metrics import Metrics
 
 Ready = Callable[[], Mapping[str, bool] | Awaitable[Mapping[str, bool]]]
