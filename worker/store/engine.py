@@ -40,7 +40,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-4000",
+    "PRAGMA cache_size=-1000",
     # A checkpoint every 32 MiB instead of 4: a backlog writes the same pages again and again.
     "PRAGMA wal_autocheckpoint=8192",
     "PRAGMA journal_size_limit=33554432",
