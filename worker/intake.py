@@ -51,6 +51,7 @@ class Intake:
         self._metrics = metrics
         self._wake = wake
         self._keep_all = keep_all
+        self._trial = asyncio.Lock()
         self._locks = {DETECTIONS: asyncio.Lock(), PHISHGUARD: asyncio.Lock()}
 
     async def take(self, source: Source, poll: Poll, page: Page, *, last_chance: bool) -> None:
@@ -118,6 +119,11 @@ class Intake:
 
     async def take_up_trial(self) -> int:
         """A shadow trial never swallows a later enforcement: the last day's is looked at and decided anew."""
+        # Two pollers may have finished polls that were cut off: the second finds nothing left.
+        async with self._trial:
+            return await self._take_up_trial()
+
+    async def _take_up_trial(self) -> int:
         acting = [
             one.id
             for one in self._catalogue.playbooks

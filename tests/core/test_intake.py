@@ -242,6 +242,31 @@ async def test_a_trial_gives_way_to_a_higher_mode(build: Build, desk: Desk) -> N
     assert await build(junk("v2")).redecide() == 0
 
 
+async def test_a_trial_taken_up_twice_at_once_is_decided_once(build: Build, desk: Desk) -> None:
+    """Both pollers may have finished polls that a restart had cut off."""
+    await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
+    intake = build(junk())
+    assert sorted(await asyncio.gather(intake.take_up_trial(), intake.take_up_trial())) == [0, 1]
+    assert await desk.states() == {"m1": ["skipped", "ready"]}
+
+
+async def test_playbooks_that_decide_again_see_the_history(build: Build, desk: Desk) -> None:
+    """A playbook that looks at what was done before does so in every mode and at every time."""
+    seen: list[int] = []
+
+    def curious(event: Any, context: Any) -> Any:
+        seen.append(len(context.history))
+        return Move(event, to="JunkEmail")
+
+    await desk.want(Move(detection("m1"), to="DeletedItems"))
+    await take(
+        build(playbook(curious, takes_context=True, mode=Mode.SHADOW)),
+        page(detection("m1", final_disposition="SPAM")),
+    )
+    await build(playbook(curious, takes_context=True)).redecide()
+    assert seen == [1, 1]
+
+
 async def test_an_old_trial_stays_history(build: Build, desk: Desk) -> None:
     """A day on, nobody expects the worker to act on it."""
     await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))

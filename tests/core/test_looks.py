@@ -123,6 +123,7 @@ async def test_a_move_that_may_be_our_own_is_read_back(eye: Eye, tenant: FakeClo
     """Its answer was lost and the log lags: the log has to catch up, no person has to decide."""
     tenant.add(detection(post_delivery_operations=("MOVE",)))
     assert (await eye.state(item(submitted_at=NOW - 90)))[0] == "unknown"
+    assert (await eye.state(item(submitted_at=NOW - 90, read_backs=5)))[0] == "held"
 
 
 async def test_a_message_that_is_gone_is_skipped(eye: Eye, tenant: FakeCloudflare) -> None:

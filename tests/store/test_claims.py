@@ -440,3 +440,21 @@ async def test_a_look_from_before_a_clock_was_set_back_is_not_fresh(desk: Desk) 
     desk.clock.jump(-3600)
     desk.clock.pass_time(3600)
     assert await desk.claim() == []
+
+
+async def test_a_look_is_as_old_as_its_reading(desk: Desk) -> None:
+    """A look that waited for the budget is no fresher for having been written down late."""
+    await desk.take_in(junk("m1"))
+    row = await desk.row()
+    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY)], NOW - 61)
+    assert await desk.claim() == []
+    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY)], NOW - 59)
+    assert len(await desk.claim()) == 1
+
+
+async def test_what_a_look_holds_uses_up_no_cap(desk: Desk) -> None:
+    """It waits for a person again, as if it had never been let through."""
+    await desk.take_in(junk("m1"))
+    row = await desk.row()
+    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.HELD, "moved by somebody")])
+    assert (await desk.row())["admitted_at"] is None

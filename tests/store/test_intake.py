@@ -431,3 +431,11 @@ async def test_a_later_enforcing_playbook_carries_out_what_an_approving_one_left
     about = report(message=detection())
     await desk.take_in(decided(about, wish(Move(detection(), to="JunkEmail"), vote("acts"))))
     assert await desk.states() == {"m1": ["ready"]}
+
+
+async def test_a_page_that_had_to_wait_says_nothing_against_a_later_reading(desk: Desk) -> None:
+    """Slices wait for each other: what was read first may come last."""
+    await desk.take_in(decided(detection(final_disposition="NONE")))
+    stale = [sighting(detection(final_disposition="SPAM"))]
+    assert await desk.ledger.unseen(stale, NOW - 1) == []
+    assert [one.changed for one in await desk.ledger.unseen(stale, NOW + 1)] == [True]

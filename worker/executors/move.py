@@ -16,6 +16,8 @@ from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.ports import Lane, Ledger
 
+PATIENT_READS = 5
+"""Read-backs after which a move that no log explains is shown to a person."""
 SKEW_SECONDS = 60.0
 """How far the vendor's clock may be behind ours when its log is compared with a submission."""
 
@@ -73,7 +75,7 @@ class MoveExecutor:
         return latest(entry for entry in log if entry.operation == "MOVE")
 
     def _unlogged(self, item: Item) -> Look:
-        if item.submitted_at is None:
+        if item.submitted_at is None or item.read_backs >= PATIENT_READS:
             return self._foreign(item, "somebody moved the message; the vendor's log does not say where yet")
         # Perhaps our own move, whose answer was lost: no person has to decide, the log has to catch up.
         why = "the message shows a move that the vendor's log does not show yet"

@@ -16,6 +16,18 @@ from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.tools import chunks
 
+_LOOK = (
+    update(schema.actions)
+    .where(schema.actions.c.id == bindparam("action"))
+    .values(
+        state=bindparam("to_state"),
+        error=bindparam("to_error"),
+        verified_at=bindparam("to_verified"),
+        due_at=func.coalesce(bindparam("to_due"), schema.actions.c.due_at),
+        held_until=bindparam("to_held_until"),
+        updated_at=bindparam("at"),
+    )
+)
 _NOT_MEANT = (State.OPEN, State.SHADOWED, State.SKIPPED, State.EXPIRED)
 
 
@@ -34,32 +46,13 @@ def apply_looks(
     for part in chunks(look.action_id for look in looks):
         ready.update(conn.scalars(select(a.c.id).where(a.c.id.in_(part), a.c.state == State.READY)))
     looks = [look for look in looks if look.action_id in ready]
-    rows = [
-        {
-            "action": look.action_id,
-            "to_state": look.state,
-            "to_error": look.why or None,
-            "to_verified": seen if look.state is State.READY and look.again_in is None else None,
-            "to_due": None if look.again_in is None else now + look.again_in,
-            "to_held_until": now + hold_seconds if look.state is State.HELD else None,
-        }
-        for look in looks
-    ]
-    if not rows:
+    if not looks:
         return 0
-    conn.execute(
-        update(a)
-        .where(a.c.id == bindparam("action"))
-        .values(
-            state=bindparam("to_state"),
-            error=bindparam("to_error"),
-            verified_at=bindparam("to_verified"),
-            due_at=func.coalesce(bindparam("to_due"), a.c.due_at),
-            held_until=bindparam("to_held_until"),
-            updated_at=now,
-        ),
-        rows,
-    )
+    conn.execute(_LOOK, [_look_row(look, now, seen, hold_seconds) for look in looks])
+    held = [look.action_id for look in looks if look.state is State.HELD]
+    for part in chunks(held):
+        # What waits for a person again uses up no hourly cap.
+        conn.execute(update(a).where(a.c.id.in_(part)).values(admitted_at=None, approved_at=None))
     append(
         conn,
         account_id,
@@ -70,7 +63,19 @@ def apply_looks(
             if look.state is not State.READY
         ],
     )
-    return len(rows)
+    return len(looks)
+
+
+def _look_row(look: Look, now: float, seen: float, hold_seconds: float) -> dict[str, Any]:
+    return {
+        "action": look.action_id,
+        "to_state": look.state,
+        "to_error": look.why or None,
+        "to_verified": seen if look.state is State.READY and look.again_in is None else None,
+        "to_due": None if look.again_in is None else now + look.again_in,
+        "to_held_until": now + hold_seconds if look.state is State.HELD else None,
+        "at": now,
+    }
 
 
 def our_last_move(conn: Connection, account_id: str, message_id: str) -> str | None:
