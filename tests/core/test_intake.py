@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.builders import ENFORCE, NOW, catalogue, detection, playbook, poll, report, sighting
+from tests.builders import ENFORCE, NOW, catalogue, decided, detection, playbook, poll, report, sighting
 from tests.desk import Desk
 from tests.fakes import FailingLedger
 from worker.cloudflare import BadRow
 from worker.errors import StoreError
 from worker.intake import Intake
-from worker.model.actions import Mode, Move
+from worker.model.actions import Mode, Move, State
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.ledger import Cursor
 from worker.model.plans import DETECTIONS, PHISHGUARD, Sighting
@@ -258,7 +258,7 @@ async def test_playbooks_that_decide_again_see_the_history(build: Build, desk: D
         seen.append(len(context.history))
         return Move(event, to="JunkEmail")
 
-    await desk.want(Move(detection("m1"), to="DeletedItems"))
+    await desk.bring(State.SUCCEEDED, decided(detection("m1"), Move(detection("m1"), to="DeletedItems")))
     await take(
         build(playbook(curious, takes_context=True, mode=Mode.SHADOW)),
         page(detection("m1", final_disposition="SPAM")),
