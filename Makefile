@@ -39,6 +39,10 @@ demo: $(RUNTIME) ## run the worker against the bundled simulator and show what i
 test: $(TEST) ## run the whole test suite; ARGS="-k ledger -x" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: soak
+soak: $(TEST) ## run what takes too long for the suite: thousands of seeds, hundreds of kills
+	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
+
 .PHONY: lint
 lint: $(LINT) ## check style, types, Dockerfile and changelog
 	$(BIN)/ruff check .
