@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from worker.budget import RequestBudget
-from worker.clock import SystemClock
+from worker.clock import Clock, SystemClock
 from worker.cloudflare import Cloudflare
+from worker.cloudflare.session import Connect, make_session
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
-from worker.parts import Parts, Timing
+from worker.parts import Parts, Ticker, Timing
 from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
@@ -33,13 +35,47 @@ log = get_logger()
 HTTP_TIMEOUT = 30.0
 
 
+def _apscheduler(pollers: Sequence[Poller], interval: float, metrics: Metrics) -> Ticker:
+    from worker.pollers.scheduler import Scheduler  # noqa: PLC0415 - `run --once` needs no clock
+
+    return Scheduler(pollers, interval, metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What lies beyond the process: its clock, the network, the hand that ticks."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    connect: Connect = make_session
+    ticker: Callable[[Sequence[Poller], float, Metrics], Ticker] = _apscheduler
+    http_timeout: float = HTTP_TIMEOUT
+
+
+MACHINE = Outside()
+
+
 def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     """The service on its database, migrated; `listen` also serves health and metrics. UsageError names the remedy."""
-    account, token = settings.account(), _told(settings.token())
+    settings.account(), settings.token()
     catalogue = load_playbooks(settings.worker_rules_dir)
-    clock = SystemClock()
     metrics = Metrics(version=program_version())
     store = open_store(settings, metrics)
+    parts = assemble(settings, catalogue, store, metrics)
+    service = Service(parts)
+    if listen:
+        from worker.ops.health import HealthServer  # noqa: PLC0415 - `run --once` serves nothing
+
+        parts.health = HealthServer(
+            settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
+        )
+    return service, store
+
+
+def assemble(
+    settings: Settings, catalogue: Catalogue, store: Store, metrics: Metrics, outside: Outside = MACHINE
+) -> Parts:
+    """Every part, wired to the others. `outside` is what lies beyond the process, or a simulation of it."""
+    account, token, clock = settings.account(), _told(settings.token()), outside.clock
     ledger = StoreLedger(store, account, clock, settings.worker_move_batch)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
     cloudflare = Cloudflare(
@@ -47,7 +83,8 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         account_id=account,
         token=token,
         gate=budget,
-        timeout=HTTP_TIMEOUT,
+        timeout=outside.http_timeout,
+        connect=outside.connect,
     )
     carry_out = executors(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
     intake = Intake(
@@ -60,7 +97,10 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         keep_all=settings.worker_keep_events == "all",
     )
     options = DispatchOptions(
-        settings.ceilings, settings.worker_request_budget, settings.worker_read_back_delay, HTTP_TIMEOUT
+        settings.ceilings,
+        settings.worker_request_budget,
+        settings.worker_read_back_delay,
+        outside.http_timeout,
     )
     dispatcher = Dispatcher(
         ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
@@ -79,7 +119,7 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         )
         for source in (DetectionSource(cloudflare, clock), PhishGuardSource(cloudflare, ledger, clock))
     ]
-    parts = Parts(
+    return Parts(
         catalogue=catalogue,
         ceilings=settings.ceilings,
         ledger=ledger,
@@ -95,15 +135,8 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         timing=Timing(
             settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
         ),
+        ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
     )
-    service = Service(parts)
-    if listen:
-        from worker.ops.health import HealthServer  # noqa: PLC0415 - `run --once` serves nothing
-
-        parts.health = HealthServer(
-            settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
-        )
-    return service, store
 
 
 def _told(token: Callable[[], str]) -> Callable[[], str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,18 @@ class Health(Protocol):
         ...
 
 
+class Ticker(Protocol):
+    """The hand of the clock: tells the pollers when it is time."""
+
+    def start(self) -> None:
+        """Ticks from here on, in the running loop."""
+        ...
+
+    def stop(self) -> None:
+        """No further tick."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The operator's times, in seconds."""
@@ -58,4 +70,5 @@ class Parts:
     metrics: Metrics
     clock: Clock
     timing: Timing
+    ticker: Callable[[], Ticker]
     health: Health | None = None

@@ -113,10 +113,8 @@ class Service:
         )
 
     async def _work(self) -> None:
-        from worker.pollers.scheduler import Scheduler  # noqa: PLC0415 - `run --once` needs no clock
-
         parts = self._parts
-        scheduler = Scheduler(parts.pollers, parts.timing.poll_interval, parts.metrics)
+        ticker = parts.ticker()
         async with asyncio.TaskGroup() as group:
             acting = [
                 group.create_task(parts.dispatcher.run(), name="dispatcher"),
@@ -127,9 +125,9 @@ class Service:
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")
                 for poller in parts.pollers
             ]
-            scheduler.start()
+            ticker.start()
             await self._stop.wait()
-            scheduler.stop()
+            ticker.stop()
             # A page that is cut off is read again under the same poll: nothing is gained by waiting for it.
             for task in polling:
                 task.cancel()

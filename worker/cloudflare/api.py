@@ -9,6 +9,7 @@ from typing import Self
 
 from worker.cloudflare.investigate import Investigate, ReleaseBody
 from worker.cloudflare.phishguard import PhishGuard
+from worker.cloudflare.session import Connect, make_session
 from worker.cloudflare.submissions import Submissions
 from worker.cloudflare.tokens import Tokens
 from worker.cloudflare.transport import MAX_BYTES, Transport
@@ -30,6 +31,7 @@ class Cloudflare:
         max_bytes: of one body, after inflating.
         release_body: `array` for the bare list of ids that the API took until October 2026.
         sleep: waits between two asks for a slow search.
+        connect: makes the pool of connections.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Cloudflare:
         max_bytes: int = MAX_BYTES,
         release_body: ReleaseBody = "object",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        connect: Connect = make_session,
     ) -> None:
         self._transport = Transport(
             base_url=base_url,
@@ -51,6 +54,7 @@ class Cloudflare:
             gate=gate,
             timeout=timeout,
             max_bytes=max_bytes,
+            connect=connect,
         )
         self.investigate = Investigate(self._transport, release_body=release_body, sleep=sleep)
         self.phishguard = PhishGuard(self._transport)

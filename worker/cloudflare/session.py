@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 
+Connect = Callable[[], aiohttp.ClientSession]
+"""Makes a pool of connections; needs a running loop."""
 _CONNECTIONS, _KEEPALIVE = 16, 15.0
 
 

@@ -17,7 +17,7 @@ from worker.cloudflare import verdicts
 from worker.cloudflare.headers import rate_limit, ray_id, retry_after, server_time
 from worker.cloudflare.operations import Operation, Query, encode_query
 from worker.cloudflare.origin import check_base_url, resolve
-from worker.cloudflare.session import BrokenConnectionError, make_session
+from worker.cloudflare.session import BrokenConnectionError, Connect, make_session
 from worker.errors import Unauthorized, VendorError, WorkerError
 from worker.ports import Gate, Lane, Observation
 
@@ -56,6 +56,7 @@ class Transport:
         gate: admits reads and sees every request.
         timeout: seconds from the first byte of the connection to the last byte of the body.
         max_bytes: of one body, counted after inflating.
+        connect: makes the pool of connections.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Transport:
         gate: Gate,
         timeout: float = 30.0,
         max_bytes: int = MAX_BYTES,
+        connect: Connect = make_session,
     ) -> None:
         self._base = check_base_url(base_url)
         self._account_id = account_id
@@ -74,6 +76,7 @@ class Transport:
         self._gate = gate
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._connect = connect
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
@@ -82,7 +85,7 @@ class Transport:
     async def open(self) -> None:
         """Makes the connection pool; connects to nothing."""
         if self._session is None:
-            self._session = make_session()
+            self._session = self._connect()
 
     async def close(self) -> None:
         """Closes every connection; may be called twice."""
