@@ -64,6 +64,7 @@ class OpenBudget:
     def __init__(self) -> None:
         self.waits: list[float] = []
         self.blocked = 0.0
+        self.refused = 0.0
         self.used = 0.0
 
     async def admit(self, lane: Lane) -> None:
@@ -74,6 +75,9 @@ class OpenBudget:
 
     def blocked_for(self) -> float:
         return self.blocked
+
+    def refused_for(self) -> float:
+        return self.refused
 
     def exhausted(self, wait: float) -> None:
         self.waits.append(wait)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from worker.brake import Brake
 from worker.budget import RequestBudget
 from worker.clock import Clock, SystemClock
 from worker.cloudflare import Cloudflare
@@ -18,6 +19,7 @@ from worker.intake import Intake
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
 from worker.parts import Parts, Ticker, Timing
+from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
@@ -66,7 +68,11 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
         from worker.ops.health import HealthServer  # noqa: PLC0415 - `run --once` serves nothing
 
         parts.health = HealthServer(
-            settings.worker_http_bind, live=lambda: True, ready=service.ready, metrics=metrics
+            settings.worker_http_bind,
+            live=lambda: True,
+            ready=service.ready,
+            notes=lambda: {"paused": parts.pausing.paused},
+            metrics=metrics,
         )
     return service, store
 
@@ -76,7 +82,8 @@ def assemble(
 ) -> Parts:
     """Every part, wired to the others. `outside` is what lies beyond the process, or a simulation of it."""
     account, token, clock = settings.account(), _told(settings.token()), outside.clock
-    ledger = StoreLedger(store, account, clock, settings.worker_move_batch)
+    brake = Brake.beside(sqlite_path(settings.database_url))
+    ledger = StoreLedger(store, account, clock, settings.worker_move_batch, brake.on)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
     cloudflare = Cloudflare(
         base_url=settings.cloudflare_base_url,
@@ -126,6 +133,7 @@ def assemble(
         cloudflare=cloudflare,
         executors=carry_out,
         budget=budget,
+        pausing=PauseWatch(brake, ledger, clock, metrics),
         intake=intake,
         pollers=pollers,
         dispatcher=dispatcher,

@@ -74,6 +74,9 @@ class RequestBudget:
     def blocked_for(self) -> float:
         return max(0.0, max(self._blocked_until, self._dry_until) - self._clock.monotonic())
 
+    def refused_for(self) -> float:
+        return max(0.0, self._blocked_until - self._clock.monotonic())
+
     def exhausted(self, wait: float) -> None:
         self._note_used(self.limit)
         self._note_dry(Lane.ACTION, wait)

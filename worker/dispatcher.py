@@ -232,8 +232,11 @@ class Dispatcher:
                 self._log_end(items[outcome.action_id], outcome.state, outcome.error)
 
     async def _answer(self, executor: Executor, call: Call) -> Answered:
-        if self._clock.now() > call.lease_until - 2 * self._options.http_timeout:
-            return not_sent(call)
+        stale = self._clock.now() > call.lease_until - 2 * self._options.http_timeout
+        if stale or self._clock.monotonic() > call.send_by:
+            return not_sent(call, "the claim was too old to be sent")
+        if (refused := self._budget.refused_for()) > 0:
+            return not_sent(call, "the vendor had answered 429 before it could be sent", refused)
         try:
             answered = await executor.execute(call)
         except VendorError as error:

@@ -14,6 +14,7 @@ from worker.executors.base import Executor
 from worker.intake import Intake
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
+from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue
 from worker.pollers.poller import Poller
 from worker.ports import Ledger
@@ -63,6 +64,7 @@ class Parts:
     cloudflare: Cloudflare
     executors: dict[str, Executor]
     budget: RequestBudget
+    pausing: PauseWatch
     intake: Intake
     pollers: Sequence[Poller]
     dispatcher: Dispatcher

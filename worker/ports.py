@@ -65,6 +65,10 @@ class Budget(Gate, Protocol):
         """A claim was granted nothing; there is something again in `wait` seconds."""
         ...
 
+    def refused_for(self) -> float:
+        """Seconds that a 429 is still in force; nothing at all may be sent."""
+        ...
+
     def pressure(self) -> float:
         """Share of the budget in use, 0 to 1, as last seen."""
         ...
@@ -197,7 +201,15 @@ class Ledger(Protocol):
         ...
 
     async def paused(self) -> Pause | None:
-        """The pause in force, if any."""
+        """The pause in force, however it came about, if any."""
+        ...
+
+    async def pause(self, pause: Pause) -> None:
+        """Pauses as `worker pause` does."""
+        ...
+
+    async def note_pause_file(self, found: Pause | None) -> None:
+        """Writes down that the file PAUSE is there, or is there no more."""
         ...
 
     async def introduce(self, daemon: dict[str, Any]) -> None:

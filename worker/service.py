@@ -28,7 +28,7 @@ class Service:
         self._parts = parts
         self._recovered = False
         self._storage_ok = True
-        self._paused = False
+        self._keeping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._counts: dict[tuple[str, str], int] = {}
         parts.metrics.action_counts(lambda: self._counts)
@@ -53,6 +53,7 @@ class Service:
         try:
             await self._start()
             await self._work()
+            await self._kept()
         finally:
             if parts.health is not None:
                 await parts.health.stop()
@@ -64,6 +65,7 @@ class Service:
         self._listen_to_signals()
         await self._start()
         parts = self._parts
+        await parts.pausing.look()
         polled = True
         await parts.reconciler.expire()
         for poller in parts.pollers:
@@ -72,6 +74,7 @@ class Service:
         if not self._stop.is_set():
             await self._unless_stopped(work_off(parts))
         await self._drain()
+        await self._kept()
         counts = await parts.ledger.counts_by_kind()
         stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
         left = await parts.ledger.left(parts.ceilings.mode)
@@ -146,6 +149,11 @@ class Service:
         for task in stuck:
             task.cancel()
 
+    async def _kept(self) -> None:
+        """A pause by signal is written down before the process ends, if the database lets it."""
+        if self._keeping:
+            await asyncio.wait(self._keeping, timeout=self._parts.timing.drain_timeout)
+
     async def _drain(self) -> None:
         parts = self._parts
         parts.dispatcher.stop()
@@ -177,7 +185,7 @@ class Service:
             await parts.clock.sleep(HOUSEKEEPING_SECONDS)
             parts.metrics.loop_lag(max(0.0, parts.clock.monotonic() - before - HOUSEKEEPING_SECONDS))
             try:
-                self._note_pause(await parts.ledger.paused() is not None)
+                await parts.pausing.look()
                 if before - counted >= COUNTING_SECONDS:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
                     await parts.ledger.lower_ceiling(parts.ceilings)
@@ -187,16 +195,21 @@ class Service:
             else:
                 self._storage_ok = True
 
-    def _note_pause(self, paused: bool) -> None:  # noqa: FBT001 - one flag
-        self._parts.metrics.paused(on=paused)
-        if paused != self._paused:
-            log.warning("pause.on" if paused else "pause.off")
-        self._paused = paused
-
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
+        loop.add_signal_handler(signal.SIGUSR1, self._pause)
+        # Held back until now: it would have ended the process.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+    def _pause(self) -> None:
+        """SIGUSR1 pauses and never resumes: pulled twice in a hurry, a brake must not let go."""
+        log.info("service.signal", signal="SIGUSR1")
+        self._parts.pausing.signalled("SIGUSR1")
+        task = asyncio.create_task(self._parts.pausing.keep(), name="pause")
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
 
     def _signalled(self, name: str) -> None:
         log.info("service.signal", signal=name)

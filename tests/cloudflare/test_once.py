@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -17,8 +18,10 @@ from tests.cloudflare.vendor import (
     http,
     refusal,
     reset,
+    silence,
 )
 from worker.cloudflare import Cloudflare
+from worker.cloudflare.transport import WRITE_CONNECT_SECONDS
 from worker.errors import AnswerLost, Transient, VendorError
 from worker.ports import Lane
 
@@ -153,6 +156,21 @@ async def test_requests_carry_what_they_should_and_no_more(vendor: Vendor, conne
     assert headers["user-agent"].startswith("email-security-worker/")
     assert headers["accept-encoding"] == "gzip, deflate"
     assert "cookie" not in headers
+
+
+async def test_a_write_does_not_wait_long_for_its_connection(vendor: Vendor, cloudflare: Cloudflare) -> None:
+    """One that starts late may start after a pause: it is not sent, which proves that nothing was accepted."""
+    vendor.will(silence)
+    reads = [asyncio.ensure_future(READS["list"](cloudflare)) for _ in range(16)]
+    await asyncio.sleep(0.2)
+    assert len(vendor.requests) == 16
+    began = time.monotonic()
+    with pytest.raises(Transient):
+        await WRITES["move"](cloudflare)
+    assert time.monotonic() - began == pytest.approx(WRITE_CONNECT_SECONDS, abs=1.5)
+    assert {request.method for request in vendor.requests} == {"GET"}
+    for task in reads:
+        task.cancel()
 
 
 async def test_connections_are_bounded(vendor: Vendor, cloudflare: Cloudflare) -> None:

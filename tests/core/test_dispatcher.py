@@ -22,6 +22,7 @@ from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
 from worker.store import budget as requests
 from worker.store import flags
+from worker.store.ledger import FRESH_SECONDS
 
 TIMEOUT, DELAY = 30.0, 30.0
 
@@ -147,7 +148,7 @@ async def test_a_claim_that_grew_too_old_is_not_sent(bench: Bench) -> None:
     """Another process may own the action soon: in the last two time-outs of a lease nothing leaves."""
     await bench.arrive(junk())
     (call,) = await bench.desk.claim()
-    bench.desk.clock.pass_time(120 - 2 * TIMEOUT + 0.1)
+    bench.desk.clock.jump(120 - 2 * TIMEOUT + 0.1)
     await bench.dispatcher._send(bench.dispatcher._executors["move"], call)
     assert bench.tenant.requests == []
     row = await bench.desk.row()
@@ -155,10 +156,11 @@ async def test_a_claim_that_grew_too_old_is_not_sent(bench: Bench) -> None:
 
 
 async def test_a_fresh_claim_is_sent(bench: Bench) -> None:
-    """Up to two time-outs before its lease ends."""
+    """Up to its own seconds, and up to two time-outs before its lease ends, should somebody set the clock."""
     await bench.arrive(junk())
     (call,) = await bench.desk.claim()
-    bench.desk.clock.pass_time(120 - 2 * TIMEOUT)
+    bench.desk.clock.pass_time(FRESH_SECONDS)
+    bench.desk.clock.jump(120 - 2 * TIMEOUT - FRESH_SECONDS)
     await bench.dispatcher._send(bench.dispatcher._executors["move"], call)
     assert len(bench.tenant.effects) == 1
 
@@ -382,6 +384,38 @@ async def test_a_pause_stops_what_is_not_claimed_yet(bench: Bench) -> None:
     assert await bench.desk.run(flags.resume, ACCOUNT, "ann", NOW)
     await bench.work(2)
     assert len(bench.tenant.asked("reclassify")) == 30
+
+
+async def test_a_claim_that_waited_is_not_sent(bench: Bench, clock: ManualClock) -> None:
+    """The process slept between the claim and its request: a pause may have come since, so it is claimed anew."""
+    await bench.arrive(junk())
+    claim = bench.ledger.port.claim
+
+    async def dozing(*args: Any, **kwargs: Any) -> Any:
+        claimed = await claim(*args, **kwargs)
+        clock.pass_time(FRESH_SECONDS + 0.1)
+        await bench.desk.run(flags.pause, ACCOUNT, "drill", "ann", NOW)
+        return claimed
+
+    bench.ledger.claim = dozing  # type: ignore[attr-defined]
+    await bench.work(3)
+    assert bench.tenant.asked("move") == []
+    row = await bench.desk.row()
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    assert [entry["kind"] for entry in await bench.desk.audit("intent", "outcome")] == ["intent", "outcome"]
+
+
+async def test_a_429_between_claim_and_request_stops_it(bench: Bench) -> None:
+    """Another request was refused meanwhile: nothing at all may be sent."""
+    await bench.arrive(junk())
+    bench.budget.refused = 1.0
+    await bench.work()
+    assert bench.tenant.asked("move") == []
+    assert (await bench.desk.row())["state"] == State.READY
+    bench.budget.refused = 0.0
+    bench.desk.clock.pass_time(1.0)
+    await bench.work()
+    assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
 
 
 @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.APPROVE])

@@ -10,7 +10,7 @@ from tests.desk import Desk, messages
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
-from worker.model.ledger import BulkLane, Limits, Look
+from worker.model.ledger import BulkLane, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.store import budget, claims, flags, schema
 
@@ -408,7 +408,7 @@ async def test_a_pause_says_who_when_and_why(desk: Desk) -> None:
     """It is in the log too, as is its end; to resume where nothing is paused changes nothing."""
     assert not await desk.run(flags.resume, ACCOUNT, "ann", NOW)
     await desk.run(flags.pause, ACCOUNT, "drill", "ann", NOW)
-    assert await desk.ledger.paused() == ("drill", NOW, "ann")
+    assert await desk.ledger.paused() == Pause("drill", NOW, "ann", "command")
     assert await desk.run(flags.resume, ACCOUNT, "bob", NOW + 1)
     assert await desk.ledger.paused() is None
     assert [entry["kind"] for entry in await desk.audit()] == ["pause", "resume"]

@@ -1,4 +1,7 @@
-"""`worker pause` and `worker resume`: the brake. Needs no network and survives a restart."""
+"""`worker pause` and `worker resume`: the brake. Needs no network and survives a restart.
+
+Beside them work SIGUSR1 and a file PAUSE beside the database (`worker.brake`).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,28 @@ from typing import Annotated
 
 import typer
 
+from worker.brake import Brake
 from worker.cli.common import database, person, say
 from worker.store import flags
+from worker.store.engine import sqlite_path
 
 
 def pause(reason: Annotated[str, typer.Option(help="Why, for whoever looks next.")] = "") -> None:
-    """Stops new mutating requests within five seconds; polling goes on, nothing is lost."""
+    """Stops new mutating requests within five seconds; polling goes on, nothing is lost.
+
+    So does SIGUSR1 to the daemon, and a file named PAUSE beside the database, whose text is the reason.
+    """
     with database(create=True) as db:
         db.run(flags.pause, reason or "no reason given", person(), time.time())
     say("paused: nothing new is sent until `worker resume`")
 
 
 def resume() -> None:
-    """Lifts the pause."""
+    """Lifts a pause by `worker pause` or SIGUSR1; exit code 1 where the file PAUSE still holds the brake."""
     with database(create=True) as db:
         lifted = db.run(flags.resume, person(), time.time())
+        brake = Brake.beside(sqlite_path(db.settings.database_url))
+    if brake.by_file() is not None:
+        say(f"still paused by the file {brake.file}: remove it to resume")
+        raise typer.Exit(1)
     say("resumed" if lifted else "was not paused")

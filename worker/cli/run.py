@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from collections.abc import Callable
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def run(
 
 def _run(settings: Settings, *, once: bool) -> int:
     gc.disable()
+    # Until the service listens: its default would end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     from worker.bootstrap import build  # noqa: PLC0415 - wrong settings are told before anything heavy loads
 
     service, store = build(settings, listen=not once)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from worker.brake import Brake
 from worker.cli.common import Database, Json, database, print_json, print_table, say
 from worker.clock import iso
 from worker.store import budget, closing, flags, queries
@@ -20,14 +21,13 @@ def status(json_: Json = False) -> None:
     if json_:
         print_json(data)
         return
-    pause = data["pause"]
     say(f"account   {data['account_id']}")
     say(f"daemon    {'process ' + str(data['daemon_pid']) if data['daemon_pid'] else 'not running'}")
     say(f"mode      {data['mode']}")
-    say(
-        "paused    "
-        + (f"yes: {pause['reason']} (since {pause['since']}, by {pause['by']})" if pause else "no")
-    )
+    for one in data["pauses"]:
+        say(f"paused    yes, by {one['how']}: {one['reason']} (since {one['since']}, by {one['by']})")
+    if not data["pauses"]:
+        say("paused    no")
     say(f"budget    {data['budget']['used']} of {data['budget']['limit']} requests in 300 s")
     say(f"cap       {data['actions_last_hour']} of {data['cap_per_hour']} actions in the last hour")
     if data["blocked_until"]:
@@ -46,11 +46,13 @@ def status(json_: Json = False) -> None:
 
 
 def _collect(db: Database) -> dict[str, Any]:
-    pid = holder(sqlite_path(db.settings.database_url))
+    path = sqlite_path(db.settings.database_url)
+    pid, brake = holder(path), Brake.beside(path)
 
     def read(conn: Connection, account_id: str) -> dict[str, Any]:
         now = time.time()
-        pause = flags.paused(conn, account_id)
+        pauses = [one for one in (flags.paused(conn, account_id), brake.by_file()) if one is not None]
+        told = [{**one._asdict(), "since": iso(one.since)} for one in pauses]
         blocked = flags.blocked_until(conn, account_id)
         _, last_hour = closing.usage(conn, account_id, now)
         daemon = flags.get(conn, account_id, flags.DAEMON) or {}
@@ -60,8 +62,9 @@ def _collect(db: Database) -> dict[str, Any]:
         return {
             "account_id": account_id,
             "mode": daemon.get("mode", db.settings.worker_mode),
-            "paused": pause is not None,
-            "pause": {**pause._asdict(), "since": iso(pause.since)} if pause else None,
+            "paused": bool(told),
+            "pause": told[0] if told else None,
+            "pauses": told,
             "blocked_until": iso(blocked) if blocked > now else None,
             "budget": {
                 "used": budget.used(conn, account_id, now),

@@ -23,7 +23,10 @@ from worker.ports import Gate, Lane, Observation
 
 MAX_BYTES = 32 * 2**20
 """Bytes of a body after inflating. A page of 1,000 rows has about one or two million."""
+WRITE_CONNECT_SECONDS = 2.5
+"""How long a write waits for its connection: one that starts later may start after a pause."""
 _SHORTEST_SECRET = 16
+_READ, _WRITE = aiohttp.ClientTimeout(), aiohttp.ClientTimeout(connect=WRITE_CONNECT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ class Transport:
         flight, began = verdicts.Flight(), time.monotonic()
         try:
             async with asyncio.timeout(limit or self._timeout):
-                await self._fly(flight, operation.method, url, data, secret)
+                await self._fly(flight, operation, url, data, secret)
         except Exception as error:  # noqa: BLE001 - whatever broke, a write may have had its effect
             flight.broke, flight.unbelievable = _why(error)
         finally:
@@ -170,14 +173,15 @@ class Transport:
         return Answer(operation, flight.status or 0, flight.body, url, seconds, ray, location)
 
     async def _fly(
-        self, flight: verdicts.Flight, method: str, url: URL, data: bytes | None, secret: _Secret
+        self, flight: verdicts.Flight, operation: Operation, url: URL, data: bytes | None, secret: _Secret
     ) -> None:
         assert self._session is not None  # noqa: S101 - _send has looked
         headers = {} if data is None else {"Content-Type": "application/json"}
         async with self._session.request(
-            method,
+            operation.method,
             url,
             data=data,
+            timeout=_WRITE if operation.writes else _READ,
             headers=headers | {"Authorization": f"Bearer {secret}"},
             allow_redirects=False,
             trace_request_ctx=flight,

@@ -84,11 +84,9 @@ def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answer
     return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay)
 
 
-def not_sent(call: Call) -> Answered:
-    """The claim grew too old before it could be sent: nothing left this process."""
-    return _all(
-        call, Answered((), "call.not_sent", error="the claim was too old to be sent"), State.READY, 0.0
-    )
+def not_sent(call: Call, why: str, due_in: float = 1.0) -> Answered:
+    """Something came between the claim and its request: nothing left this process."""
+    return _all(call, Answered((), "call.not_sent", error=why), State.READY, due_in)
 
 
 def _all(

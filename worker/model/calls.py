@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,8 @@ class Call:
     items: tuple[Item, ...]
     submitted_at: float
     lease_until: float
+    send_by: float = math.inf
+    """Until when it may be sent, by the clock that nobody sets."""
 
 
 @dataclass(frozen=True, slots=True)

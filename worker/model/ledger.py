@@ -65,11 +65,12 @@ class Left(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Why, since when and by whom nothing new is sent."""
+    """Why, since when, by whom and how (`command`, `signal` or `file`) nothing new is sent."""
 
     reason: str
     since: float
     by: str
+    how: str = "command"
 
 
 class Grant(NamedTuple):

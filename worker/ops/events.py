@@ -167,8 +167,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "call.not_sent": LogEvent(
         "warning",
-        "A request was older than its lease allows and was not sent; its actions are `ready` again.",
-        "If it repeats: CPU of the host, clock (`worker doctor`).",
+        "A claimed request waited too long, or a 429 came first: it was not sent; its actions are `ready` again.",
+        "If it repeats without rate.limited: CPU and disk of the host, clock (`worker doctor`).",
     ),
     "readback.confirmed": LogEvent("info", "A read-back found the effect: the action succeeded.", _NONE),
     "readback.no_effect": LogEvent(
@@ -219,8 +219,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "pause.on": LogEvent(
         "warning",
-        "Paused: no new mutating request starts; polling and deciding go on.",
-        "`worker resume` when ready.",
+        "Paused by `worker pause`, SIGUSR1 or the file PAUSE: no new mutating request starts; polling goes on.",
+        "`worker status` says by whom and why; `worker resume`, or remove the file, when ready.",
     ),
     "pause.off": LogEvent("info/warning", "Resumed: actions start again.", _NONE),
     "ledger.recovered": LogEvent(

@@ -32,12 +32,14 @@ class HealthServer:
         live: Callable[[], bool],
         ready: Callable[[], Checks | Awaitable[Checks]],
         metrics: Metrics,
+        notes: Callable[[], Checks] = dict,
     ) -> None:
         self._address = parse_bind(bind) if bind else None
         self._bind = bind
         self._live = live
         self._checks = ready
         self._metrics = metrics
+        self._notes = notes
         self._runner: web.AppRunner | None = None
         self._port: int | None = None
         self._asked_in_vain = False
@@ -89,7 +91,8 @@ class HealthServer:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         is_ready, checks = await self._ask()
-        body = json.dumps({"ready": is_ready, "checks": checks})
+        # A pause is what somebody wanted: it shows, and the worker is as ready as before.
+        body = json.dumps({"ready": is_ready, "checks": checks, **self._notes()})
         return web.Response(
             text=body + "\n", content_type="application/json", status=200 if is_ready else 503
         )

@@ -91,7 +91,11 @@ _FIRST_PAGE = (
         "stop it from acting, now",
         '`worker pause --reason "..."`: within 5 s no new change starts; polling goes on; restarts keep it.',
     ),
-    ("let it go on", "`worker resume`"),
+    (
+        "the same without its settings or database",
+        "a file `PAUSE` beside the database (its text is the reason), or SIGUSR1 to the process",
+    ),
+    ("let it go on", "`worker resume`; where the file `PAUSE` is there, remove it"),
     (
         "find what it did to a message",
         "`worker actions list --message MESSAGE_ID` (the investigate id; in the log `worker.message_id`)",

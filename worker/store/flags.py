@@ -15,6 +15,7 @@ _VALUE = select(schema.settings.c.value).where(
     schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
 )
 PAUSE = "pause"
+PAUSE_FILE = "pause_file"
 BLOCKED_UNTIL = "blocked_until"
 DAEMON = "daemon"
 
@@ -31,24 +32,42 @@ def set_value(conn: Connection, account_id: str, name: str, value: Any, now: flo
     put(conn, schema.settings, [row])
 
 
+def forget(conn: Connection, account_id: str, name: str) -> None:
+    """Removes one setting."""
+    table = schema.settings
+    conn.execute(delete(table).where(table.c.account_id == account_id, table.c.name == name))
+
+
 def paused(conn: Connection, account_id: str) -> Pause | None:
-    """The pause in force, if any."""
+    """The pause in force by a command or a signal, if any."""
     value = get(conn, account_id, PAUSE)
     return Pause(**value) if value else None
 
 
-def pause(conn: Connection, account_id: str, reason: str, by: str, now: float) -> None:
+def pause(conn: Connection, account_id: str, reason: str, by: str, now: float, how: str = "command") -> None:
     """No new mutating request starts from here on, until `resume`."""
-    set_value(conn, account_id, PAUSE, Pause(reason, now, by)._asdict(), now)
-    append(conn, account_id, now, [Entry("pause", {"reason": reason, "by": by})])
+    set_value(conn, account_id, PAUSE, Pause(reason, now, by, how)._asdict(), now)
+    append(conn, account_id, now, [Entry("pause", {"reason": reason, "by": by, "how": how})])
+
+
+def note_pause_file(conn: Connection, account_id: str, found: Pause | None, now: float) -> None:
+    """The log tells that the file PAUSE came or went, once each, over restarts too; the file itself is the brake."""
+    if (get(conn, account_id, PAUSE_FILE) is None) is (found is None):
+        return
+    if found is None:
+        forget(conn, account_id, PAUSE_FILE)
+        append(conn, account_id, now, [Entry("resume", {"by": "removal of the file", "how": "file"})])
+    else:
+        set_value(conn, account_id, PAUSE_FILE, found._asdict(), now)
+        body = {"reason": found.reason, "by": found.by, "how": found.how}
+        append(conn, account_id, now, [Entry("pause", body)])
 
 
 def resume(conn: Connection, account_id: str, by: str, now: float) -> bool:
     """Lifts the pause; False where there was none."""
     if paused(conn, account_id) is None:
         return False
-    table = schema.settings
-    conn.execute(delete(table).where(table.c.account_id == account_id, table.c.name == PAUSE))
+    forget(conn, account_id, PAUSE)
     append(conn, account_id, now, [Entry("resume", {"by": by})])
     return True
 

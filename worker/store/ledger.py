@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from worker.clock import Clock
@@ -12,13 +13,25 @@ from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, L
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 from worker.store import budget, claims, closing, flags, followup, intake, outcomes, queries, shadows, waiting
 from worker.store.engine import Store
+from worker.store.tools import Connection
+
+FRESH_SECONDS = 2.0
+"""How long after its claim a call may be sent: a pause or a 429 may have come since."""
 
 
 class StoreLedger:
     """Implements `worker.ports.Ledger` on any engine that `Store` runs on."""
 
-    def __init__(self, store: Store, account_id: str, clock: Clock, batch: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        account_id: str,
+        clock: Clock,
+        batch: int,
+        brake: Callable[[], Pause | None] = lambda: None,
+    ) -> None:
         self.store = store
+        self._brake = brake
         self.account_id = account_id
         self._clock = clock
         self._batch = batch
@@ -92,6 +105,8 @@ class StoreLedger:
         return await self.store.run(followup.past_actions, self.account_id, message_ids)
 
     async def lanes(self, ceiling: Mode) -> list[BulkLane]:
+        if self._brake() is not None:
+            return []
         return await self.store.run(claims.lanes, self.account_id, self._clock.now(), ceiling)
 
     async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
@@ -102,9 +117,17 @@ class StoreLedger:
     async def claim(
         self, lane: BulkLane, limits: Limits, *, most: int, calls: int
     ) -> tuple[list[Call], float]:
-        return await self.store.run(
-            claims.claim, self.account_id, lane, self._clock.now(), limits, most=most, calls=calls
-        )
+        now = self._clock.now()
+
+        def claim(conn: Connection) -> tuple[list[Call], float]:
+            # Here, beside the pause: what is claimed was not paused a moment before.
+            if self._brake() is not None:
+                return [], 0.0
+            calls_, wait = claims.claim(conn, self.account_id, lane, now, limits, most=most, calls=calls)
+            send_by = self._clock.monotonic() + FRESH_SECONDS
+            return [replace(call, send_by=send_by) for call in calls_], wait
+
+        return await self.store.run(claim)
 
     async def settle(self, call: Call, answered: Answered) -> int:
         return await self.store.run(outcomes.settle, self.account_id, call, self._clock.now(), answered)
@@ -150,7 +173,13 @@ class StoreLedger:
         return await self.store.run(followup.left, self.account_id, ceiling)
 
     async def paused(self) -> Pause | None:
-        return await self.store.run(flags.paused, self.account_id)
+        return self._brake() or await self.store.run(flags.paused, self.account_id)
+
+    async def pause(self, pause: Pause) -> None:
+        await self.store.run(flags.pause, self.account_id, pause.reason, pause.by, pause.since, pause.how)
+
+    async def note_pause_file(self, found: Pause | None) -> None:
+        await self.store.run(flags.note_pause_file, self.account_id, found, self._clock.now())
 
     async def introduce(self, daemon: dict[str, Any]) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
