@@ -28,13 +28,18 @@ from worker.pollers.windows import Reach
 from worker.reconciler import Reconciler
 from worker.service import Service
 from worker.settings import Settings
+from worker.storage import Storage
 from worker.store.engine import Store, sqlite_engine, sqlite_path, transact
+from worker.store.guard import Guard
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
+from worker.store.soundness import check
 
 log = get_logger()
 
 HTTP_TIMEOUT = 30.0
+CHECK_SECONDS = 2.0
+"""How long a start may look for damage: some hundred megabytes; `worker doctor` looks at everything."""
 
 
 def _apscheduler(pollers: Sequence[Poller], interval: float, metrics: Metrics) -> Ticker:
@@ -83,6 +88,8 @@ def assemble(
     """Every part, wired to the others. `outside` is what lies beyond the process, or a simulation of it."""
     account, token, clock = settings.account(), _told(settings.token()), outside.clock
     brake = Brake.beside(sqlite_path(settings.database_url))
+    storage = Storage(clock)
+    store.tell(storage.failed)
     ledger = StoreLedger(store, account, clock, settings.worker_move_batch, brake.on)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
     cloudflare = Cloudflare(
@@ -139,6 +146,7 @@ def assemble(
         dispatcher=dispatcher,
         reconciler=Reconciler(ledger, carry_out, clock, metrics, settings.worker_read_back_delay),
         metrics=metrics,
+        storage=storage,
         clock=clock,
         timing=Timing(
             settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
@@ -161,16 +169,18 @@ def _told(token: Callable[[], str]) -> Callable[[], str]:
     return current
 
 
-def open_store(settings: Settings, metrics: Metrics | None = None) -> Store:
-    """The database, migrated and with its writer thread. UsageError where it cannot be used as it is."""
-    engine = sqlite_engine(sqlite_path(settings.database_url))
+def open_store(settings: Settings, metrics: Metrics) -> Store:
+    """The database, sound, migrated and with its writer thread. UsageError where it cannot be used as it is."""
+    path = sqlite_path(settings.database_url)
+    engine = sqlite_engine(path)
     try:
+        check(engine, CHECK_SECONDS)
         if transact(engine, migrate):
             log.info("store.migrated")
     except StoreError as error:
         engine.dispose()
         raise UsageError(f"WORKER_DATABASE_URL: {error}") from error
-    store = Store(engine, metrics.commit if metrics else None)
+    store = Store(engine, metrics.commit, Guard(path))
     store.start()
     return store
 

@@ -7,6 +7,7 @@ restart. The vendor's own `Ratelimit` headers are obeyed where they are stricter
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from worker.clock import Clock
 from worker.errors import StoreError
@@ -106,11 +107,9 @@ class RequestBudget:
         task.add_done_callback(self._tasks.discard)
 
     async def _remember(self, until: float) -> None:
-        try:
+        # The pause itself is in force where it cannot be written down; only a restart would forget it.
+        with suppress(StoreError):
             await self._ledger.block_until(until)
-        except StoreError:
-            # The pause itself is in force; only a restart would forget it.
-            log.warning("store.unavailable", reason="a 429 could not be written down")
 
     def _note_used(self, used: int) -> None:
         self._used = used

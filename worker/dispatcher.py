@@ -75,7 +75,6 @@ class Dispatcher:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
-        self.storage_ok = True
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -108,10 +107,9 @@ class Dispatcher:
         """Starts work on every lane that is due and idle; True where something is in flight."""
         try:
             lanes = await self._ledger.lanes(self._options.ceilings.mode)
-        except StoreError as error:
-            self._storage_failed(error)
+        except StoreError:
+            # Which the store itself tells: nothing starts before it works again.
             return bool(self._busy)
-        self._storage_recovered()
         if self._budget.blocked_for() > 0:
             return bool(self._busy)
         for lane in lanes:
@@ -140,12 +138,10 @@ class Dispatcher:
 
     def _finished(self, lane: str, task: asyncio.Task[None]) -> None:
         del self._busy[lane]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if isinstance(error, StoreError):
-                self._storage_failed(error)
-            else:
-                self._standing.note_failure(lane.partition(":")[0])
-                log.error("task.failed", task=f"lane {lane}", exc_info=error)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, StoreError):
+            self._standing.note_failure(lane.partition(":")[0])
+            log.error("task.failed", task=f"lane {lane}", exc_info=error)
         self._wake.set()
 
     async def _work(self, lane: BulkLane) -> None:
@@ -257,8 +253,7 @@ class Dispatcher:
         while True:
             try:
                 await self._ledger.settle(call, answered)
-            except StoreError as error:
-                self._storage_failed(error)
+            except StoreError:
                 await self._clock.sleep(IDLE_SECONDS)
             else:
                 return
@@ -282,13 +277,3 @@ class Dispatcher:
             reason=why,
             outcome="success" if state in (State.SUCCEEDED, State.SKIPPED) else "failure",
         )
-
-    def _storage_failed(self, error: StoreError) -> None:
-        if self.storage_ok:
-            log.error("store.unavailable", error=error)
-        self.storage_ok = False
-
-    def _storage_recovered(self) -> None:
-        if not self.storage_ok:
-            log.info("store.recovered")
-        self.storage_ok = True

@@ -15,6 +15,10 @@ class StoreError(WorkerError):
     """The database cannot be used as it is."""
 
 
+class Damaged(StoreError):
+    """The database's file is corrupt: nothing is done on it any more, until a person has restored it."""
+
+
 class VendorError(WorkerError):
     """Something about a request to the vendor. `status` is the HTTP status, `ray` the vendor's request id."""
 

@@ -19,6 +19,7 @@ from worker.playbooks.loader import Catalogue
 from worker.pollers.poller import Poller
 from worker.ports import Ledger
 from worker.reconciler import Reconciler
+from worker.storage import Storage
 
 
 class Health(Protocol):
@@ -70,6 +71,7 @@ class Parts:
     dispatcher: Dispatcher
     reconciler: Reconciler
     metrics: Metrics
+    storage: Storage
     clock: Clock
     timing: Timing
     ticker: Callable[[], Ticker]

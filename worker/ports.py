@@ -216,6 +216,10 @@ class Ledger(Protocol):
         """Leaves word of the process that acts, for commands beside it: its mode and limits."""
         ...
 
+    async def probe(self) -> None:
+        """Writes something that says nothing. StoreError where the database takes no writes."""
+        ...
+
     async def take_budget(self, limit: int) -> Grant:
         """Takes one request out of `limit` per window."""
         ...

@@ -27,22 +27,19 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._recovered = False
-        self._storage_ok = True
         self._keeping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
         self._counts: dict[tuple[str, str], int] = {}
         parts.metrics.action_counts(lambda: self._counts)
 
-    def ready(self) -> dict[str, bool]:
-        """What readiness depends on: storage, playbooks, recovery. Not Cloudflare."""
+    def ready(self) -> dict[str, bool | str]:
+        """What readiness depends on: storage, playbooks, recovery. Not Cloudflare. A text is why it is not."""
         parts = self._parts
-        checks = {
-            "database": self._storage_ok and parts.dispatcher.storage_ok,
+        return {
+            "database": parts.storage.reason or True,
             "playbooks": bool(parts.catalogue.playbooks),
             "recovery": self._recovered,
         }
-        parts.metrics.ready(on=all(checks.values()))
-        return checks
 
     async def run(self) -> int:
         """Until SIGTERM or SIGINT: stop intake, drain, exit 0. A second signal ends it at once."""
@@ -190,10 +187,11 @@ class Service:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
                     await parts.ledger.lower_ceiling(parts.ceilings)
                     counted = before
+                if parts.storage.reason is not None:
+                    await parts.ledger.probe()
+                    parts.storage.wrote()
             except StoreError:
-                self._storage_ok = False
-            else:
-                self._storage_ok = True
+                continue  # which the store itself tells
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

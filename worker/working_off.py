@@ -5,10 +5,7 @@ from __future__ import annotations
 from worker.clock import Clock
 from worker.errors import StoreError
 from worker.model.ledger import Left
-from worker.ops.logs import get_logger
 from worker.parts import Parts
-
-log = get_logger()
 
 MANY = 10_000
 LONGEST_NAP = 1.0
@@ -23,9 +20,9 @@ async def work_off(parts: Parts) -> None:
     while True:
         try:
             nap = await _turn(parts, deadline, tried, progress)
-        except StoreError as error:
+            parts.storage.wrote()
+        except StoreError:
             # A commands' turn at the file, a disk that is full for a moment: the run is not over for that.
-            log.warning("store.unavailable", error=error)
             nap = LONGEST_NAP if progress.made(waiting=False) else None
         if nap is None:
             return

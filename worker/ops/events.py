@@ -60,9 +60,14 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "store.migrated": LogEvent("info", "The database was brought to this version's schema.", _NONE),
     "store.unavailable": LogEvent(
-        "warning/error",
-        "The database cannot be written (full disk, read-only, lost connection). No action starts.",
+        "error",
+        "The database cannot be written (full disk, read-only, locked, deleted). No action starts.",
         "Disk space and permissions, or the database server; then nothing: it resumes by itself. " + _DOCTOR,
+    ),
+    "store.damaged": LogEvent(
+        "error",
+        "The database's file is corrupt. Nothing is done on it any more; the process stays, so that this is seen.",
+        "Stop the worker, restore a backup: `worker restore FILE` (see Backup and restore).",
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
     "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),

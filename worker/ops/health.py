@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -14,7 +15,8 @@ from worker.ops.bind import EXAMPLE, parse_bind
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 
-Checks = Mapping[str, bool]
+Checks = Mapping[str, bool | str]
+"""Each check holds (True) or does not; a text says why it does not."""
 
 _READY_TIMEOUT = 2.0
 _STOP_TIMEOUT = 1.0
@@ -90,11 +92,17 @@ class HealthServer:
         return web.Response(text="stuck\n", status=503)
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        is_ready, checks = await self._ask()
+        is_ready, answers = await self._ask()
+        body: dict[str, Any] = {
+            "ready": is_ready,
+            "checks": {name: answer is True for name, answer in answers.items()},
+        }
+        if reasons := {name: answer for name, answer in answers.items() if isinstance(answer, str)}:
+            body["reasons"] = reasons
         # A pause is what somebody wanted: it shows, and the worker is as ready as before.
-        body = json.dumps({"ready": is_ready, "checks": checks, **self._notes()})
+        body |= self._notes()
         return web.Response(
-            text=body + "\n", content_type="application/json", status=200 if is_ready else 503
+            text=json.dumps(body) + "\n", content_type="application/json", status=200 if is_ready else 503
         )
 
     async def _metrics_page(self, request: web.Request) -> web.Response:
@@ -102,20 +110,20 @@ class HealthServer:
         body, content_type = self._metrics.render(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
-    async def _ask(self) -> tuple[bool, dict[str, bool]]:
+    async def _ask(self) -> tuple[bool, Checks]:
         """Whether the worker is ready, and its checks; ones that fail or hang mean that it is not."""
         try:
             answer = self._checks()
             if inspect.isawaitable(answer):
                 answer = await asyncio.wait_for(answer, _READY_TIMEOUT)
-            checks = {str(name): bool(value) for name, value in answer.items()}
+            checks: Checks = dict(answer)
             self._asked_in_vain = False
         except Exception as error:
             checks = {"checks_answered": False}
             if not self._asked_in_vain:  # once: a supervisor asks every few seconds
                 log.warning("health.check_failed", exc_info=error)
             self._asked_in_vain = True
-        is_ready = bool(checks) and all(checks.values())
+        is_ready = bool(checks) and all(check is True for check in checks.values())
         self._metrics.ready(on=is_ready)
         return is_ready, checks
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from worker.clock import Clock
-from worker.errors import Unauthorized, WorkerError
+from worker.errors import StoreError, Unauthorized, WorkerError
 from worker.intake import Intake
 from worker.model.plans import Poll
 from worker.ops.logs import get_logger
@@ -61,6 +61,7 @@ class Poller:
         self._stopping = asyncio.Event()
         self._failures = 0
         self._unauthorized = False
+        self._told = False
 
     @property
     def failing(self) -> bool:
@@ -179,16 +180,17 @@ class Poller:
         if isinstance(error, Unauthorized) and not self._unauthorized:
             self._unauthorized = True
             log.error("auth.refused", source=self.source.name, error=error)
-        if self._failures == 1:
+        if not self._told and not isinstance(error, StoreError):  # which the store itself tells
+            self._told = True
             log.error("poll.failed", source=self.source.name, error=error)
 
     def _note_success(self) -> None:
         self._metrics.poll(self.source.name, "completed")
         if self._unauthorized:
             log.info("auth.recovered", source=self.source.name)
-        if self._failures:
+        if self._told:
             log.info("poll.recovered", source=self.source.name, attempts=self._failures)
-        self._failures, self._unauthorized = 0, False
+        self._failures, self._unauthorized, self._told = 0, False, False
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from worker.errors import StoreError, UsageError
+from worker.errors import Damaged, StoreError, UsageError
+from worker.store.conditions import is_condition, mapped
+from worker.store.guard import Guard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,12 +81,24 @@ class Store:
     Functions that are waiting together share one commit; each is undone alone where it fails.
     """
 
-    def __init__(self, engine: Engine, observe: Callable[[float], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        observe: Callable[[float], None] | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self.engine = engine
         self._observe = observe
+        self._failed: Callable[[StoreError], None] | None = None
+        self._guard = guard
+        self._damage: Damaged | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._started = False
+
+    def tell(self, failed: Callable[[StoreError], None]) -> None:
+        """From now on `failed` hears, in the event loop, of whatever the database refuses for its condition."""
+        self._failed = failed
 
     def start(self) -> None:
         """Starts the writer thread; the connection is opened by its first job."""
@@ -122,11 +136,34 @@ class Store:
 
     def _commit(self, jobs: Sequence[Job]) -> None:
         began = time.monotonic()
-        ends = transact_all(self.engine, [function for function, _, _ in jobs])
+        refusal = self._damage or self._look_at_the_file(jobs)
+        if refusal is not None:
+            ends: list[End] = [(None, refusal)] * len(jobs)
+        else:
+            ends = transact_all(self.engine, [function for function, _, _ in jobs])
         if self._observe is not None:
             self._observe(time.monotonic() - began)
         for (_, future, loop), (result, error) in zip(jobs, ends, strict=True):
+            if isinstance(error, StoreError):
+                self._note(error, loop)
             loop.call_soon_threadsafe(_settle, future, result, error)
+
+    def _look_at_the_file(self, jobs: Sequence[Job]) -> StoreError | None:
+        """What speaks against using the connection. What could be mended at once is told, but refuses nothing."""
+        if self._guard is None or not jobs:
+            return None
+        complaint = self._guard.check(self.engine)
+        if complaint is None or not complaint.mended:
+            return complaint and StoreError(complaint.why)
+        self._note(StoreError(complaint.why), jobs[0][2])
+        return None
+
+    def _note(self, error: StoreError, loop: asyncio.AbstractEventLoop) -> None:
+        if isinstance(error, Damaged):
+            # Other pages may read well, but nobody should act on half a ledger.
+            self._damage = error
+        if self._failed is not None:
+            loop.call_soon_threadsafe(self._failed, error)
 
 
 def transact(engine: Engine, function: Callable[[Connection], T]) -> T:
@@ -151,7 +188,7 @@ def transact_all(engine: Engine, functions: Sequence[Callable[[Connection], Any]
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             engine.dispose()
-        return [(None, _mapped(error))] * len(functions)
+        return [(None, mapped(error))] * len(functions)
     return ends
 
 
@@ -164,43 +201,9 @@ def _apart(conn: Connection, function: Callable[[Connection], Any]) -> End:
         with conn.begin_nested():
             return function(conn), None
     except Exception as error:
-        if _is_condition(error):
+        if is_condition(error):
             raise SpoiledError from error
         return None, error  # this function's caller gets it; the others go on
-
-
-def _is_condition(error: BaseException) -> bool:
-    """Whether it is the database's condition; our own mistakes are none: nobody should wait for them to pass."""
-    return isinstance(error, DBAPIError) and not isinstance(
-        error, IntegrityError | ProgrammingError | DataError
-    )
-
-
-def _mapped(error: BaseException) -> BaseException:
-    """A StoreError for the database's condition; anything else as it is."""
-    if not isinstance(error, DBAPIError) or not _is_condition(error):
-        return error
-    mapped = StoreError(explain(error))
-    mapped.__cause__ = error
-    return mapped
-
-
-def explain(error: DBAPIError) -> str:
-    """What is wrong with the database and what mends it, in one line, without the statement's values."""
-    text = str(error.orig)
-    remedies = {
-        "locked": "another process holds it; end that process or wait",
-        "disk is full": "free space on the volume; work resumes by itself",
-        "readonly": "make the file and its folder writable for this user",
-        "unable to open": "make sure that the folder exists and is writable for this user",
-        "malformed": "the file is damaged; restore a backup, see docs/runbook.md",
-        "not a database": "the file is not a SQLite database; name another in WORKER_DATABASE_URL or restore a backup",
-        "disk i/o": "check the volume; the file may have been deleted or its disk may fail",
-    }
-    remedy = next(
-        (cure for symptom, cure in remedies.items() if symptom in text.lower()), "see docs/runbook.md"
-    )
-    return f"database: {text}; {remedy}"
 
 
 def _settle(future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:

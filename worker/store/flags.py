@@ -18,6 +18,7 @@ PAUSE = "pause"
 PAUSE_FILE = "pause_file"
 BLOCKED_UNTIL = "blocked_until"
 DAEMON = "daemon"
+PROBE = "probe"
 
 
 def get(conn: Connection, account_id: str, name: str) -> Any:

@@ -184,6 +184,9 @@ class StoreLedger:
     async def introduce(self, daemon: dict[str, Any]) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
 
+    async def probe(self) -> None:
+        await self.store.run(flags.set_value, self.account_id, flags.PROBE, None, self._clock.now())
+
     async def take_budget(self, limit: int) -> Grant:
         return await self.store.run(budget.take, self.account_id, self._clock.now(), 1, limit)
 
