@@ -16,6 +16,7 @@ from worker.model.plans import Ceilings, Decided, Poll
 from worker.store import audit, schema
 from worker.store.engine import Store
 from worker.store.ledger import StoreLedger
+from worker.store.verification import verify
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -137,7 +138,7 @@ class Desk:
 
     async def intact(self) -> bool:
         """Whether the chain of the log is whole."""
-        _, broken = await self.run(audit.verify, ACCOUNT)
+        _, broken = await self.run(verify, ACCOUNT)
         return broken is None
 
 

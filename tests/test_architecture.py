@@ -32,6 +32,7 @@ ONLY_IN = {
     "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/"),
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
+    "cryptography": ("worker/checkpoints.py",),
 }
 READS_FILES = ("worker/playbooks/loader.py",)
 

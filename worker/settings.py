@@ -17,7 +17,7 @@ from worker.model.actions import Mode
 from worker.model.plans import Ceilings
 from worker.ops.bind import parse_bind
 
-SECRETS = ("cloudflare_api_token", "worker_database_url")
+SECRETS = ("cloudflare_api_token", "worker_database_url", "worker_audit_key")
 """Settings that may also be given as NAME_FILE, a path whose content is the value."""
 TOML = Path("worker.toml")
 
@@ -41,6 +41,7 @@ EXAMPLES = {
     "worker_log_format": "WORKER_LOG_FORMAT=json",
     "worker_log_level": "WORKER_LOG_LEVEL=info",
     "worker_move_batch": "WORKER_MOVE_BATCH=250",
+    "worker_audit_key": "WORKER_AUDIT_KEY_FILE=/run/secrets/worker_audit_key",
 }
 
 
@@ -109,6 +110,8 @@ class Settings(BaseSettings):
     worker_log_format: Literal["json", "console"] = "json"
     worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
     worker_move_batch: Annotated[Count, Field(le=1000)] = 250
+    worker_audit_key: SecretStr | None = None
+    worker_audit_key_file: Path | None = None
 
     @property
     def mode(self) -> Mode:
@@ -139,6 +142,19 @@ class Settings(BaseSettings):
             raise missing("cloudflare_api_token")
         value = _clean_token(self.cloudflare_api_token.get_secret_value())
         return lambda: value
+
+    def has_audit_key(self) -> bool:
+        """Whether a key is set that signs checkpoints of the audit log."""
+        return self.worker_audit_key_file not in (None, Path()) or bool(self.worker_audit_key)
+
+    def audit_key(self) -> str:
+        """The key that signs checkpoints, in PEM. UsageError where there is none, or others could have read it."""
+        if self.worker_audit_key_file not in (None, Path()):
+            _refuse_open_to_others(self.worker_audit_key_file, "WORKER_AUDIT_KEY_FILE")
+            return _read(self.worker_audit_key_file, "WORKER_AUDIT_KEY_FILE")
+        if not self.worker_audit_key:
+            raise missing("worker_audit_key")
+        return self.worker_audit_key.get_secret_value()
 
     @classmethod
     def settings_customise_sources(
@@ -189,8 +205,9 @@ class _Toml(PydanticBaseSettingsSource):
                 hint = f"; did you mean {close[0].upper()}?" if close else "; see README.md for the names"
                 raise UsageError(f"worker.toml: {name} is not a setting{hint}")
         lowered = {name.lower(): value for name, value in values.items()}
-        if os.environ.get("CLOUDFLARE_API_TOKEN"):
-            lowered.pop("cloudflare_api_token_file", None)
+        for name in ("cloudflare_api_token", "worker_audit_key"):
+            if os.environ.get(name.upper()):
+                lowered.pop(f"{name}_file", None)
         path = lowered.pop("worker_database_url_file", None)
         if path and "worker_database_url" not in lowered and "WORKER_DATABASE_URL" not in os.environ:
             lowered["worker_database_url"] = _read(Path(str(path)), "WORKER_DATABASE_URL_FILE")
@@ -224,11 +241,10 @@ class TokenFile:
 
 def load() -> Settings:
     """Reads and validates the settings. UsageError: one line that names the variable, what is wrong, an example."""
-    if os.environ.get("CLOUDFLARE_API_TOKEN") and os.environ.get("CLOUDFLARE_API_TOKEN_FILE"):
-        raise UsageError(
-            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_API_TOKEN_FILE are both set; keep one, "
-            f"for example {EXAMPLES['cloudflare_api_token']}"
-        )
+    for name in ("cloudflare_api_token", "worker_audit_key"):
+        upper = name.upper()
+        if os.environ.get(upper) and os.environ.get(f"{upper}_FILE"):
+            raise UsageError(f"{upper} and {upper}_FILE are both set; keep one, for example {EXAMPLES[name]}")
     try:
         return Settings()
     except ValidationError as error:
@@ -255,6 +271,18 @@ def _read(path: Path, name: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"{name}: cannot read {path}: {reason}; name a readable file") from None
+
+
+def _refuse_open_to_others(path: Path, name: str) -> None:
+    """Who can read the key can sign whatever they make of the log; the group is left to those who mount secrets."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # reading it says why
+    if mode & 0o027:
+        raise UsageError(
+            f"{name}: {path} may be read by everybody or changed by others (mode {mode & 0o777:04o}); chmod 600 {path}"
+        )
 
 
 def _clean_token(text: str) -> str:

@@ -10,7 +10,8 @@ from tests.builders import ACCOUNT, NOW
 from tests.desk import Desk
 from worker.errors import StoreError
 from worker.store import audit, flags, schema
-from worker.store.audit import Broken, Entry, append, verify
+from worker.store.audit import Entry, append
+from worker.store.verification import Broken, accounts, verify
 
 T, H = schema.audit, schema.audit_head
 COUNT = 7
@@ -177,7 +178,7 @@ async def test_accounts_have_chains_of_their_own(chain: Desk) -> None:
     """Each begins at one and is verified alone."""
     await chain.run(append, OTHER, NOW, [Entry("pause", {})])
     assert await chain.run(verify, OTHER) == (1, None)
-    assert await chain.run(audit.accounts) == [ACCOUNT, OTHER]
+    assert await chain.run(accounts) == [ACCOUNT, OTHER]
 
 
 async def test_records_are_found_by_what_they_are_about(chain: Desk) -> None:
@@ -194,4 +195,4 @@ async def test_records_are_found_by_what_they_are_about(chain: Desk) -> None:
 async def test_nothing_to_append_writes_nothing(desk: Desk) -> None:
     """Not even a head."""
     await desk.run(append, ACCOUNT, NOW, [])
-    assert await desk.run(audit.accounts) == []
+    assert await desk.run(accounts) == []

@@ -10,6 +10,7 @@ from worker.store import audit, flags, schema
 from worker.store.audit import Entry
 from worker.store.engine import READS, sqlite_engine, transact
 from worker.store.migrate import migrate
+from worker.store.verification import verify
 
 
 def test_a_reader_that_takes_its_time_holds_up_no_writer(tmp_path: Path) -> None:
@@ -34,5 +35,5 @@ async def test_an_emptied_log_beside_a_ledger_is_found(desk: Desk) -> None:
     """Without a single record nothing says how many there were, but the ledger does."""
     await desk.take_in(junk())
     await desk.run(lambda conn: [conn.execute(delete(table)) for table in (schema.audit, schema.audit_head)])
-    count, broken = await desk.run(audit.verify, ACCOUNT)
+    count, broken = await desk.run(verify, ACCOUNT)
     assert (count, broken and broken.seq) == (0, 1)

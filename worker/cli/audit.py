@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from worker.cli.common import Database, Json, database, print_json, print_json_array, print_table, say
+from worker.cli.common import Json, database, print_json_array, print_table
+from worker.cli.proving import checkpoint, verify
 from worker.store import audit, queries
-from worker.store.tools import Connection
 
-app = typer.Typer(help="The tamper-evident log: show, verify, export.", no_args_is_help=True)
+app = typer.Typer(help="The tamper-evident log: show, verify, export, checkpoint.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -42,41 +41,16 @@ def show(
         print_table([name.upper() for name in columns], ([row[name] for name in columns] for row in rows))
 
 
+app.command("verify", short_help="Checks the chain; names the first bad record.")(verify)
+app.command("checkpoint", short_help="Signs how far the log has come.")(checkpoint)
+
+
 @app.command("export", short_help="Every record, one JSON object a line.")
 def export() -> None:
     """Writes every record as one JSON object a line, with the hashes that chain them."""
     with database() as db, db.stream() as conn:
         for row in audit.records(conn, db.account_id):
             sys.stdout.write(json.dumps(_readable(row)) + "\n")
-
-
-@app.command("verify", short_help="Checks the chain; names the first bad record.")
-def verify(json_: Json = False) -> None:
-    """Recomputes the chain: exit code 1 names the first record that was edited, deleted, inserted or moved."""
-    with database() as db, db.stream() as conn:
-        results = list(_verified(conn, db))
-    intact = all(broken is None for _, _, broken in results)
-    if json_:
-        print_json({"ok": intact, "accounts": [_result(*one) for one in results]})
-    else:
-        for account_id, count, broken in results:
-            if broken is None:
-                say(f"{account_id}: {count} records, intact")
-            else:
-                say(
-                    f"{account_id}: record {broken.seq} is the first bad one: {broken.why} ({count} intact before it)"
-                )
-    raise typer.Exit(0 if intact else 1)
-
-
-def _verified(conn: Connection, db: Database) -> Iterator[tuple[str, int, audit.Broken | None]]:
-    for account_id in sorted({*audit.accounts(conn), db.account_id}):
-        yield (account_id, *audit.verify(conn, account_id))
-
-
-def _result(account_id: str, count: int, broken: audit.Broken | None) -> dict[str, Any]:
-    first_bad = {"seq": broken.seq, "why": broken.why} if broken else None
-    return {"account_id": account_id, "records": count, "first_bad": first_bad}
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:

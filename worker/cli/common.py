@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
@@ -17,11 +17,15 @@ from worker.errors import StoreError, UsageError
 from worker.ops.text import safe
 from worker.settings import Settings
 from worker.store import queries
+from worker.store.conditions import told
 from worker.store.engine import READS, sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, migrate, revision
 from worker.store.tools import Connection, Engine
 
 T = TypeVar("T")
+
+ROWS_ALIGNED = 1000
+"""Rows of a table that are aligned together."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -40,8 +44,8 @@ class Database:
 
     @contextmanager
     def stream(self) -> Iterator[Connection]:
-        """A connection whose rows are read one by one."""
-        with self.engine.connect() as conn:
+        """A connection whose rows are read one by one, all as they stood at the first."""
+        with told(), self.engine.connect() as conn:
             yield conn.execution_options(**{READS: True})
 
 
@@ -104,17 +108,25 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Aligned columns, never wrapped or cut; text from mail is escaped."""
-    cells = [
-        list(header),
-        *([safe(str("" if cell is None else cell), 10_000) for cell in row] for row in rows),
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    """Aligned columns, never wrapped or cut; text from mail is escaped. Of a long table only a part is held."""
+    widths = list(map(len, header))
+    cells = [list(header)]
+    for row in rows:
+        cells.append([safe(str("" if cell is None else cell), 10_000) for cell in row])
+        if len(cells) >= ROWS_ALIGNED:
+            _print_cells(cells, widths)
+            cells = []
+    _print_cells(cells, widths)
+
+
+def _print_cells(cells: Sequence[Sequence[str]], widths: list[int]) -> None:
+    for index, column in enumerate(zip(*cells, strict=True)):
+        widths[index] = max(widths[index], *map(len, column))
     for line in cells:
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         sys.stdout.write(text.rstrip() + "\n")
 
 
-def say(text: str) -> None:
-    """One line on stdout, escaped."""
-    sys.stdout.write(safe(text, 10_000) + "\n")
+def say(text: str, to: TextIO | None = None) -> None:
+    """One line on stdout, or `to`, escaped."""
+    (to or sys.stdout).write(safe(text, 10_000) + "\n")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from http import HTTPStatus
 
+import msgspec
 from aiohttp import web
 
 from .envelope import ApiError, refusal
@@ -20,6 +21,10 @@ FAULT = web.RequestKey("fault", Fault)
 NUMBER = web.RequestKey("number", int)
 
 _ABSURD_SECONDS = "99999999999999999999"
+
+
+class _Named(msgspec.Struct):
+    ids: tuple[str, ...] = ()
 
 
 class Gate:
@@ -43,6 +48,8 @@ class Gate:
         entry = self.journal.open(tenant.now, request.method, request.path, path_class or "other")
         request[NUMBER] = entry.number
         try:
+            if request.method == "POST":
+                entry.ids = await _named(request)
             response = await self._respond(request, handler, path_class)
         except ApiError as error:
             response = error.response()
@@ -99,9 +106,20 @@ class Gate:
         if request.transport is not None and not request.transport.is_closing():
             entry.status = response.status
         response.headers.update(self._limit.headers(self._tenant.now))
+        response.headers["CF-Ray"] = entry.ray
         if self._tenant.config.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
             response.enable_compression(web.ContentCoding.gzip)
         return response
+
+
+async def _named(request: web.Request) -> tuple[str, ...]:
+    """The messages that a write names, in its path or in its body."""
+    if "id" in request.match_info:
+        return (request.match_info["id"],)
+    try:
+        return msgspec.json.decode(await request.read(), type=_Named).ids
+    except msgspec.DecodeError:
+        return ()
 
 
 def _routing_error(error: web.HTTPException, request: web.Request) -> web.Response:

@@ -8,14 +8,23 @@ import msgspec
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """One request: its number from 1, arrival in seconds since 1970, the status, None if unanswered."""
+    """One request: its number from 1, arrival in seconds since 1970, the status, None if unanswered.
+
+    `ids` are the messages that a write names. Its number is also in the answer's `CF-Ray` (`ray`).
+    """
 
     number: int
     at: float
     method: str
     path: str
     endpoint: str
+    ids: tuple[str, ...] = ()
     status: int | None = None
+
+    @property
+    def ray(self) -> str:
+        """The id by which the vendor calls the request: 16 hexadecimal digits and a data centre."""
+        return f"{self.number:016x}-SIM"
 
 
 class Journal:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, or_, select, update
 
 from worker.clock import iso
 from worker.store import schema
@@ -49,13 +49,6 @@ class Entry(NamedTuple):
     action_id: str | None = None
     call_id: str | None = None
     message_id: str | None = None
-
-
-class Broken(NamedTuple):
-    """The first record that does not fit the chain."""
-
-    seq: int
-    why: str
 
 
 def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entry]) -> None:
@@ -124,39 +117,10 @@ def records(
         yield dict(row)
 
 
-def accounts(conn: Connection) -> list[str]:
-    """Every account that has a chain or the head of one."""
-    found = set(conn.scalars(select(schema.audit.c.account_id).distinct()))
-    return sorted(found.union(conn.scalars(select(schema.audit_head.c.account_id))))
-
-
-def verify(conn: Connection, account_id: str) -> tuple[int, Broken | None]:
-    """Number of intact records and the first that was edited, deleted, inserted or reordered, if any."""
-    count, previous = 0, GENESIS
-    for row in records(conn, account_id):
-        if row["seq"] != count + 1:
-            return count, Broken(count + 1, f"record {count + 1} is missing: the next one is {row['seq']}")
-        if row["prev_hash"] != previous:
-            return count, Broken(row["seq"], "does not follow the record before it")
-        if not isinstance(row["hash"], str) or record_hash(row) != row["hash"]:
-            return count, Broken(row["seq"], "its content does not match its hash")
-        count, previous = row["seq"], row["hash"]
-    return count, _check_head(conn, account_id, count, previous)
-
-
-def _check_head(conn: Connection, account_id: str, count: int, last: str) -> Broken | None:
-    if not count and conn.execute(select(exists().where(schema.actions.c.account_id == account_id))).scalar():
-        return Broken(1, "record 1 is missing: the log is empty, but the ledger holds actions")
-    heads = conn.execute(
-        select(schema.audit_head.c.seq, schema.audit_head.c.hash).where(
-            schema.audit_head.c.account_id == account_id
-        )
-    ).all()
-    if not heads:
-        return Broken(count, "the head of the chain is missing") if count else None
-    if heads[0].seq != count:
-        return Broken(count + 1, f"record {count + 1} is missing: the head names {heads[0].seq} records")
-    return None if heads[0].hash == last else Broken(count, "the head of the chain names another hash")
+def heads(conn: Connection) -> list[tuple[str, int, str]]:
+    """Every account with the number of its last record and its hash."""
+    h = schema.audit_head.c
+    return [tuple(row) for row in conn.execute(select(h.account_id, h.seq, h.hash).order_by(h.account_id))]
 
 
 def entries_for(kind: str, rows: Iterable[dict[str, Any]], **body: Any) -> list[Entry]:

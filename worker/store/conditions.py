@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from worker.errors import Damaged, StoreError
@@ -41,3 +44,12 @@ def as_store_error(text: str) -> StoreError:
     remedy = next((cure for symptom, cure in _REMEDIES.items() if symptom in lowered), "see docs/runbook.md")
     kind = Damaged if any(symptom in lowered for symptom in _DAMAGES) else StoreError
     return kind(f"database: {text}; {remedy}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A StoreError for the database's condition where it stops the block; anything else as it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise mapped(error) from error.orig
