@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, insert, text
 from sqlalchemy.exc import DatabaseError
 
 from tests.builders import ACCOUNT, NOW
-from worker.errors import StoreError
+from worker.errors import Damaged, StoreError
 from worker.store import schema
 from worker.store.audit import Entry, append, records
 from worker.store.engine import sqlite_engine, transact
@@ -186,6 +186,26 @@ def test_any_byte_that_was_changed_in_the_file_is_found(engine: Engine, tmp_path
         spoiled = bytearray(whole)
         spoiled[at] ^= 1
         assert _spoiled(tmp_path / "spoiled", bytes(spoiled)), at - start
+
+
+def test_an_index_that_was_changed_in_the_file_is_damage(engine: Engine, tmp_path: Path) -> None:
+    """Every record is as it was, yet who looks for an action by its id no longer finds it."""
+    engine.dispose()
+    whole = (tmp_path / "worker.db").read_bytes()
+    own = whole.index(b"action4", _record(whole)[0])
+    (index,) = (at for at in _places(whole, b"action4") if at != own)
+    (tmp_path / "worker.db").write_bytes(whole[:index] + b"option4" + whole[index + 7 :])
+    spoiled = sqlite_engine(tmp_path / "worker.db")
+    with pytest.raises(Damaged, match="ix_audit_action"):
+        transact(spoiled, first_bad)
+    spoiled.dispose()
+
+
+def _places(file: bytes, word: bytes) -> Iterator[int]:
+    at = file.find(word)
+    while at >= 0:
+        yield at
+        at = file.find(word, at + 1)
 
 
 def _record(file: bytes) -> tuple[int, int]:

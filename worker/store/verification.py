@@ -154,6 +154,4 @@ def _moved_in_the_file(conn: Connection) -> list[Verified]:
             if count[account] != seq:
                 why = "its account or its number is another one in the table than in its index"
                 return [Verified(str(account), 0, Broken(seq, why))]
-    raise StoreError(
-        f"database: the audit log's file is damaged: {found}; restore a backup, see docs/runbook.md"
-    )
+    raise Damaged(f"database: {found}; the audit log's file is damaged; {RESTORE}")
