@@ -13,7 +13,7 @@ from worker.model.actions import AnyAction, Mode, State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.ledger import Closed, Cursor, Limits
 from worker.model.plans import Ceilings, Decided, Poll
-from worker.store import audit, schema
+from worker.store import audit, reviews, schema
 from worker.store.engine import Store
 from worker.store.ledger import StoreLedger
 from worker.store.verification import verify
@@ -102,8 +102,7 @@ class Desk:
         limits = Limits(mode, budget, 120.0)
         claimed: list[Call] = []
         for lane in await self.ledger.lanes(mode):
-            got, _ = await self.ledger.claim(lane, limits, most=most, calls=calls)
-            claimed += got
+            claimed += (await self.ledger.claim(lane, limits, most=most, calls=calls)).calls
         return claimed
 
     async def settle(self, call: Call, state: State, **more: Any) -> int:
@@ -127,6 +126,16 @@ class Desk:
             conn.execute(schema.actions.update().where(schema.actions.c.id == action_id).values(**values))
 
         await self.run(write)
+
+    async def approve(self, *names: str, looked: bool = True) -> list[str]:
+        """A person approves the actions on these messages in one go; `looked`: and they have been looked at."""
+        ids = [(await self.row(name))["id"] for name in names]
+        for one in ids:
+            await self.edit(one, state=State.HELD)
+        await self.run(reviews.approve, ACCOUNT, ids, "ann", self.clock.now())
+        for one in ids if looked else ():
+            await self.edit(one, verified_at=self.clock.now())
+        return ids
 
     async def audit(self, *kinds: str) -> list[dict[str, Any]]:
         """Records of the log, of these kinds where named."""

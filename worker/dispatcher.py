@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
@@ -157,20 +158,28 @@ class Dispatcher:
 
     async def _send_all(self, lane: BulkLane, executor: Executor, parallel: int) -> None:
         """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
-        limits = Limits(self._options.ceilings.mode, self._options.budget, self._options.lease)
+        ceilings = self._options.ceilings
+        limits = Limits(ceilings.mode, self._options.budget, self._options.lease, ceilings.hold_seconds)
         while not self._stopping and self._standing.may_send(lane.kind) and not self._budget.blocked_for():
-            calls, wait = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
-            if wait:
-                self._budget.exhausted(wait)
-            if not calls:
+            claimed = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
+            self._tell_put_back(claimed.put_back)
+            if claimed.wait:
+                self._budget.exhausted(claimed.wait)
+            if not claimed.calls:
                 return
             # All at once: what is claimed must not wait for its turn, or a pause would come too late.
-            await asyncio.gather(*(self._send(executor, call) for call in calls))
+            await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""
         most = executor.most * executor.parallel
         items = await self._ledger.unverified(lane, self._options.ceilings.mode, most)
+        if approved := [item.action_id for item in items if item.approved_at is not None]:
+            # Nothing is asked of the vendor about what nobody approved as it is now.
+            back = await self._ledger.review(lane, approved, self._options.ceilings.hold_seconds)
+            self._tell_put_back(back)
+            gone = {row["id"] for row in back}
+            items = [item for item in items if item.action_id not in gone]
         if not items:
             return True
         try:
@@ -257,6 +266,25 @@ class Dispatcher:
                 await self._clock.sleep(IDLE_SECONDS)
             else:
                 return
+
+    def _tell_put_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Says which approvals do not stand any more, and what waits for a person, or has expired, because of it."""
+        over = {(row["approval_id"], row["why"], row["state"]) for row in rows}
+        for approval_id, why, state in sorted(over, key=str):
+            if state is State.HELD:
+                log.error("approval.void", approval_id=approval_id, reason=why)
+        for row in rows:
+            self._metrics.action(row["kind"], row["state"])
+            log.warning(
+                "action.held" if row["state"] is State.HELD else "action.expired",
+                action_id=row["id"],
+                message_id=row["message_id"],
+                playbook=row["playbook"],
+                kind=row["kind"],
+                target=row["target"],
+                state=row["state"],
+                reason=row["why"],
+            )
 
     def _log_end(self, item: Item, state: State, why: str | None) -> None:
         if state in (State.READY, State.UNKNOWN, State.SUBMITTED):

@@ -10,7 +10,19 @@ from typing import Any, Protocol
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import PhishReport
-from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause, Shadowed
+from worker.model.ledger import (
+    BulkLane,
+    Claimed,
+    Closed,
+    Cursor,
+    Grant,
+    Left,
+    Limits,
+    Look,
+    Parked,
+    Pause,
+    Shadowed,
+)
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 
 
@@ -150,10 +162,14 @@ class Ledger(Protocol):
         """Due actions whose message has to be looked at first."""
         ...
 
-    async def claim(
-        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
-    ) -> tuple[list[Call], float]:
-        """Claims calls: intent and budget in one transaction; the seconds to wait where the budget is used up."""
+    async def claim(self, lane: BulkLane, limits: Limits, *, most: int, calls: int) -> Claimed:
+        """Claims calls: approvals compared, intent and budget, all in one transaction."""
+        ...
+
+    async def review(
+        self, lane: BulkLane, action_ids: Sequence[str], hold_seconds: float
+    ) -> list[dict[str, Any]]:
+        """Puts back those of these actions whose approval does not stand any more; returns them."""
         ...
 
     async def settle(self, call: Call, answered: Answered) -> int:
@@ -189,7 +205,7 @@ class Ledger(Protocol):
         ...
 
     async def expire(self) -> list[dict[str, Any]]:
-        """Expires held actions that nobody approved in time; returns them."""
+        """Expires what nobody approved, and what was approved but not sent, in time; returns it."""
         ...
 
     async def lower_ceiling(self, ceilings: Ceilings) -> int:

@@ -140,10 +140,18 @@ class Reconciler:
             write("action.finished", **fields, attempts=item.attempts, reason=outcome.error)
 
     async def expire(self) -> None:
-        """Held actions that nobody approved in time end here."""
+        """What nobody approved, or what was approved but not sent, in time ends here."""
         for row in await self._ledger.expire():
             self._metrics.action(row["kind"], State.EXPIRED)
-            log.warning("action.expired", action_id=row["id"], message_id=row["message_id"], kind=row["kind"])
+            log.warning(
+                "action.expired",
+                action_id=row["id"],
+                message_id=row["message_id"],
+                playbook=row["playbook"],
+                kind=row["kind"],
+                target=row["target"],
+                reason=row["why"],
+            )
 
     async def _nap(self) -> None:
         try:

@@ -100,6 +100,8 @@ class Service:
                 "mode": parts.ceilings.mode,
                 "request_budget": parts.budget.limit,
                 "cap_per_hour": parts.ceilings.per_hour,
+                "cap_per_poll": parts.ceilings.per_poll,
+                "approval_timeout": parts.ceilings.hold_seconds,
             }
         )
         await parts.intake.redecide()

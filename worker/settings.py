@@ -35,6 +35,7 @@ EXAMPLES = {
     "worker_read_back_delay": "WORKER_READ_BACK_DELAY=30",
     "worker_cap_per_poll": "WORKER_CAP_PER_POLL=1000",
     "worker_cap_per_hour": "WORKER_CAP_PER_HOUR=5000",
+    "worker_approval_timeout": "WORKER_APPROVAL_TIMEOUT=86400",
     "worker_keep_events": "WORKER_KEEP_EVENTS=decided",
     "worker_http_bind": "WORKER_HTTP_BIND=127.0.0.1:8080",
     "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     worker_read_back_delay: Seconds = 30.0
     worker_cap_per_poll: Count = 1000
     worker_cap_per_hour: Count = 5000
+    worker_approval_timeout: Seconds = 86400.0
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
@@ -121,7 +123,9 @@ class Settings(BaseSettings):
     @property
     def ceilings(self) -> Ceilings:
         """The operator's limits on plans."""
-        return Ceilings(self.mode, self.worker_cap_per_poll, self.worker_cap_per_hour)
+        return Ceilings(
+            self.mode, self.worker_cap_per_poll, self.worker_cap_per_hour, self.worker_approval_timeout
+        )
 
     @property
     def database_url(self) -> str:

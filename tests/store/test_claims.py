@@ -10,7 +10,7 @@ from tests.desk import Desk, messages
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
-from worker.model.ledger import BulkLane, Limits, Look, Pause
+from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.store import budget, claims, flags, schema
 
@@ -139,7 +139,7 @@ async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:
     await desk.take_in(*(junk(f"m{n}") for n in range(3)))
     assert len(await desk.claim(most=1, budget=2)) == 2
     lane = (await desk.ledger.lanes(Mode.ENFORCE))[0]
-    got, wait = await desk.ledger.claim(lane, Limits(Mode.ENFORCE, 2, 120.0), most=1, calls=1)
+    got, wait, _ = await desk.ledger.claim(lane, Limits(Mode.ENFORCE, 2, 120.0), most=1, calls=1)
     assert (got, wait) == ([], 301.0)
     desk.clock.pass_time(wait)
     await desk.ledger.apply_looks(
@@ -155,7 +155,7 @@ async def test_a_pause_stops_every_claim(desk: Desk) -> None:
     await desk.run(flags.pause, ACCOUNT, "drill", "ann", NOW)
     assert await desk.ledger.lanes(Mode.ENFORCE) == []
     assert await desk.ledger.unverified(lane, Mode.ENFORCE, 10) == []
-    assert await desk.ledger.claim(lane, LIMITS, most=10, calls=1) == ([], 0.0)
+    assert await desk.ledger.claim(lane, LIMITS, most=10, calls=1) == Claimed([], 0.0)
     assert await desk.run(flags.resume, ACCOUNT, "ann", NOW)
     assert len(await desk.claim()) == 1
 
@@ -164,12 +164,12 @@ async def test_a_pause_stops_every_claim(desk: Desk) -> None:
 async def test_the_ceiling_bounds_what_is_claimed(desk: Desk, mode: Mode, claimed: int) -> None:
     """Under approve only what a person approved goes out, under shadow nothing at all."""
     await desk.take_in(junk("m1"), junk("m2", to="DeletedItems"))
-    await desk.edit((await desk.row("m1"))["id"], approved_at=NOW)
+    await desk.approve("m1")
     assert len(await desk.claim(mode=mode)) == claimed
     lane = BulkLane("move:JunkEmail", "move", "JunkEmail", 1, NOW)
     if mode is Mode.SHADOW:
         limits = Limits(mode, 600, 120.0)
-        assert await desk.ledger.claim(lane, limits, most=10, calls=1) == ([], 0.0)
+        assert await desk.ledger.claim(lane, limits, most=10, calls=1) == Claimed([], 0.0)
 
 
 @pytest.mark.parametrize("seconds, claimable", [(60, True), (61, False)])
@@ -360,10 +360,10 @@ async def test_our_last_move_is_the_last_that_succeeded(desk: Desk) -> None:
 async def test_what_is_left_is_what_may_still_be_sent(desk: Desk, mode: Mode, ready: int) -> None:
     """And when the next of it falls due, so that a run that ends by itself knows when."""
     await desk.take_in(junk("m1"), junk("m2"), junk("m3"))
-    await desk.edit((await desk.row("m1"))["id"], approved_at=NOW)
+    await desk.approve("m1")
     (call,) = await desk.claim(most=1, calls=1, mode=Mode.APPROVE)
     await desk.settle(call, State.UNKNOWN, due_in=30.0)
-    await desk.edit((await desk.row("m2"))["id"], approved_at=NOW)
+    await desk.approve("m2")
     left = await desk.ledger.left(mode)
     assert (left.ready, left.unknown, left.next_read_back) == (ready, 1, NOW + 30)
     assert left.next_ready == (NOW if ready else None)
@@ -373,7 +373,7 @@ async def test_what_is_left_is_what_may_still_be_sent(desk: Desk, mode: Mode, re
 async def test_a_lower_mode_holds_what_nobody_approved(desk: Desk, mode: Mode, held: int) -> None:
     """At the next start, and what is held counts no more under the caps."""
     await desk.take_in(junk("m1"), junk("m2"))
-    await desk.edit((await desk.row("m1"))["id"], approved_at=NOW)
+    await desk.approve("m1")
     assert await desk.ledger.lower_ceiling(Ceilings(mode)) == held
     one, other = await desk.rows()
     assert one["state"] == State.READY

@@ -14,17 +14,18 @@ ENDED = [State.SUBMITTED, State.SUCCEEDED, State.SKIPPED, State.EXPIRED, State.S
 
 async def approve(desk: Desk, *ids: str) -> list[Verdict]:
     """A person says yes."""
-    return await desk.run(reviews.approve, ACCOUNT, list(ids), "ann", desk.clock.now())
+    return (await desk.run(reviews.approve, ACCOUNT, list(ids), "ann", desk.clock.now())).verdicts
 
 
 async def reject(desk: Desk, *ids: str) -> list[Verdict]:
     """A person says no."""
-    return await desk.run(reviews.reject, ACCOUNT, list(ids), "ann", desk.clock.now())
+    return (await desk.run(reviews.reject, ACCOUNT, list(ids), "ann", desk.clock.now())).verdicts
 
 
 async def retry(desk: Desk, *ids: str, checked: bool = False) -> list[Verdict]:
     """A person says again."""
-    return await desk.run(reviews.retry, ACCOUNT, list(ids), "ann", desk.clock.now(), checked=checked)
+    now = desk.clock.now()
+    return (await desk.run(reviews.retry, ACCOUNT, list(ids), "ann", now, checked=checked)).verdicts
 
 
 async def held(desk: Desk, name: str = "m1") -> str:
@@ -79,7 +80,7 @@ async def test_an_action_of_an_open_plan_cannot_be_reviewed(desk: Desk) -> None:
 async def test_an_action_of_another_account_cannot_be_reviewed(desk: Desk) -> None:
     """An id alone opens nothing."""
     one = await held(desk)
-    (verdict,) = await desk.run(reviews.approve, "f" * 32, [one], "ann", NOW)
+    ((verdict,), _) = await desk.run(reviews.approve, "f" * 32, [one], "ann", NOW)
     assert not verdict.ok
 
 

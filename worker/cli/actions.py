@@ -10,14 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import Database, Json, database, person, print_json, print_json_array, print_table, say
+from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
-from worker.store import queries, reviews
+from worker.store import flags, queries, reviews
+from worker.store.tools import Connection
 
 app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
 
+SomeIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of actions.")]
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of actions.")]
 SHOWN = tuple(str(state) for state in State if state is not State.OPEN)
+ASKING = (State.HELD, State.UNKNOWN)
+"""States in which a person has to decide, and therefore sees the message too."""
+COLUMNS = ("id", "state", "kind", "target", "playbook", "mode", "attempts", "message_id", "updated_at")
+EVIDENCE = ("from", "subject", "final_disposition", "client_recipients", "delivery_status")
 
 
 @app.command("list", short_help="Actions, newest first.")
@@ -31,27 +38,28 @@ def list_(
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
     json_: Json = False,
 ) -> None:
-    """Lists actions, newest first: what, for which message, by which playbook, and why it stands where it stands."""
+    """Lists actions, newest first: what, for which message, by which playbook, and why it stands where it stands.
+
+    With --state held or unknown also the message as it was seen.
+    """
     if state is not None and state not in SHOWN:
         raise UsageError(f"--state: {state!r} is no state; choose one of {', '.join(SHOWN)}")
     with database() as db, db.stream() as conn:
+        asks = state in ASKING
         rows = queries.actions(
-            conn, db.account_id, state=state, playbook=playbook, message_id=message, plan_id=plan, limit=limit
+            conn,
+            db.account_id,
+            state=state,
+            playbook=playbook,
+            message_id=message,
+            plan_id=plan,
+            limit=limit,
+            evidence=asks,
         )
         if json_:
             print_json_array(rows)
             return
-        columns = (
-            "id",
-            "state",
-            "kind",
-            "target",
-            "playbook",
-            "mode",
-            "attempts",
-            "message_id",
-            "updated_at",
-        )
+        columns = (*COLUMNS, *EVIDENCE) if asks else COLUMNS
         print_table(
             [*(name.upper() for name in columns), "WHY"],
             ([*(_cell(row, name) for name in columns), row["error"] or row["reason"]] for row in rows),
@@ -91,6 +99,16 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         "held_until",
     ):
         say(f"{name:<12} {_plain(data[name])}")
+    if approval := data["approval"]:
+        over = (
+            f", over since {approval['ended_at']}: {approval['ended_because']}"
+            if approval["ended_at"]
+            else ""
+        )
+        say(
+            f"approval     {approval['id']} of {approval['actions']} actions, until {approval['expires_at']}{over}; "
+            f"sha256 {approval['sha256']}"
+        )
     for vote in data["playbooks"]:
         say(f"playbook     {vote['playbook']} version {vote['playbook_version']}, mode {vote['mode']}")
     say("history")
@@ -102,9 +120,32 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
 
 
 @app.command("approve", short_help="Lets held actions go out.")
-def approve(ids: Ids, json_: Json = False) -> None:
-    """Lets held actions go out: lifts caps for exactly these, never a pause or WORKER_MODE."""
-    _review(json_, lambda db: db.run(reviews.approve, ids, person(), time.time()))
+def approve(
+    ids: SomeIds = None,
+    plan: Annotated[str | None, typer.Option(help="Every held action of this plan.")] = None,
+    json_: Json = False,
+) -> None:
+    """Lets held actions go out: lifts caps for exactly these, never a pause or WORKER_MODE.
+
+    The approval is bound to these actions as they are now: if one of them is altered, nothing more is sent under it.
+    It ends after WORKER_APPROVAL_TIMEOUT.
+    """
+    if bool(ids) == bool(plan):
+        raise UsageError(
+            "approve: name actions, or one plan with --plan; see `worker actions list --state held`"
+        )
+    _review(json_, lambda db: db.run(_approve, ids, plan, db.settings.worker_approval_timeout))
+
+
+def _approve(
+    conn: Connection, account_id: str, ids: list[str] | None, plan: str | None, seconds: float
+) -> reviews.Review:
+    if plan:
+        ids = reviews.held_of_plan(conn, account_id, plan)
+        if not ids:
+            raise UsageError(f"--plan: no action of {plan} is held; see `worker actions list --plan {plan}`")
+    seconds = flags.of_daemon(conn, account_id, "approval_timeout", seconds)
+    return reviews.approve(conn, account_id, ids or [], person(), time.time(), seconds)
 
 
 @app.command("reject", short_help="Drops or settles actions for good.")
@@ -122,18 +163,28 @@ def retry(
     json_: Json = False,
 ) -> None:
     """Tries failed and dead actions again; unknown ones only with --i-checked."""
-    _review(json_, lambda db: db.run(reviews.retry, ids, person(), time.time(), checked=i_checked))
+    _review(json_, lambda db: db.run(_retry, ids, db.settings.worker_approval_timeout, checked=i_checked))
 
 
-def _review(json_: bool, decide: Callable[[Database], list[reviews.Verdict]]) -> None:
+def _retry(
+    conn: Connection, account_id: str, ids: list[str], seconds: float, *, checked: bool
+) -> reviews.Review:
+    seconds = flags.of_daemon(conn, account_id, "approval_timeout", seconds)
+    return reviews.retry(conn, account_id, ids, person(), time.time(), checked=checked, seconds=seconds)
+
+
+def _review(json_: bool, decide: Callable[[Database], reviews.Review]) -> None:
     with database() as db:
-        verdicts = decide(db)
+        review = decide(db)
+    approval = review.approval
     if json_:
-        print_json([{"id": one.action_id, "ok": one.ok, "message": one.message} for one in verdicts])
+        print_json([{"id": one.action_id, "ok": one.ok, "message": one.message} for one in review.verdicts])
     else:
-        for one in verdicts:
+        for one in review.verdicts:
             say(f"{one.action_id}: {one.message}")
-    raise typer.Exit(0 if all(one.ok for one in verdicts) else 1)
+        if approval is not None:
+            say(f"approval {approval.id} until {iso(approval.expires_at)}, sha256 {approval.digest}")
+    raise typer.Exit(0 if all(one.ok for one in review.verdicts) else 1)
 
 
 def _plain(value: Any) -> str:
@@ -146,4 +197,9 @@ def _plain(value: Any) -> str:
 def _cell(row: dict[str, Any], name: str) -> Any:
     if name == "target":
         return next(iter(row["params"].values()), "-")
-    return row[name]
+    if name not in EVIDENCE:
+        return row[name]
+    seen = row["evidence"] or {}
+    # A report's evidence holds the message that it is about.
+    value = (seen.get("message") or seen).get(name)
+    return ",".join(value) if isinstance(value, list) else value or "-"

@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from worker.model.actions import PURGE, Mode, State, contradicts, highest_mode, lower_mode
+from worker.model.actions import Mode, State, contradicts, highest_mode, lower_mode
+from worker.model.approvals import needs_approval
 from worker.model.plans import Ceilings, Vote
 
 
@@ -190,7 +191,7 @@ def _why_held(
 ) -> str:
     if one.action_id in clashes:
         return clashes[one.action_id]
-    if one.target == PURGE and one.kind == "move":
+    if needs_approval(one.kind, one.target):
         return "a purge needs approval in every mode"
     if mode is Mode.APPROVE:
         return "waits for approval"

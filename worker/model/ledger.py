@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from worker.model.actions import Mode, State
+from worker.model.calls import Call
 from worker.model.plans import ClosedPlan
 
 
@@ -41,6 +42,16 @@ class Limits(NamedTuple):
     ceiling: Mode
     budget: int
     lease: float
+    hold_seconds: float = 86400.0
+    """How long what is put back waits for a person."""
+
+
+class Claimed(NamedTuple):
+    """Calls to send, seconds to wait where the budget is used up, and approved actions that were put back."""
+
+    calls: list[Call]
+    wait: float
+    put_back: list[dict[str, Any]] = []  # noqa: RUF012 - never changed
 
 
 class Look(NamedTuple):

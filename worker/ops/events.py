@@ -148,8 +148,13 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "action.expired": LogEvent(
         "warning",
-        "Nobody approved an action in time.",
+        "Nobody approved an action in time, or it was approved but could not be sent in time.",
         f"{_SHOW}; move the message by hand if it still matters.",
+    ),
+    "approval.void": LogEvent(
+        "error",
+        "What a person approved was altered in the database afterwards; nothing more is sent under that approval.",
+        "`worker audit verify`; find out who edits the database. Then `worker actions list --state held`",
     ),
     "call.submitted": LogEvent(
         "debug/info", "The intent is recorded and one request with these actions goes out.", _NONE

@@ -48,7 +48,10 @@ STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
             "A person refused it, or settled it while it was `unknown`. It is not planned again.",
             "Nothing.",
         ),
-        State.EXPIRED: ("Nobody approved it in time. Nothing was sent.", "By hand, if it still matters."),
+        State.EXPIRED: (
+            "Nobody approved it in time, or it was approved but not sent in time. Nothing was sent.",
+            "By hand, if it still matters.",
+        ),
     }
 )
 """What each state means, and the next command. OPEN is never shown."""
@@ -125,7 +128,7 @@ _FIRST_PAGE = (
     ("stop all of them but keep watching", "`WORKER_MODE=shadow`, restart"),
     (
         "let held actions go, or drop them",
-        "`worker actions list --state held`, then `worker actions approve ID...` or `reject ID...`; 24 h each",
+        "`worker actions list --state held`, then `worker actions approve ID...` or `reject ID...`",
     ),
     ("see whether it is well", "`worker status`, then `worker doctor` (asks the vendor too)"),
 )

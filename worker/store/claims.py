@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, s
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Call, Item, bare
-from worker.model.ledger import BulkLane, Limits
-from worker.store import budget, flags, schema
+from worker.model.ledger import BulkLane, Claimed, Limits
+from worker.store import approvals, budget, flags, schema
 from worker.store.audit import Entry, append
 from worker.store.tools import chunks, from_json
 
@@ -22,7 +22,7 @@ ITEM_COLUMNS = [
         "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
         "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
         "refusals", "cause", "source", "batch", "plan_id", "call_id", "playbook",
-        "playbook_version",
+        "playbook_version", "approval_id",
     )
 ]  # fmt: skip
 
@@ -89,12 +89,18 @@ def _due(account_id: str, now: float, ceiling: Mode) -> list[ColumnElement[bool]
     a = schema.actions
     conditions = [a.c.account_id == account_id, a.c.state == State.READY, a.c.due_at <= now]
     if ceiling is Mode.APPROVE:
-        conditions.append(a.c.approved_at.is_not(None))
+        conditions.append(a.c.approval_id.is_not(None))
     return conditions
 
 
+def _of(lane: BulkLane) -> list[ColumnElement[bool]]:
+    """A row belongs to a lane by what it says of itself too: its call sends the lane's kind and target."""
+    a = schema.actions
+    return [a.c.lane == lane.name, a.c.kind == lane.kind, a.c.target == lane.target]
+
+
 def unverified(
-    conn: Connection, account_id: str, lane: str, now: float, ceiling: Mode, most: int
+    conn: Connection, account_id: str, lane: BulkLane, now: float, ceiling: Mode, most: int
 ) -> list[Item]:
     """Due actions of the lane whose message was last seen too long ago to act on, or shows another's hand."""
     a = schema.actions
@@ -104,7 +110,7 @@ def unverified(
         select(*ITEM_COLUMNS)
         .where(
             *_due(account_id, now, ceiling),
-            a.c.lane == lane,
+            *_of(lane),
             a.c.verified_at.is_(None) | (a.c.verified_at < now - VERIFIED_SECONDS),
         )
         # Neighbours in time share the lists that a look needs.
@@ -123,33 +129,42 @@ def claim(
     *,
     most: int,
     calls: int = 1,
-) -> tuple[list[Call], float]:
+) -> Claimed:
     """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
-    Returns the calls, each of which must be sent at once or settled as not sent, and how many seconds to wait
-    where the budget granted nothing.
+    Each call must be sent at once or settled as not sent. What was approved is compared with its approval here,
+    and put back where that does not stand any more.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
-        return [], 0.0
+        return Claimed([], 0.0)
     a = schema.actions
     query = (
         select(*ITEM_COLUMNS)
         .where(
             *_due(account_id, now, limits.ceiling),
-            a.c.lane == lane.name,
+            *_of(lane),
             a.c.verified_at >= now - VERIFIED_SECONDS,
         )
         .order_by(a.c.due_at, a.c.id)
         .limit(most * calls)
         .with_for_update(skip_locked=True)
     )
-    groups = _groups(conn.execute(query).mappings().all(), most, calls)
+    rows, back = approvals.sift(
+        conn,
+        account_id,
+        now,
+        lane.kind,
+        lane.target,
+        conn.execute(query).mappings().all(),
+        limits.hold_seconds,
+    )
+    groups = _groups(rows, most, calls)
     if not groups:
-        return [], 0.0
+        return Claimed([], 0.0, back)
     grant = budget.take(conn, account_id, now, len(groups), limits.budget)
     claimed = [_submit(conn, lane, now, limits.lease, rows) for rows in groups[: grant.granted]]
     append(conn, account_id, now, [_intent(call) for call in claimed])
-    return claimed, grant.wait
+    return Claimed(claimed, grant.wait, back)
 
 
 def _groups(rows: Sequence[RowMapping], most: int, calls: int) -> list[list[RowMapping]]:

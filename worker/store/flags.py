@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -11,6 +11,7 @@ from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.tools import from_json, put, to_json
 
+T = TypeVar("T")
 _VALUE = select(schema.settings.c.value).where(
     schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
 )
@@ -25,6 +26,12 @@ def get(conn: Connection, account_id: str, name: str) -> Any:
     """The value of one setting, or None."""
     text = conn.execute(_VALUE, {"account": account_id, "setting": name}).scalar_one_or_none()
     return None if text is None else from_json(text)
+
+
+def of_daemon(conn: Connection, account_id: str, name: str, default: T) -> T:
+    """What the daemon that acts, or acted last, said of itself; its choices count, not those of the shell that asks."""
+    told: T | None = (get(conn, account_id, DAEMON) or {}).get(name)
+    return default if told is None else told
 
 
 def set_value(conn: Connection, account_id: str, name: str, value: Any, now: float) -> None:

@@ -52,7 +52,9 @@ def apply_looks(
     held = [look.action_id for look in looks if look.state is State.HELD]
     for part in chunks(held):
         # What waits for a person again uses up no hourly cap.
-        conn.execute(update(a).where(a.c.id.in_(part)).values(admitted_at=None, approved_at=None))
+        conn.execute(
+            update(a).where(a.c.id.in_(part)).values(admitted_at=None, approved_at=None, approval_id=None)
+        )
     append(
         conn,
         account_id,
@@ -159,28 +161,6 @@ def confirm(conn: Connection, account_id: str, now: float, action_id: str, body:
     append(conn, account_id, now, [Entry("confirmed", dict(body), action_id=action_id)])
 
 
-def expire(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]]:
-    """Held actions that waited too long for a person are expired, never silently done."""
-    a = schema.actions
-    query = select(a.c.id, a.c.plan_id, a.c.message_id, a.c.kind, a.c.target, a.c.playbook).where(
-        a.c.account_id == account_id, a.c.state == State.HELD, a.c.held_until <= now
-    )
-    rows = [dict(row) for row in conn.execute(query).mappings()]
-    for part in chunks(rows):
-        conn.execute(
-            update(a)
-            .where(a.c.id.in_([row["id"] for row in part]))
-            .values(state=State.EXPIRED, error="nobody approved it in time", updated_at=now)
-        )
-    append(
-        conn,
-        account_id,
-        now,
-        [Entry("expired", {}, row["plan_id"], row["id"], message_id=row["message_id"]) for row in rows],
-    )
-    return rows
-
-
 def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceilings) -> int:
     """At start under a lower WORKER_MODE: what no person approved waits for one. Returns how many."""
     if ceilings.mode is Mode.ENFORCE:
@@ -189,7 +169,7 @@ def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceili
     ids = list(
         conn.scalars(
             select(a.c.id).where(
-                a.c.account_id == account_id, a.c.state == State.READY, a.c.approved_at.is_(None)
+                a.c.account_id == account_id, a.c.state == State.READY, a.c.approval_id.is_(None)
             )
         )
     )
@@ -221,7 +201,7 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
     a = schema.actions
     ready = [a.c.account_id == account_id, a.c.state == State.READY]
     if ceiling is Mode.APPROVE:
-        ready.append(a.c.approved_at.is_not(None))
+        ready.append(a.c.approval_id.is_not(None))
     elif ceiling is Mode.SHADOW:
         ready.append(false())
     count, due = conn.execute(select(func.count(), func.min(a.c.due_at)).where(*ready)).one()

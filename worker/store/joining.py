@@ -71,6 +71,7 @@ def hold_earlier(conn: Connection, account_id: str, now: float, ceilings: Ceilin
                 due_at=None,
                 admitted_at=None,
                 approved_at=None,
+                approval_id=None,
                 held_until=now + ceilings.hold_seconds,
                 updated_at=now,
             )

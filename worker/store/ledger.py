@@ -9,9 +9,33 @@ from typing import Any
 from worker.clock import Clock
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
-from worker.model.ledger import BulkLane, Closed, Cursor, Grant, Left, Limits, Look, Parked, Pause, Shadowed
+from worker.model.ledger import (
+    BulkLane,
+    Claimed,
+    Closed,
+    Cursor,
+    Grant,
+    Left,
+    Limits,
+    Look,
+    Parked,
+    Pause,
+    Shadowed,
+)
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
-from worker.store import budget, claims, closing, flags, followup, intake, outcomes, queries, shadows, waiting
+from worker.store import (
+    approvals,
+    budget,
+    claims,
+    closing,
+    flags,
+    followup,
+    intake,
+    outcomes,
+    queries,
+    shadows,
+    waiting,
+)
 from worker.store.engine import Store
 from worker.store.tools import Connection
 
@@ -111,23 +135,34 @@ class StoreLedger:
 
     async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
         return await self.store.run(
-            claims.unverified, self.account_id, lane.name, self._clock.now(), ceiling, most
+            claims.unverified, self.account_id, lane, self._clock.now(), ceiling, most
         )
 
-    async def claim(
-        self, lane: BulkLane, limits: Limits, *, most: int, calls: int
-    ) -> tuple[list[Call], float]:
+    async def claim(self, lane: BulkLane, limits: Limits, *, most: int, calls: int) -> Claimed:
         now = self._clock.now()
 
-        def claim(conn: Connection) -> tuple[list[Call], float]:
+        def claim(conn: Connection) -> Claimed:
             # Here, beside the pause: what is claimed was not paused a moment before.
             if self._brake() is not None:
-                return [], 0.0
-            calls_, wait = claims.claim(conn, self.account_id, lane, now, limits, most=most, calls=calls)
+                return Claimed([], 0.0)
+            claimed = claims.claim(conn, self.account_id, lane, now, limits, most=most, calls=calls)
             send_by = self._clock.monotonic() + FRESH_SECONDS
-            return [replace(call, send_by=send_by) for call in calls_], wait
+            return claimed._replace(calls=[replace(call, send_by=send_by) for call in claimed.calls])
 
         return await self.store.run(claim)
+
+    async def review(
+        self, lane: BulkLane, action_ids: Sequence[str], hold_seconds: float
+    ) -> list[dict[str, Any]]:
+        return await self.store.run(
+            approvals.review,
+            self.account_id,
+            self._clock.now(),
+            lane.kind,
+            lane.target,
+            action_ids,
+            hold_seconds,
+        )
 
     async def settle(self, call: Call, answered: Answered) -> int:
         return await self.store.run(outcomes.settle, self.account_id, call, self._clock.now(), answered)
@@ -164,7 +199,7 @@ class StoreLedger:
         )
 
     async def expire(self) -> list[dict[str, Any]]:
-        return await self.store.run(followup.expire, self.account_id, self._clock.now())
+        return await self.store.run(approvals.expire, self.account_id, self._clock.now())
 
     async def lower_ceiling(self, ceilings: Ceilings) -> int:
         return await self.store.run(followup.lower_ceiling, self.account_id, self._clock.now(), ceilings)

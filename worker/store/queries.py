@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
-from worker.store import audit, schema
-from worker.store.tools import evidence_id, from_json
+from worker.store import approvals, audit, schema
+from worker.store.tools import CHUNK, chunks, evidence_id, from_json
 
 
 def accounts(conn: Connection) -> list[str]:
@@ -51,8 +51,12 @@ def actions(
     message_id: str | None = None,
     plan_id: str | None = None,
     limit: int | None = None,
+    evidence: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """Actions of closed plans, newest first. A playbook matches the owner and every agreeing one."""
+    """Actions of closed plans, newest first. A playbook matches the owner and every agreeing one.
+
+    `evidence` adds the event as it was seen, where it was kept.
+    """
     a, d = schema.actions, schema.decisions
     query = (
         select(a)
@@ -71,13 +75,31 @@ def actions(
         query = query.where(a.c.plan_id == plan_id)
     if limit is not None:
         query = query.limit(limit)
-    for row in conn.execution_options(yield_per=500).execute(query).mappings():
-        yield action_json(row)
+    for rows in conn.execution_options(yield_per=CHUNK).execute(query).mappings().partitions():
+        seen = _evidence(conn, account_id, rows) if evidence else {}
+        for row in rows:
+            yield action_json(row) | ({"evidence": seen.get(row["id"])} if evidence else {})
+
+
+def _evidence(conn: Connection, account_id: str, rows: Sequence[Any]) -> dict[str, Any]:
+    """The events behind these actions as they were seen, by the action's id."""
+    e = schema.evidence
+    keys = {row["id"]: _evidence_id(account_id, row) for row in rows}
+    found = {
+        row.id: from_json(row.body)
+        for part in chunks(set(keys.values()))
+        for row in conn.execute(select(e.c.id, e.c.body).where(e.c.id.in_(part)))
+    }
+    return {one: found[key] for one, key in keys.items() if key in found}
+
+
+def _evidence_id(account_id: str, row: Any) -> bytes:
+    return evidence_id(account_id, row["source"], row["event_key"], row["event_revision"])
 
 
 def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str, Any] | None:
     """One action with the playbooks that wanted it, the message as it was seen, and its audit records."""
-    a, d, e = schema.actions, schema.decisions, schema.evidence
+    a, d = schema.actions, schema.decisions
     row = (
         conn.execute(
             select(a).where(a.c.account_id == account_id, a.c.id == action_id, a.c.state != State.OPEN)
@@ -90,8 +112,6 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
     votes = conn.execute(
         select(d.c.playbook, d.c.playbook_version, d.c.mode, d.c.plan_id).where(d.c.action_id == action_id)
     ).mappings()
-    seen = evidence_id(account_id, row["source"], row["event_key"], row["event_revision"])
-    body = conn.execute(select(e.c.body).where(e.c.id == seen)).scalar_one_or_none()
     times = {
         name: iso(row[name]) if row[name] else None
         for name in ("submitted_at", "due_at", "approved_at", "held_until")
@@ -101,8 +121,9 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         **times,
         "call_id": row["call_id"],
         "approved_by": row["approved_by"],
+        "approval": approvals.describe(conn, row["approval_id"]),
         "playbooks": [dict(vote) for vote in votes],
-        "evidence": from_json(body) if body else None,
+        "evidence": _evidence(conn, account_id, [row]).get(row["id"]),
         "history": _history(conn, account_id, row),
     }
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
 from worker.model.actions import State, contradicts
-from worker.store import schema
+from worker.store import approvals, schema
 from worker.store.audit import Entry, append
 from worker.store.followup import has_live_twin
+from worker.store.tools import chunks
+
+DAY = 86400.0
+Row = dict[str, Any]
 
 
 class Verdict(NamedTuple):
@@ -20,143 +25,205 @@ class Verdict(NamedTuple):
     message: str
 
 
-def approve(conn: Connection, account_id: str, ids: list[str], by: str, now: float) -> list[Verdict]:
-    """Held actions become ready: caps are lifted for exactly these. Approving one rejects what contradicts it."""
-    return [_approve(conn, account_id, one, by, now) for one in ids]
+class Review(NamedTuple):
+    """What became of everything that a person named, and the approval that came of it, if any."""
+
+    verdicts: list[Verdict]
+    approval: approvals.Approval | None = None
 
 
-def reject(conn: Connection, account_id: str, ids: list[str], by: str, now: float) -> list[Verdict]:
+def approve(
+    conn: Connection, account_id: str, ids: Sequence[str], by: str, now: float, seconds: float = DAY
+) -> Review:
+    """Held actions become ready: caps are lifted for exactly these. Approving one rejects what contradicts it.
+
+    All of them are one approval, bound to each as it is now, which ends after so many seconds.
+    """
+    named = list(dict.fromkeys(ids))
+    rows = _rows(conn, account_id, named)
+    losers = _contradicted(conn, account_id, [row for row in rows.values() if not _refusal(row, now)])
+    verdicts: list[Verdict] = []
+    chosen: list[Row] = []
+    rejected: dict[str, str] = {}
+    for one in named:
+        why = f"{rejected[one]} was approved instead" if one in rejected else _refusal(rows.get(one), now)
+        if why:
+            verdicts.append(Verdict(one, False, why))
+            continue
+        beaten = [loser for loser in losers.get(one, ()) if loser["id"] not in rejected]
+        for loser in beaten:
+            rejected[loser["id"]] = one
+            error = f"{one} was approved instead"
+            _change(conn, [loser], "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
+        message = "".join(f"; rejects {loser['id']}, which contradicts it" for loser in beaten)
+        verdicts.append(Verdict(one, True, f"approved{message}"))
+        chosen.append(rows[one])
+    return Review(verdicts, _let_go(conn, account_id, chosen, "approved", by, now, seconds))
+
+
+def held_of_plan(conn: Connection, account_id: str, plan_id: str) -> list[str]:
+    """The held actions of a plan, oldest first."""
+    a = schema.actions
+    query = select(a.c.id).where(
+        a.c.account_id == account_id, a.c.plan_id == plan_id, a.c.state == State.HELD
+    )
+    return list(conn.scalars(query.order_by(a.c.id)))
+
+
+def reject(conn: Connection, account_id: str, ids: Sequence[str], by: str, now: float) -> Review:
     """Held, ready or unknown actions are dropped for good; the same wish will not come back."""
-    return [_reject(conn, account_id, one, by, now, "rejected by a person") for one in ids]
+
+    def refusal(row: Row) -> str:
+        if row["state"] in (State.HELD, State.READY, State.UNKNOWN):
+            return ""
+        return f"is {row['state']}, only held, ready and unknown actions can be rejected"
+
+    verdicts, chosen = _judge(conn, account_id, ids, refusal, "rejected")
+    error = "rejected by a person"
+    _change(conn, chosen, "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
+    return Review(verdicts)
 
 
 def retry(
-    conn: Connection, account_id: str, ids: list[str], by: str, now: float, *, checked: bool
-) -> list[Verdict]:
-    """Failed and dead actions are tried again; unknown ones only where a person has checked their effect."""
-    return [_retry(conn, account_id, one, by, now, checked=checked) for one in ids]
+    conn: Connection,
+    account_id: str,
+    ids: Sequence[str],
+    by: str,
+    now: float,
+    *,
+    checked: bool,
+    seconds: float = DAY,
+) -> Review:
+    """Failed and dead actions are tried again; unknown ones only where a person has checked their effect.
+
+    Who says so approves exactly these, as they are now.
+    """
+    taken: dict[tuple[str, ...], str] = {}
+
+    def refusal(row: Row) -> str:
+        if row["state"] not in (State.FAILED, State.DEAD, State.UNKNOWN):
+            return f"is {row['state']}, only failed, dead and unknown actions can be retried"
+        if row["state"] == State.UNKNOWN and not checked:
+            return "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
+        identity = (row["message_id"], row["kind"], row["target"], row["cause"])
+        twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
+        return "" if twin == row["id"] else f"{twin} already stands for the same action"
+
+    verdicts, chosen = _judge(conn, account_id, ids, refusal, "will be tried again")
+    again = {"attempts": 0, "read_backs": 0}
+    return Review(verdicts, _let_go(conn, account_id, chosen, "retried", by, now, seconds, **again))
 
 
-def _row(conn: Connection, account_id: str, action_id: str) -> dict[str, Any] | None:
+def _judge(
+    conn: Connection, account_id: str, ids: Sequence[str], refusal: Callable[[Row], str], done: str
+) -> tuple[list[Verdict], list[Row]]:
+    """A verdict on each id, and the rows of those that were not refused."""
+    named = list(dict.fromkeys(ids))
+    rows = _rows(conn, account_id, named)
+    refusals = {one: refusal(rows[one]) if one in rows else _MISSING for one in named}
+    verdicts = [Verdict(one, not why, why or done) for one, why in refusals.items()]
+    return verdicts, [rows[one] for one, why in refusals.items() if not why]
+
+
+def _rows(conn: Connection, account_id: str, ids: Sequence[str]) -> dict[str, Row]:
     a = schema.actions
-    row = conn.execute(
-        select(a).where(a.c.account_id == account_id, a.c.id == action_id, a.c.state != State.OPEN)
-    ).mappings()
-    found = row.first()
-    return dict(found) if found else None
+    found: dict[str, Row] = {}
+    for part in chunks(ids):
+        query = select(a).where(a.c.account_id == account_id, a.c.id.in_(part), a.c.state != State.OPEN)
+        found.update((row["id"], dict(row)) for row in conn.execute(query).mappings())
+    return found
 
 
-def _change(conn: Connection, row: dict[str, Any], kind: str, by: str, now: float, **values: Any) -> None:
-    a = schema.actions
-    conn.execute(update(a).where(a.c.id == row["id"]).values(updated_at=now, **values))
-    body = {"by": by, "was": row["state"], "state": values["state"], "why": values.get("error")}
-    append(
-        conn,
-        row["account_id"],
-        now,
-        [Entry(kind, body, row["plan_id"], row["id"], message_id=row["message_id"])],
-    )
-
-
-def _approve(conn: Connection, account_id: str, action_id: str, by: str, now: float) -> Verdict:
-    row = _row(conn, account_id, action_id)
+def _refusal(row: Row | None, now: float) -> str:
+    """Why a person cannot approve it; empty where they can."""
     if row is None:
-        return _missing(action_id)
+        return _MISSING
     if row["state"] != State.HELD:
-        return Verdict(action_id, False, f"is {row['state']}, only held actions can be approved")
+        return f"is {row['state']}, only held actions can be approved"
     if row["held_until"] is not None and row["held_until"] <= now:
-        return Verdict(action_id, False, "its time for approval is over")
-    for other in _contradicting(conn, row):
-        _change(
-            conn,
-            other,
-            "rejected",
-            by,
-            now,
-            state=State.REJECTED,
-            due_at=None,
-            error=f"{action_id} was approved instead",
-        )
-    _change(
-        conn,
-        row,
-        "approved",
-        by,
-        now,
-        state=State.READY,
-        error=None,
-        due_at=now,
-        admitted_at=now,
-        approved_at=now,
-        approved_by=by,
-        held_until=None,
-        verified_at=None,
-    )
-    return Verdict(action_id, True, "approved")
+        return "its time for approval is over"
+    return ""
 
 
-def _contradicting(conn: Connection, row: dict[str, Any]) -> list[dict[str, Any]]:
+def _contradicted(conn: Connection, account_id: str, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Unsent actions that contradict each of the rows, by the row's id."""
     a = schema.actions
-    others = conn.execute(
-        select(a).where(
-            a.c.account_id == row["account_id"],
-            a.c.message_id == row["message_id"],
-            a.c.id != row["id"],
+    found: dict[str, list[Row]] = {}
+    others: dict[str, list[Row]] = {}
+    for part in chunks(sorted({row["message_id"] for row in rows})):
+        query = select(a).where(
+            a.c.account_id == account_id,
+            a.c.message_id.in_(part),
             a.c.state.in_([State.HELD, State.READY]),
         )
-    ).mappings()
-    return [dict(o) for o in others if contradicts(row["kind"], row["target"], o["kind"], o["target"])]
+        for other in conn.execute(query).mappings():
+            others.setdefault(other["message_id"], []).append(dict(other))
+    for row in rows:
+        found[row["id"]] = [
+            other
+            for other in others.get(row["message_id"], ())
+            if other["id"] != row["id"]
+            and contradicts(row["kind"], row["target"], other["kind"], other["target"])
+        ]
+    return found
 
 
-def _reject(conn: Connection, account_id: str, action_id: str, by: str, now: float, why: str) -> Verdict:
-    row = _row(conn, account_id, action_id)
-    if row is None:
-        return _missing(action_id)
-    if row["state"] not in (State.HELD, State.READY, State.UNKNOWN):
-        return Verdict(
-            action_id, False, f"is {row['state']}, only held, ready and unknown actions can be rejected"
-        )
-    _change(conn, row, "rejected", by, now, state=State.REJECTED, due_at=None, error=why)
-    return Verdict(action_id, True, "rejected")
-
-
-def _retry(
-    conn: Connection, account_id: str, action_id: str, by: str, now: float, *, checked: bool
-) -> Verdict:
-    row = _row(conn, account_id, action_id)
-    if row is None:
-        return _missing(action_id)
-    allowed = (State.FAILED, State.DEAD, State.UNKNOWN)
-    if row["state"] not in allowed:
-        return Verdict(
-            action_id, False, f"is {row['state']}, only failed, dead and unknown actions can be retried"
-        )
-    if row["state"] == State.UNKNOWN and not checked:
-        return Verdict(
-            action_id,
-            False,
-            "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked",
-        )
-    if twin := has_live_twin(conn, row):
-        return Verdict(action_id, False, f"{twin} already stands for the same action")
+def _let_go(
+    conn: Connection,
+    account_id: str,
+    rows: Sequence[Row],
+    kind: str,
+    by: str,
+    now: float,
+    seconds: float,
+    **values: Any,
+) -> approvals.Approval | None:
+    """Makes the actions ready under one approval of exactly these; each is looked at before it is sent."""
+    if not rows:
+        return None
+    approval = approvals.grant(conn, account_id, rows, by, now, seconds)
     _change(
         conn,
-        row,
-        "retried",
+        rows,
+        kind,
         by,
         now,
+        told={"approval": approval.id, "sha256": approval.digest, "until": approval.expires_at},
         state=State.READY,
         error=None,
         due_at=now,
         admitted_at=now,
         approved_at=now,
         approved_by=by,
-        attempts=0,
-        read_backs=0,
+        approval_id=approval.id,
+        held_until=None,
         verified_at=None,
+        **values,
     )
-    return Verdict(action_id, True, "will be tried again")
+    return approval
 
 
-def _missing(action_id: str) -> Verdict:
-    return Verdict(action_id, False, "no such action; see worker actions list")
+def _change(
+    conn: Connection,
+    rows: Sequence[Row],
+    kind: str,
+    by: str,
+    now: float,
+    told: dict[str, Any] | None = None,
+    **values: Any,
+) -> None:
+    """Writes the same change to all rows, each with a record of its own."""
+    if not rows:
+        return
+    a = schema.actions
+    for part in chunks(row["id"] for row in rows):
+        conn.execute(update(a).where(a.c.id.in_(part)).values(updated_at=now, **values))
+    body = {"by": by, "state": values["state"], "why": values.get("error"), **(told or {})}
+    entries = [
+        Entry(kind, {**body, "was": row["state"]}, row["plan_id"], row["id"], message_id=row["message_id"])
+        for row in rows
+    ]
+    append(conn, rows[0]["account_id"], now, entries)
+
+
+_MISSING = "no such action; see worker actions list"

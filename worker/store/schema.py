@@ -210,6 +210,8 @@ actions = Table(
     Column("admitted_at", Float),
     Column("approved_at", Float),
     Column("approved_by", Text),
+    # The approval that lets it go; it is checked again in the transaction that claims the action.
+    Column("approval_id", String(32)),
     Column("held_until", Float),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
@@ -229,6 +231,33 @@ actions = Table(
     Index("ix_actions_poll", "poll_id"),
     Index("ix_actions_call", "call_id", **_where("call_id IS NOT NULL")),
     Index("ix_actions_admitted", "account_id", "admitted_at", **_where("admitted_at IS NOT NULL")),
+)
+
+# What a person let go: exactly these actions as they were then, until the approval ends.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    # SHA-256 over the digests of all its actions.
+    Column("digest", String(64), nullable=False),
+    Column("actions", Integer, nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("approved_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("ended_because", Text),
+    Index("ix_approvals_open", "account_id", "expires_at", **_where("ended_at IS NULL")),
+)
+
+approved_actions = Table(
+    "approved_actions",
+    metadata,
+    Column("approval_id", String(32), primary_key=True),
+    Column("action_id", String(32), primary_key=True),
+    # SHA-256 over the action's identity and parameters as they were approved.
+    Column("digest", String(64), nullable=False),
+    sqlite_with_rowid=False,
 )
 
 buckets = Table(

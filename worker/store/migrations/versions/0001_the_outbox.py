@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("admitted_at", sa.Float(), nullable=True),
         sa.Column("approved_at", sa.Float(), nullable=True),
         sa.Column("approved_by", sa.Text(), nullable=True),
+        sa.Column("approval_id", sa.String(length=32), nullable=True),
         sa.Column("held_until", sa.Float(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
@@ -84,6 +85,35 @@ def upgrade() -> None:
         postgresql_where=sa.text(
             "state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
         ),
+    )
+    op.create_table(
+        "approvals",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("actions", sa.Integer(), nullable=False),
+        sa.Column("approved_by", sa.Text(), nullable=False),
+        sa.Column("approved_at", sa.Float(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approvals")),
+    )
+    op.create_index(
+        "ix_approvals_open",
+        "approvals",
+        ["account_id", "expires_at"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "approved_actions",
+        sa.Column("approval_id", sa.String(length=32), nullable=False),
+        sa.Column("action_id", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("approval_id", "action_id", name=op.f("pk_approved_actions")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "audit",
