@@ -1,6 +1,6 @@
 """Copy me: `cp rules/_template.py rules/my_first_playbook.py`. A name that starts with `_` is not loaded."""
 
-from worker.playbooks import Caps, Detection, Move, hit, miss, playbook
+from worker.playbooks import Caps, Detection, Move, hit, matches, miss, playbook
 
 
 @playbook(
@@ -20,7 +20,7 @@ def my_first_playbook(message: Detection) -> Move | None:
     Why: what makes this worth doing, and what it looks at.
     Risk: what happens if it is wrong, and who would notice.
     """
-    lottery = "you have won" in (message.subject or "").lower()
+    lottery = matches(r"\byou( have|'ve) won\b", message.subject, ignore_case=True)
     if message.final_disposition == "SPAM" and lottery and message.is_delivered and not message.has_moved:
         return Move(message, to="JunkEmail", reason="lottery spam")
     return None

@@ -27,6 +27,7 @@ IO_LIBRARIES = (
 )
 ONLY_IN = {
     "worker.bootstrap": ("worker/cli/",),
+    "re2": ("worker/playbooks/matching.py",),
     "tenacity": ("worker/retry.py",),
     "apscheduler": ("worker/pollers/scheduler.py",),
     "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/"),

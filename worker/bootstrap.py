@@ -34,6 +34,7 @@ from worker.store.guard import Guard
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
 from worker.store.soundness import check
+from worker.watchdog import Memory, Watchdog, beside
 
 log = get_logger()
 
@@ -64,7 +65,8 @@ MACHINE = Outside()
 def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     """The service on its database, migrated; `listen` also serves health and metrics. UsageError names the remedy."""
     settings.account(), settings.token()
-    catalogue = load_playbooks(settings.worker_rules_dir)
+    memory = open_memory(settings)
+    catalogue = load_playbooks(settings.worker_rules_dir, memory)
     metrics = Metrics(version=program_version())
     store = open_store(settings, metrics)
     parts = assemble(settings, catalogue, store, metrics)
@@ -185,9 +187,24 @@ def open_store(settings: Settings, metrics: Metrics) -> Store:
     return store
 
 
-def load_playbooks(directory: Path) -> Catalogue:
+def open_memory(settings: Settings) -> Memory:
+    """What the process before this one has left. UsageError where it cannot be kept."""
+    folder = beside(sqlite_path(settings.database_url))
+    try:
+        return Memory(folder)
+    except OSError as error:
+        raise UsageError(
+            f"WORKER_DATABASE_URL: cannot write {folder}: {error.strerror}; make the folder writable for this user"
+        ) from error
+
+
+def load_playbooks(directory: Path, memory: Memory) -> Catalogue:
     """The playbooks, each refused file named in the log. UsageError where not a single one can be used."""
-    catalogue = load(directory)
+    if (stopped := memory.recover(directory)) is not None:
+        where = f"{stopped.file}:{stopped.line}" if stopped.file else None
+        log.error("playbook.ended_worker", hand=stopped.hand or None, file=where)
+    watchdog = Watchdog(memory)
+    catalogue = watchdog.ward(load(directory, watchdog))
     for problem in catalogue.problems:
         log.error(
             "playbook.refused",

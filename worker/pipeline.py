@@ -7,6 +7,7 @@ Shadow, approval and enforcement differ only in what `worker.model.admission` le
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -15,6 +16,10 @@ from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.deciding import Playbook, PlaybookFailure
 from worker.playbooks.loader import Catalogue
+
+PATIENCE = 3
+"""How often a playbook may overrun its deadline in one page; the page's other events are parked for it unasked."""
+_UNASKED = f"not asked: it has overrun its deadline {PATIENCE} times in this page"
 
 
 def decide(
@@ -29,16 +34,18 @@ def decide(
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
     votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
+    slow: Counter[str] = Counter()
     decided = []
-    for sighting in sightings:
-        playbooks = catalogue.by_type.get(type(sighting.event), ())
-        if only is not None:
-            playbooks = tuple(playbook for playbook in playbooks if playbook.id in only)
-        context = plain
-        if histories and sighting.message is not None and sighting.message.id in histories:
-            context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
-        wishes, failures = _ask(sighting, playbooks, context, votes)
-        decided.append(Decided(sighting, wishes, (*failures, *broken)))
+    with catalogue.guard.watching():
+        for sighting in sightings:
+            playbooks = catalogue.by_type.get(type(sighting.event), ())
+            if only is not None:
+                playbooks = tuple(playbook for playbook in playbooks if playbook.id in only)
+            context = plain
+            if histories and sighting.message is not None and sighting.message.id in histories:
+                context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
+            wishes, failures = _ask(sighting, playbooks, context, votes, slow)
+            decided.append(Decided(sighting, wishes, (*failures, *broken)))
     return decided
 
 
@@ -48,14 +55,22 @@ def needs_history(catalogue: Catalogue) -> bool:
 
 
 def _ask(
-    sighting: Sighting, playbooks: Iterable[Playbook], context: Context, votes: Mapping[str, Vote]
+    sighting: Sighting,
+    playbooks: Iterable[Playbook],
+    context: Context,
+    votes: Mapping[str, Vote],
+    slow: Counter[str],
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
     wanted: list[tuple[AnyAction, Vote]] = []
     failures: list[Failure] = []
     for playbook in playbooks:
+        if slow and slow[playbook.id] >= PATIENCE:
+            failures.append(Failure(playbook.id, playbook.version, _UNASKED))
+            continue
         try:
             actions = playbook.decide(sighting.event, context)
         except PlaybookFailure as failure:
+            slow[playbook.id] += failure.overran
             failures.append(Failure(playbook.id, playbook.version, str(failure)))
             continue
         if actions:

@@ -15,6 +15,10 @@ from worker.playbooks.purity import PURE_MODULES
         ("from urllib.request import urlopen", "imports urllib.request", "the event and `context` alone"),
         ("from urllib import request", "imports urllib", "the event and `context` alone"),
         ("import json, socket", "imports socket", "the event and `context` alone"),
+        ("import re", "imports re: one text made for it", "matches(r"),
+        ("from re import compile", "imports re: one text made for it", "matches(r"),
+        ("try: x = 1\nexcept: pass", "catches every exception", "name what can happen"),
+        ("try: x = 1\nexcept (ValueError, BaseException): pass", "catches every exception", "ValueError"),
         ("from time import sleep", "imports time", "context.now"),
         ("import random", "imports random", "the same decision"),
         ("import worker.store", "imports worker.store", "import it from worker.playbooks"),
@@ -59,15 +63,16 @@ def test_shared_modules_are_held_to_the_same_rule(folder: Folder) -> None:
 
 def test_everything_that_is_wrong_is_said_at_once(folder: Folder) -> None:
     """An author mends a file in one go."""
-    folder.write("a.py", "import os\nimport re\nimport socket\nx = open('y')\n")
+    folder.write("a.py", "import os\nimport json\nimport socket\nx = open('y')\n")
     assert [problem.line for problem in folder.load().problems] == [1, 3, 4]
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "from re import compile\nWORD = compile('x')",
-        "import re\nWORD = re.compile('x')",
+        "from copy import copy as compile\nWORD = compile('x')",
+        "import json\nWORD = json.loads('1')",
+        "try: x = 1\nexcept Exception: pass",
         "def total(input):\n    return input",
         "from email import utils\nfrom urllib import parse\nimport urllib.parse\nimport collections.abc",
         "import worker.playbooks as authors",

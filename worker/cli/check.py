@@ -16,19 +16,20 @@ def check(
     json_: Json = False,
 ) -> None:
     """Loads playbooks and runs their examples; exit code 1 on any problem. Needs no network and no token."""
-    from worker.playbooks.checking import check as check_folder  # noqa: PLC0415
+    from worker.containment import check_apart  # noqa: PLC0415
+    from worker.playbooks.problems import problem_of  # noqa: PLC0415
 
-    report = check_folder(directory or settings_module.load().worker_rules_dir)
+    report = check_apart(directory or settings_module.load().worker_rules_dir)
     if json_:
-        print_json(report.as_json())
+        print_json(report)
     else:
-        for problem in report.problems:
-            say(str(problem))
-        for warning in report.warnings:
-            say(f"warning: {warning}")
-        count = len(report.catalogue.playbooks)
-        passed = report.examples - report.failed
+        for problem in report["problems"]:
+            say(str(problem_of(problem)))
+        for warning in report["warnings"]:
+            say(f"warning: {problem_of(warning)}")
+        run, failed = report["examples"]["run"], report["examples"]["failed"]
         say(
-            f"{count} playbooks, {passed} of {report.examples} examples as expected, {len(report.problems)} problems"
+            f"{len(report['playbooks'])} playbooks, {run - failed} of {run} examples as expected, "
+            f"{len(report['problems'])} problems"
         )
-    raise typer.Exit(0 if report.ok else 1)
+    raise typer.Exit(0 if report["ok"] else 1)

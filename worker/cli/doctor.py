@@ -64,14 +64,13 @@ def _database(settings: Settings) -> Finding:
 
 
 def _rules(settings: Settings) -> Finding:
-    from worker.playbooks.checking import check  # noqa: PLC0415
+    from worker.containment import check_apart  # noqa: PLC0415
+    from worker.playbooks.problems import problem_of  # noqa: PLC0415
 
-    report = check(settings.worker_rules_dir)
-    if report.problems:
-        return Finding("rules", False, f"{len(report.problems)} problems, the first: {report.problems[0]}")
-    return Finding(
-        "rules", True, f"{len(report.catalogue.playbooks)} playbooks in {settings.worker_rules_dir}"
-    )
+    report = check_apart(settings.worker_rules_dir)
+    if problems := report["problems"]:
+        return Finding("rules", False, f"{len(problems)} problems, the first: {problem_of(problems[0])}")
+    return Finding("rules", True, f"{len(report['playbooks'])} playbooks in {settings.worker_rules_dir}")
 
 
 async def _vendor(settings: Settings) -> list[Finding]:

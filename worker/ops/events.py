@@ -76,6 +76,12 @@ _TABLE: dict[str, LogEvent] = {
         "A playbook cannot be loaded; the line names file, line and reason.",
         "`worker check`, mend the file, restart: what came in meanwhile is parked for it and decided then.",
     ),
+    "playbook.ended_worker": LogEvent(
+        "error",
+        "A playbook that nothing could stop ended the worker before this start (exit code 27). It is not run again on "
+        "that event, which is parked for it; where the line names no event, it is watched until it does it again.",
+        "Mend the line that `file` names: bound the loop, the number or the text; `worker check`, restart.",
+    ),
     "playbook.failed": LogEvent(
         "error",
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",

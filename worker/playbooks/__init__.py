@@ -7,6 +7,7 @@ from worker.model.events import DISPOSITIONS, Detection, PhishReport
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.examples import hit, miss
+from worker.playbooks.matching import matches
 
 __all__ = [
     "DESTINATIONS",
@@ -21,6 +22,7 @@ __all__ = [
     "Reclassify",
     "Release",
     "hit",
+    "matches",
     "miss",
     "playbook",
 ]

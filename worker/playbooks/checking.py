@@ -11,7 +11,9 @@ from worker.model.actions import AnyAction
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure
 from worker.playbooks.examples import EXAMPLE_NOW, Example, ExampleError, event_of
+from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError
 from worker.playbooks.loader import Catalogue, load
+from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.problems import Problem, clip
 
 _GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
@@ -46,22 +48,30 @@ class Report:
         }
 
 
-def check(directory: Path) -> Report:
+def check(directory: Path, guard: Guard = NO_GUARD) -> Report:
     """Loads the folder and decides each example of each playbook that could be loaded, at a fixed time."""
-    catalogue = load(directory)
+    catalogue = load(directory, guard)
     context = Context(now=EXAMPLE_NOW, lists=catalogue.lists)
     playbooks = catalogue.playbooks
-    verdicts = [_verdict(one, example, context) for one in playbooks for example in one.examples]
+    with guard.watching():
+        verdicts = [
+            _verdict(one, number, context, guard) for one in playbooks for number in range(len(one.examples))
+        ]
     wrong = tuple(problem for problem in verdicts if problem is not None)
     warnings = tuple(warning for one in playbooks for warning in _warnings(one))
     return Report(catalogue, (*catalogue.problems, *wrong), warnings, len(verdicts), len(wrong))
 
 
-def _verdict(playbook: Playbook, example: Example, context: Context) -> Problem | None:
+def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) -> Problem | None:
     """What is wrong with one example, if anything."""
+    example = playbook.examples[number]
     try:
         expected = _expected(example)
-        actions = playbook.decide(event_of(example, playbook.on), context)
+        event = event_of(example, playbook.on)
+        with guard.holding(f"example {playbook.id} {playbook.version} {number}"):
+            actions = playbook.decide(event, context)
+    except NotRunAgainError as error:
+        return _problem(playbook, example, f"{example}: {error}", TOO_LONG)
     except ExampleError as error:
         return _problem(playbook, example, *error.args)
     except PlaybookFailure as failure:
@@ -69,9 +79,10 @@ def _verdict(playbook: Playbook, example: Example, context: Context) -> Problem 
         if cause is None:
             return _problem(playbook, example, f"{example}: {failure}", _GUARD)
         # The text of the exception may be shown here: an example is the author's own mail.
-        what = clip(f"raised {type(cause).__name__}: {cause}", 300)
+        what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
         message = f"{what} while it decided {example} of line {example.line}"
-        return Problem(failure.path, failure.line, playbook.id, message, _GUARD)
+        remedy = TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
+        return Problem(failure.path, failure.line, playbook.id, message, remedy)
     came = tuple((action.kind, action.target) for action in actions)
     if example.acts == bool(came) and (expected is None or sorted(expected) == sorted(came)):
         return None

@@ -18,6 +18,7 @@ from worker.model.events import Event, PhishReport
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
+from worker.playbooks.guard import NotRunAgainError, Overran
 from worker.playbooks.problems import nearest
 
 ACTIONS_LIMIT = 50
@@ -33,6 +34,9 @@ class PlaybookFailure(WorkerError):
 
     The message never quotes mail. `__cause__`, where the author's code raised, may: it is not for logs.
     """
+
+    overran = False
+    """Whether it was stopped for taking too long."""
 
     def __init__(self, message: str, *, playbook: str, path: Path, line: int) -> None:
         super().__init__(message)
@@ -123,7 +127,9 @@ class Playbook:
     def _raised(self, error: BaseException) -> PlaybookFailure:
         path, line = _author_line(error.__traceback__, self.path) or (self.path, self.line)
         message = f"playbook {self.id}: {type(error).__name__} at {path}:{line}{_hint(error)}"
-        return PlaybookFailure(message, playbook=self.id, path=path, line=line)
+        failure = PlaybookFailure(message, playbook=self.id, path=path, line=line)
+        failure.overran = isinstance(error, Overran)
+        return failure
 
 
 def _author_line(trace: TracebackType | None, path: Path) -> tuple[Path, int] | None:
@@ -139,6 +145,8 @@ def _author_line(trace: TracebackType | None, path: Path) -> tuple[Path, int] | 
 
 def _hint(error: BaseException) -> str:
     """What can be said of an exception without its text, which may quote mail."""
+    if isinstance(error, Overran | NotRunAgainError):
+        return f" ({error})"
     if isinstance(error, UnknownListError):
         return f" (no such list; known lists: {', '.join(error.known) or 'none'})"
     if not isinstance(error, AttributeError) or not _in_code(error):

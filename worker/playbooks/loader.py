@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -16,7 +16,8 @@ from worker.model.events import Event
 from worker.playbooks.context import Lists, entries_of
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
-from worker.playbooks.namespace import BrokenModuleError, Namespace, Source
+from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
+from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.problems import Problem
 from worker.playbooks.validation import EVENT_TYPES, build
 
@@ -32,15 +33,17 @@ class Catalogue:
     problems: tuple[Problem, ...]
     lists: Lists
     by_type: Mapping[type[Event], tuple[Playbook, ...]]
+    guard: Guard = NO_GUARD
+    """Holds the playbooks to their bounds while they decide."""
 
 
-def load(directory: Path) -> Catalogue:
+def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
     """The playbooks of a folder. Never raises for what stands in the folder: that is in `problems`."""
     sources, problems = _sources(directory)
     lists, list_problems = _lists(directory / "lists")
     problems += list_problems
     found: list[Playbook] = []
-    with Namespace(sources, directory.resolve().name) as namespace:
+    with guard.watching(), Namespace(sources, directory.resolve().name, guard) as namespace:
         for stem in sorted(stem for stem in sources if not stem.startswith("_")):
             built = _inspected(namespace, stem, sources[stem])
             found += [one for one in built if isinstance(one, Playbook)]
@@ -48,7 +51,13 @@ def load(directory: Path) -> Catalogue:
         problems += [problem for broken in namespace.problems.values() for problem in broken]
     unique, duplicates = _unique(found)
     ordered = sorted([*problems, *duplicates], key=lambda problem: (str(problem.path), problem.line))
-    return Catalogue(unique, tuple(ordered), lists, _by_type(unique))
+    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), guard)
+
+
+def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalogue:
+    """The catalogue with other forms of its playbooks."""
+    others = tuple(playbooks)
+    return replace(catalogue, playbooks=others, by_type=_by_type(others))
 
 
 def _sources(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
@@ -101,7 +110,10 @@ def _text(file: Path) -> str | Problem:
 
 def _inspected(namespace: Namespace, stem: str, source: Source) -> list[Playbook | Problem]:
     try:
-        return list(_playbooks(namespace, stem, source))
+        with namespace.holding(stem):
+            return list(_playbooks(namespace, stem, source))
+    except (NotRunAgainError, Overran) as error:
+        return [Problem(source.path, 1, "", f"cannot be read: {error}", TOO_LONG)]
     except Exception as error:  # noqa: BLE001 - reading an author's objects runs the author's code
         what = f"cannot be inspected: {type(error).__name__}"
         remedy = "keep objects with attributes of their own making out of the file's top level"
@@ -160,3 +172,7 @@ def _unique(found: Iterable[Playbook]) -> tuple[tuple[Playbook, ...], list[Probl
 
 def _by_type(playbooks: tuple[Playbook, ...]) -> Mapping[type[Event], tuple[Playbook, ...]]:
     return MappingProxyType({kind: tuple(one for one in playbooks if one.on is kind) for kind in EVENT_TYPES})
+
+
+GUARDED = (Namespace.run.__code__, _inspected.__code__)
+"""What runs author code while a folder is loaded, and turns whatever that raises into a Problem."""

@@ -14,16 +14,20 @@ import itertools
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Self
 
+from worker.playbooks.guard import NO_GUARD, PACKAGE, Guard, NotRunAgainError, Overran
 from worker.playbooks.problems import Problem, clip
 from worker.playbooks.purity import guarded_builtins, impurities
 
 _GENERATIONS = itertools.count(1)
+TOO_LONG = "bound the loop, the number or the text: a decision and an import must take microseconds"
+"""The remedy for what does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,12 @@ class BrokenModuleError(Exception):
 class Namespace:
     """One generation of a rules folder's modules, by stem. Use as a context manager while loading."""
 
-    def __init__(self, sources: Mapping[str, Source], folder: str) -> None:
+    def __init__(self, sources: Mapping[str, Source], folder: str, guard: Guard = NO_GUARD) -> None:
         self.problems: dict[str, tuple[Problem, ...]] = {}
         self._sources = sources
+        self._guard = guard
         self._folder = folder
-        self._package = ModuleType(f"worker_rules_{next(_GENERATIONS)}")
+        self._package = ModuleType(f"{PACKAGE}{next(_GENERATIONS)}")
         self._modules: dict[str, ModuleType] = {}
         self._running: list[str] = []
         self._imports: dict[str, set[str]] = {}
@@ -70,7 +75,7 @@ class Namespace:
             BrokenModuleError: it cannot be loaded; `problems` says why.
         """
         if stem not in self._modules and stem not in self.problems:
-            self._run(stem)
+            self.run(stem)
         if stem in self.problems:
             raise BrokenModuleError(stem)
         return self._modules[stem]
@@ -88,7 +93,13 @@ class Namespace:
             digest.update(hashlib.sha256(self._sources[part].text.encode()).digest())
         return digest.hexdigest()[:12]
 
-    def _run(self, stem: str) -> None:
+    def holding(self, stem: str) -> AbstractContextManager[None]:
+        """Remembers that this file's code runs meanwhile. NotRunAgainError: it has ended a process."""
+        digest = hashlib.sha256(self._sources[stem].text.encode()).hexdigest()[:12]
+        return self._guard.holding(f"file {stem}.py {digest}")
+
+    def run(self, stem: str) -> None:
+        """Runs a module; what is wrong with it goes to `problems`."""
         source = self._sources[stem]
         code = self._compiled(stem, source)
         if code is None:
@@ -102,7 +113,8 @@ class Namespace:
         sys.modules[module.__name__] = module
         self._running.append(stem)
         try:
-            exec(code, module.__dict__)  # noqa: S102 - running playbooks is what this is for
+            with self.holding(stem):
+                exec(code, module.__dict__)  # noqa: S102 - running playbooks is what this is for
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no file may end the worker
@@ -134,6 +146,8 @@ class Namespace:
             what, remedy = f"needs {error.stem}.py, which was refused", f"mend {error.stem}.py first"
         elif isinstance(error, CircularImportError):
             what, remedy = str(error), "move what both need into a third module"
+        elif isinstance(error, NotRunAgainError | Overran):
+            what, remedy = f"cannot be imported: {error}", TOO_LONG
         else:
             text = traceback.format_exception_only(error)[-1].strip()
             text = clip(text.removeprefix(f"{self._package.__name__}."))

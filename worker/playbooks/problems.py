@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,12 @@ class Problem:
             "message": self.message,
             "remedy": self.remedy,
         }
+
+
+def problem_of(printed: Mapping[str, Any]) -> Problem:
+    """The problem that `as_json` printed."""
+    path, line, playbook = Path(printed["path"]), printed["line"] or 0, printed["playbook"] or ""
+    return Problem(path, line, playbook, printed["message"], printed["remedy"])
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import worker.playbooks
+from worker.playbooks.matching import pattern_faults
 from worker.playbooks.problems import Fault, nearest
 
 AUTHORS_MODULE = "worker.playbooks"
@@ -46,7 +47,6 @@ PURE_MODULES = frozenset(
         "numbers",
         "operator",
         "quopri",
-        "re",
         "statistics",
         "string",
         "textwrap",
@@ -73,6 +73,7 @@ _REMEDY_IMPORT = (
 )
 _SPECIAL_REMEDY = {
     "time": "take the time from `context.now`",
+    "re": 'write `from worker.playbooks import matches` and matches(r"...", message.subject)',
     "random": "decide from the event's own fields, so that the same event gives the same decision",
     "pathlib": "put the data into lists/NAME.txt and read `context.lists`",
     "os": "put the data into lists/NAME.txt and read `context.lists`",
@@ -80,6 +81,13 @@ _SPECIAL_REMEDY = {
     "logging": "put what should be recorded into the action's `reason`",
     "worker": "import it from worker.playbooks",
 }
+_SPECIAL_REASON = {
+    "re": "one text made for it keeps a pattern of `re` busy for years, and all mail waits meanwhile",
+}
+_CATCHES_ALL = (
+    "catches every exception, also the one that stops a playbook that takes too long",
+    "name what can happen: except (ValueError, KeyError):",
+)
 
 
 def guarded_builtins(importer: Any) -> dict[str, Any]:
@@ -92,6 +100,7 @@ def impurities(tree: ast.Module, folder: str) -> Iterator[tuple[int, Fault]]:
     """Line, message and remedy of all that a module of the rules folder called `folder` must not do."""
     top_level = set(tree.body)
     own_names = set(_bound_names(tree))
+    yield from pattern_faults(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             faults = list(_import_faults(node, folder))
@@ -103,6 +112,8 @@ def impurities(tree: ast.Module, folder: str) -> Iterator[tuple[int, Fault]]:
                     )
                 ]
             yield from ((node.lineno, fault) for fault in faults)
+        elif isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+            yield node.lineno, _CATCHES_ALL
         elif isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS and node.id not in own_names:
             yield (
                 node.lineno,
@@ -137,10 +148,10 @@ def _module_fault(name: str, folder: str, shown: str = "") -> Iterator[Fault]:
         yield from _sibling_fault(last)
         return
     remedy = _SPECIAL_REMEDY.get(name.partition(".")[0], _REMEDY_IMPORT)
-    yield (
-        f"imports {shown or name}: a playbook performs no I/O and decides the same event the same way",
-        remedy,
+    why = _SPECIAL_REASON.get(
+        name.partition(".")[0], "a playbook performs no I/O and decides the same event the same way"
     )
+    yield f"imports {shown or name}: {why}", remedy
 
 
 def _sibling_fault(name: str) -> Iterator[Fault]:
@@ -157,6 +168,11 @@ def _surface_faults(node: ast.ImportFrom) -> Iterator[Fault]:
         if alias.name != "*" and alias.name not in surface:
             hint = nearest(alias.name, surface)
             yield f"worker.playbooks has no `{alias.name}`{hint}", f"import one of {', '.join(surface)}"
+
+
+def _catches_all(caught: ast.expr | None) -> bool:
+    parts = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    return any(part is None or (isinstance(part, ast.Name) and part.id == "BaseException") for part in parts)
 
 
 def _is_of_rules(node: ast.Import | ast.ImportFrom, folder: str) -> bool:
