@@ -109,7 +109,7 @@ async def test_a_message_without_postfix_id_matches_no_submission(
     executor: ReclassifyExecutor, tenant: FakeCloudflare
 ) -> None:
     """Nothing equals nothing is no proof."""
-    from dataclasses import replace  # noqa: PLC0415 - only here
+    from msgspec.structs import replace  # noqa: PLC0415 - only here
 
     tenant.tickets.append(ticket(original_postfix_id=""))
     assert (await executor.read_back(replace(WISH, postfix_id=""), NOW + 30)).effect is Effect.NOT_DONE

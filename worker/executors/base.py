@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from worker.errors import RateLimited, Refused, Transient, Unauthorized, VendorError
 from worker.model.actions import State

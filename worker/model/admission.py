@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.model.actions import Mode, State, contradicts, highest_mode, lower_mode
 from worker.model.approvals import needs_approval
 from worker.model.plans import Ceilings, Vote
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """One action of an open plan with the votes for it."""
 
     action_id: str
@@ -30,8 +31,7 @@ class Candidate:
         return lower_mode(highest_mode(vote.mode for vote in self.votes), ceiling)
 
 
-@dataclass(frozen=True, slots=True)
-class Existing:
+class Existing(Struct, frozen=True, gc=False):
     """A live action on the same message, from an earlier poll or another source."""
 
     action_id: str
@@ -42,8 +42,7 @@ class Existing:
     is_undo: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True, gc=False):
     """The state that an action leaves its open plan with, and why."""
 
     action_id: str
@@ -54,8 +53,7 @@ class Ruling:
     """The id of the live action of the same identity that stands for this one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rulings:
+class Rulings(Struct, frozen=True, gc=False):
     """One ruling for each candidate, the held plans' reasons, and the earlier actions to hold beside them."""
 
     rulings: tuple[Ruling, ...]
@@ -120,13 +118,16 @@ def _joins(
     return joins
 
 
-def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]) -> list[Candidate]:
+def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]) -> Sequence[Candidate]:
     """The candidates, each with the votes of those that join it: the highest mode acts, every plan counts."""
     joining: dict[str, list[Vote]] = defaultdict(list)
     for one in candidates:
         if one.action_id in joins:
             joining[joins[one.action_id]].extend(one.votes)
-    return [replace(one, votes=(*one.votes, *joining.get(one.action_id, ()))) for one in candidates]
+    return [
+        replace(one, votes=(*one.votes, *joining[one.action_id])) if one.action_id in joining else one
+        for one in candidates
+    ]
 
 
 def _breaches(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from worker.model.actions import State
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One action as its executor needs it. Times are seconds since the epoch."""
 
     action_id: str
@@ -37,8 +37,7 @@ class Item:
     playbook_version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One request that was recorded before it is sent; `id` is the fencing token."""
 
     id: str
@@ -51,8 +50,7 @@ class Call:
     """Until when it may be sent, by the clock that nobody sets."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one action; `due_in` seconds until it is looked at again, None for never."""
 
     action_id: str
@@ -61,12 +59,11 @@ class Outcome:
     due_in: float | None = None
     batch: int | None = None
     """How many messages may share its next call, where a refused bulk call is split."""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """What was seen, for the audit log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """The outcomes of one call and what the audit log keeps of the answer."""
 
     outcomes: tuple[Outcome, ...]

@@ -15,7 +15,7 @@ DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
 """Verdicts that the API accepts in requests; rows may carry more (MALICIOUS-BEC, ENCRYPTED, ...)."""
 
 
-class Validation(msgspec.Struct, frozen=True, kw_only=True):
+class Validation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Results of mail authentication: `pass`, `neutral`, `fail`, `error`, `none`, or None where unknown."""
 
     comment: str | None = None
@@ -24,7 +24,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     spf: str | None = None
 
 
-class Properties(msgspec.Struct, frozen=True, kw_only=True):
+class Properties(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which allow or block pattern of the tenant touched the message, if any."""
 
     allowlisted_pattern: str | None = None
@@ -33,7 +33,7 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     blocklisted_pattern: str | None = None
 
 
-class Detection(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):
     """One message as the list of `GET /investigate` shows it; `from` alone is called `sender`."""
 
     id: str
@@ -97,7 +97,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "fr
         return "MOVE" in self.post_delivery_operations or "moved" in self.delivery_status
 
 
-class ReportFields(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+class ReportFields(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):
     """What a PhishGuard report says of the message that it is about."""
 
     to: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class ReportFields(msgspec.Struct, frozen=True, kw_only=True, rename={"sender": 
     occurred_at: datetime | None = None
 
 
-class Tag(msgspec.Struct, frozen=True, kw_only=True):
+class Tag(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A label that the PhishGuard team put on a report."""
 
     category: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from worker.model.actions import AnyAction, Mode, highest_mode
 from worker.model.events import Detection, Event, PhishReport
@@ -11,8 +11,7 @@ DETECTIONS = "detections"
 PHISHGUARD = "phishguard"
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True, gc=False):
     """One event as a source showed it; (source, key, revision) is its identity."""
 
     source: str
@@ -43,8 +42,7 @@ def report_sighting(report: PhishReport) -> Sighting:
     return Sighting(PHISHGUARD, str(report.id), revision, report, occurred)
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(msgspec.Struct, frozen=True, gc=False):
     """One playbook's wish, with the effective mode and the caps under which it was cast."""
 
     playbook: str
@@ -54,8 +52,7 @@ class Vote:
     per_hour: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """One action for one message and the playbooks that want it: the lowest id first, at least one."""
 
     action: AnyAction
@@ -75,8 +72,7 @@ class Wish:
         return next(vote for vote in self.votes if vote.mode is highest)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """A playbook that could not decide an event; the event is parked for that playbook alone."""
 
     playbook: str
@@ -84,8 +80,7 @@ class Failure:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """Everything that the playbooks said about one event."""
 
     sighting: Sighting
@@ -98,8 +93,7 @@ class Decided:
         return bool(self.wishes or self.failures)
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(msgspec.Struct, frozen=True, gc=False):
     """One window of one source, whatever pages and retries it takes. Times are seconds since the epoch."""
 
     id: str
@@ -109,8 +103,7 @@ class Poll:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
+class Ceilings(msgspec.Struct, frozen=True, gc=False):
     """The operator's limits: no playbook gets past them."""
 
     mode: Mode = Mode.SHADOW
@@ -120,11 +113,10 @@ class Ceilings:
     """How long a held action waits for a person before it expires."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedPlan:
+class ClosedPlan(msgspec.Struct, frozen=True, gc=False):
     """What became of one playbook's plan: counts by state, and why it was held, if it was."""
 
     plan_id: str
     playbook: str
-    states: dict[str, int] = field(default_factory=dict)
+    states: dict[str, int] = msgspec.field(default_factory=dict)
     held_because: str | None = None

@@ -8,10 +8,9 @@ waits for an hour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
-import msgspec
+from msgspec.structs import replace
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
@@ -81,7 +80,7 @@ class PhishGuardSource:
                 continue
             if message is None:
                 log.warning("report.unmatched", report_id=sighting.key)
-            event = msgspec.structs.replace(sighting.event, message=message)
+            event = replace(sighting.event, message=message)
             complete.append(replace(sighting, event=event))
         if waiting:
             await self._ledger.wait_for_message(waiting)

@@ -17,7 +17,8 @@ from worker.model.actions import State
 from worker.model.approvals import BOUND, action_digest, needs_approval, set_digest
 from worker.store import schema
 from worker.store.audit import Entry, append
-from worker.store.tools import chunks, insert_rows
+from worker.store.prepared import insert_rows
+from worker.store.tools import chunks
 
 _TOLD = ("id", "plan_id", "message_id", "kind", "target", "playbook", "playbook_version", "approval_id")
 """What is told of an action that is set aside."""

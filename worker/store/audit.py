@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, or_,
 
 from worker.clock import iso
 from worker.store import schema
-from worker.store.tools import insert_rows
+from worker.store.prepared import Prepared, insert_rows
 
 GENESIS = "0" * 64
 _FIELDS = (
@@ -26,13 +26,12 @@ _FIELDS = (
     "body",
     "prev_hash",
 )
-# Made once: building and hashing a statement costs more than running it.
-_HEAD = (
+_HEAD = Prepared(
     select(schema.audit_head.c.seq, schema.audit_head.c.hash)
     .where(schema.audit_head.c.account_id == bindparam("account"))
     .with_for_update()
 )
-_MOVE_HEAD = (
+_MOVE_HEAD = Prepared(
     update(schema.audit_head)
     .where(schema.audit_head.c.account_id == bindparam("account"))
     .values(seq=bindparam("to_seq"), hash=bindparam("to_hash"))
@@ -55,7 +54,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
     """Adds the entries to the account's chain; the caller's transaction makes them durable with what they record."""
     if not entries:
         return
-    head = conn.execute(_HEAD, {"account": account_id}).first()
+    head = _HEAD(conn, account=account_id).first()
     seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
     at = iso(now)
     rows = []
@@ -77,7 +76,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
         rows.append(row)
     insert_rows(conn, schema.audit, rows)
     if head:
-        conn.execute(_MOVE_HEAD, {"account": account_id, "to_seq": seq, "to_hash": previous})
+        _MOVE_HEAD(conn, account=account_id, to_seq=seq, to_hash=previous)
     else:
         conn.execute(insert(schema.audit_head).values(account_id=account_id, seq=seq, hash=previous))
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from worker.model.ledger import Grant
 from worker.store import schema
-from worker.store.tools import put
+from worker.store.prepared import Prepared, put
 
 WINDOW = 300
+_BUCKETS = Prepared(
+    select(schema.buckets.c.second, schema.buckets.c.used)
+    .where(
+        schema.buckets.c.account_id == bindparam("account"), schema.buckets.c.second >= bindparam("horizon")
+    )
+    .order_by(schema.buckets.c.second)
+)
 
 
 def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int) -> Grant:
@@ -19,11 +26,7 @@ def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int)
     second = math.floor(now)
     # A bucket counts until its last instant has left the window.
     horizon = second - WINDOW
-    rows = conn.execute(
-        select(table.c.second, table.c.used)
-        .where(table.c.account_id == account_id, table.c.second >= horizon)
-        .order_by(table.c.second)
-    ).all()
+    rows = _BUCKETS(conn, account=account_id, horizon=horizon).all()
     buckets = {row.second: row.used for row in rows}
     if rows and rows[-1].second > second:
         _pull_back(conn, account_id, second, buckets)

@@ -13,7 +13,8 @@ from worker.model.calls import Call, Item, bare
 from worker.model.ledger import BulkLane, Claimed, Limits
 from worker.store import approvals, budget, flags, schema
 from worker.store.audit import Entry, append
-from worker.store.tools import chunks, from_json
+from worker.store.prepared import Prepared, among
+from worker.store.tools import from_json
 
 VERIFIED_SECONDS = 60.0
 ITEM_COLUMNS = [
@@ -27,10 +28,9 @@ ITEM_COLUMNS = [
 ]  # fmt: skip
 
 _A = schema.actions.c
-# Made once: building and hashing a statement costs more than running it.
-_SUBMIT = (
+_READY = (
     update(schema.actions)
-    .where(_A.id.in_(bindparam("ids", expanding=True)), _A.state == State.READY)
+    .where(_A.state == State.READY)
     .values(
         state=State.SUBMITTED,
         call_id=bindparam("call"),
@@ -43,6 +43,27 @@ _SUBMIT = (
         updated_at=bindparam("at"),
     )
 )
+_SUBMIT_MANY = Prepared(_READY.where(among(_A.id)))
+_SUBMIT_ONE = Prepared(_READY.where(_A.id == bindparam("one")))
+_DUE = (
+    select(*ITEM_COLUMNS)
+    .where(
+        _A.account_id == bindparam("account"),
+        _A.state == State.READY,
+        _A.due_at <= bindparam("now"),
+        _A.lane == bindparam("lane"),
+        _A.kind == bindparam("kind"),
+        _A.target == bindparam("target"),
+        _A.verified_at >= bindparam("fresh"),
+    )
+    .order_by(_A.due_at, _A.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIMABLE = {
+    Mode.ENFORCE: Prepared(_DUE),
+    Mode.APPROVE: Prepared(_DUE.where(_A.approved_at.is_not(None))),
+}
 
 
 def item(row: Any) -> Item:
@@ -57,7 +78,7 @@ def item(row: Any) -> Item:
         target=row["target"],
         params=from_json(row["params"]),
         attempts=row["attempts"],
-        is_submission=row["is_submission"],
+        is_submission=bool(row["is_submission"]),
         verdict=row["verdict"],
         message_from=row["message_from"],
         message_until=row["message_until"],
@@ -137,32 +158,28 @@ def claim(
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
         return Claimed([], 0.0)
-    a = schema.actions
-    query = (
-        select(*ITEM_COLUMNS)
-        .where(
-            *_due(account_id, now, limits.ceiling),
-            *_of(lane),
-            a.c.verified_at >= now - VERIFIED_SECONDS,
-        )
-        .order_by(a.c.due_at, a.c.id)
-        .limit(most * calls)
-        .with_for_update(skip_locked=True)
+    due = _CLAIMABLE[limits.ceiling](
+        conn,
+        account=account_id,
+        now=now,
+        lane=lane.name,
+        kind=lane.kind,
+        target=lane.target,
+        fresh=now - VERIFIED_SECONDS,
+        most=most * calls,
     )
     rows, back = approvals.sift(
-        conn,
-        account_id,
-        now,
-        lane.kind,
-        lane.target,
-        conn.execute(query).mappings().all(),
-        limits.hold_seconds,
+        conn, account_id, now, lane.kind, lane.target, due.mappings().all(), limits.hold_seconds
     )
     groups = _groups(rows, most, calls)
     if not groups:
         return Claimed([], 0.0, back)
     grant = budget.take(conn, account_id, now, len(groups), limits.budget)
-    claimed = [_submit(conn, lane, now, limits.lease, rows) for rows in groups[: grant.granted]]
+    claimed = [
+        Call(new_id(), lane.kind, lane.target, tuple([item(row) for row in rows]), now, now + limits.lease)
+        for rows in groups[: grant.granted]
+    ]
+    _submit(conn, claimed)
     append(conn, account_id, now, [_intent(call) for call in claimed])
     return Claimed(claimed, grant.wait, back)
 
@@ -194,18 +211,16 @@ def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
     return chosen
 
 
-def _submit(
-    conn: Connection,
-    lane: BulkLane,
-    now: float,
-    lease: float,
-    rows: Sequence[RowMapping],
-) -> Call:
-    call = Call(new_id(), lane.kind, lane.target, tuple(item(row) for row in rows), now, now + lease)
-    owned = {"call": call.id, "at": now, "until": call.lease_until}
-    for part in chunks(row["id"] for row in rows):
-        conn.execute(_SUBMIT, {**owned, "ids": part})
-    return call
+def _submit(conn: Connection, calls: Sequence[Call]) -> None:
+    single = []
+    for call in calls:
+        owned = {"call": call.id, "at": call.submitted_at, "until": call.lease_until}
+        if len(call.items) == 1:
+            single.append({**owned, "one": call.items[0].action_id})
+        else:
+            ids = [one.action_id for one in call.items]
+            _SUBMIT_MANY.among(conn, ids, **owned)
+    _SUBMIT_ONE.many(conn, single)
 
 
 def _intent(call: Call) -> Entry:

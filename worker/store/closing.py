@@ -16,7 +16,8 @@ from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.joining import hold_earlier, join
-from worker.store.tools import chunks, put
+from worker.store.prepared import put
+from worker.store.tools import chunks
 
 HOUR = 3600.0
 

@@ -198,12 +198,16 @@ class SpoiledError(Exception):
 
 def _apart(conn: Connection, function: Callable[[Connection], Any]) -> End:
     try:
-        with conn.begin_nested():
-            return function(conn), None
+        conn.exec_driver_sql("SAVEPOINT job")
+        result = function(conn)
+        conn.exec_driver_sql("RELEASE SAVEPOINT job")
     except Exception as error:
         if is_condition(error):
             raise SpoiledError from error
+        conn.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+        conn.exec_driver_sql("RELEASE SAVEPOINT job")
         return None, error  # this function's caller gets it; the others go on
+    return result, None
 
 
 def _settle(future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:

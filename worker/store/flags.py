@@ -9,11 +9,14 @@ from sqlalchemy import Connection, bindparam, delete, select
 from worker.model.ledger import Pause
 from worker.store import schema
 from worker.store.audit import Entry, append
-from worker.store.tools import from_json, put, to_json
+from worker.store.prepared import Prepared, put
+from worker.store.tools import from_json, to_json
 
 T = TypeVar("T")
-_VALUE = select(schema.settings.c.value).where(
-    schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
+_VALUE = Prepared(
+    select(schema.settings.c.value).where(
+        schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
+    )
 )
 PAUSE = "pause"
 PAUSE_FILE = "pause_file"
@@ -24,7 +27,7 @@ PROBE = "probe"
 
 def get(conn: Connection, account_id: str, name: str) -> Any:
     """The value of one setting, or None."""
-    text = conn.execute(_VALUE, {"account": account_id, "setting": name}).scalar_one_or_none()
+    text = _VALUE(conn, account=account_id, setting=name).scalar_one_or_none()
     return None if text is None else from_json(text)
 
 

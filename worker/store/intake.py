@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from worker.model.actions import UNSENT, State
@@ -15,13 +15,24 @@ from worker.model.ledger import Parked
 from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting
 from worker.store import schema
 from worker.store.audit import append, entries_for
-from worker.store.tools import chunks, event_id, evidence_id, insert_rows, put, put_new
+from worker.store.prepared import Prepared, among, insert_rows, put, put_new
+from worker.store.tools import chunks, event_id, evidence_id
 from worker.store.waiting import event_key, forget_older, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
 DEFAULT_BATCH = 1000
-_CURRENT = select(schema.events.c.id, schema.events.c.revision, schema.events.c.seen_at).where(
-    schema.events.c.id.in_(bindparam("ids", expanding=True))
+_CURRENT = Prepared(
+    select(schema.events.c.id, schema.events.c.revision, schema.events.c.seen_at).where(
+        among(schema.events.c.id)
+    )
+)
+_COUNT = Prepared(
+    update(schema.polls)
+    .where(schema.polls.c.id == bindparam("poll"))
+    .values(
+        rows=schema.polls.c.rows + bindparam("more"),
+        new_events=schema.polls.c.new_events + bindparam("fresh"),
+    )
 )
 _encode = msgspec.json.Encoder().encode
 
@@ -48,9 +59,8 @@ def unseen(
 
 def _current(conn: Connection, ids: Sequence[bytes]) -> dict[bytes, tuple[str, float]]:
     known: dict[bytes, tuple[str, float]] = {}
-    for part in chunks(ids):
-        rows = conn.execute(_CURRENT, {"ids": part}).all()
-        known.update((event, (revision, seen_at)) for event, revision, seen_at in rows)
+    for rows in _CURRENT.among(conn, ids):
+        known.update((row.id, (row.revision, row.seen_at)) for row in rows)
     return known
 
 
@@ -100,7 +110,6 @@ def record(
 
 
 def _open(conn: Connection, account_id: str, poll: Poll, now: float, rows: int, fresh: int) -> None:
-    polls = schema.polls
     values = {
         "id": poll.id,
         "account_id": account_id,
@@ -112,12 +121,8 @@ def _open(conn: Connection, account_id: str, poll: Poll, now: float, rows: int, 
         "rows": 0,
         "new_events": 0,
     }
-    put_new(conn, polls, [values])
-    conn.execute(
-        update(polls)
-        .where(polls.c.id == poll.id)
-        .values(rows=polls.c.rows + rows, new_events=polls.c.new_events + fresh)
-    )
+    put_new(conn, schema.polls, [values])
+    _COUNT(conn, poll=poll.id, more=rows, fresh=fresh)
 
 
 def _supersede(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from worker.clock import Clock
 from worker.model.actions import Mode
@@ -36,6 +37,7 @@ from worker.store import (
     shadows,
     waiting,
 )
+from worker.store.batches import Batches
 from worker.store.engine import Store
 from worker.store.tools import Connection
 
@@ -59,6 +61,7 @@ class StoreLedger:
         self.account_id = account_id
         self._clock = clock
         self._batch = batch
+        self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
 
     async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
         return await self.store.run(intake.unseen, self.account_id, sightings, read_at)
@@ -165,7 +168,10 @@ class StoreLedger:
         )
 
     async def settle(self, call: Call, answered: Answered) -> int:
-        return await self.store.run(outcomes.settle, self.account_id, call, self._clock.now(), answered)
+        return await self._settled.put((call, answered))
+
+    async def _settle(self, answers: Sequence[tuple[Call, Answered]]) -> list[int]:
+        return await self.store.run(outcomes.settle, self.account_id, self._clock.now(), answers)
 
     async def recover(self, delay: float) -> list[str]:
         return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)

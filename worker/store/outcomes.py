@@ -12,11 +12,11 @@ from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
 from worker.store import schema
 from worker.store.audit import Entry, append
+from worker.store.prepared import Prepared, among
 from worker.store.tools import chunks
 
 _A = schema.actions.c
-# Made once: building and hashing a statement costs more than running it.
-_SETTLE = (
+_OWNED = (
     update(schema.actions)
     .where(_A.call_id == bindparam("call"), _A.state == State.SUBMITTED)
     .values(
@@ -30,30 +30,37 @@ _SETTLE = (
         updated_at=bindparam("at"),
     )
 )
-_SETTLE_SOME = _SETTLE.where(_A.id.in_(bindparam("ids", expanding=True)))
+_SETTLE = Prepared(_OWNED)
+_SETTLE_SOME = Prepared(_OWNED.where(among(_A.id)))
 
 
-def settle(conn: Connection, account_id: str, call: Call, now: float, answered: Answered) -> int:
-    """Writes what became of each action, only where the call still owns it. Returns how many it owned."""
-    changed = write_outcomes(conn, now, answered.outcomes, call_id=call.id)
+def settle(
+    conn: Connection, account_id: str, now: float, answers: Sequence[tuple[Call, Answered]]
+) -> list[int]:
+    """Writes what became of each call's actions, only where the call still owns them; how many it owned."""
+    owned = [write_outcomes(conn, now, answered.outcomes, call_id=call.id) for call, answered in answers]
+    entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
+    append(conn, account_id, now, entries)
+    return owned
+
+
+def _outcome(call: Call, answered: Answered, owned: int) -> Entry:
     body = {
         "event": answered.event,
         "status": answered.status,
         "ray": answered.ray,
         "error": answered.error,
-        "owned": changed,
+        "owned": owned,
         "outcomes": [[one.action_id, one.state, one.error] for one in answered.outcomes],
     }
     single = call.items[0] if len(call.items) == 1 else None
-    entry = Entry(
+    return Entry(
         "outcome",
         body,
         action_id=single.action_id if single else None,
         call_id=call.id,
         message_id=single.message_id if single else None,
     )
-    append(conn, account_id, now, [entry])
-    return changed
 
 
 def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *, call_id: str) -> int:
@@ -65,7 +72,7 @@ def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *,
     for (state, error, due_in, batch), ids in groups.items():
         values = {
             "call": call_id,
-            "to_state": state,
+            "to_state": str(state),
             "to_error": error,
             "to_due": None if due_in is None else now + due_in,
             "to_batch": batch,
@@ -74,11 +81,9 @@ def write_outcomes(conn: Connection, now: float, outcomes: Sequence[Outcome], *,
         }
         if len(groups) == 1:
             # Most calls end the same way for all of their actions: then the call's id says it all.
-            changed += conn.execute(_SETTLE, values).rowcount
+            changed += _SETTLE(conn, **values).rowcount
         else:
-            changed += sum(
-                conn.execute(_SETTLE_SOME, {**values, "ids": part}).rowcount for part in chunks(ids)
-            )
+            changed += sum(result.rowcount for result in _SETTLE_SOME.among(conn, ids, **values))
     return changed
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from importlib import import_module
-from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, insert
+from sqlalchemy import Connection, Engine
 
 __all__ = [
     "CHUNK",
@@ -20,15 +18,10 @@ __all__ = [
     "event_id",
     "evidence_id",
     "from_json",
-    "insert_rows",
-    "put",
-    "put_new",
     "to_json",
 ]
 
 T = TypeVar("T")
-
-_inserts: dict[tuple[str, tuple[str, ...], str], tuple[str, itemgetter[Any]]] = {}
 
 CHUNK = 500
 """Identifiers in one IN list."""
@@ -65,37 +58,3 @@ def chunks(values: Iterable[T]) -> Iterator[Sequence[T]]:
     items = list(values)
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]
-
-
-def put_new(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts the rows whose primary key is not there yet."""
-    if rows:
-        conn.execute(_insert(conn, table).on_conflict_do_nothing(), rows)
-
-
-def put(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts the rows, replacing those with the same primary key."""
-    if not rows:
-        return
-    statement = _insert(conn, table)
-    keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
-
-
-def insert_rows(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Inserts many rows of the same columns; the statement is compiled once and the driver gets bare tuples."""
-    if not rows:
-        return
-    columns = tuple(rows[0])
-    key = (table.name, columns, conn.dialect.driver)
-    if key not in _inserts:
-        compiled = insert(table).compile(dialect=conn.dialect, column_keys=list(columns))
-        _inserts[key] = str(compiled), itemgetter(*(compiled.positiontup or ()))
-    sql, row_of = _inserts[key]
-    conn.exec_driver_sql(sql, [row_of(row) for row in rows])
-
-
-def _insert(conn: Connection, table: Table) -> Any:
-    # Only the dialect in use is loaded: the other one takes a tenth of a second.
-    return import_module(f"sqlalchemy.dialects.{conn.dialect.name}").insert(table)

@@ -13,7 +13,7 @@ from worker.model.ledger import Parked
 from worker.model.plans import Sighting
 from worker.ports import BadRow
 from worker.store import schema
-from worker.store.tools import put_new
+from worker.store.prepared import put_new
 
 _encode = msgspec.json.Encoder().encode
 _report = msgspec.json.Decoder(PhishReport).decode
