@@ -62,7 +62,7 @@ _DUE = (
 )
 _CLAIMABLE = {
     Mode.ENFORCE: Prepared(_DUE),
-    Mode.APPROVE: Prepared(_DUE.where(_A.approved_at.is_not(None))),
+    Mode.APPROVE: Prepared(_DUE.where(_A.approval_id.is_not(None))),
 }
 
 
