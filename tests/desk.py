@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, select
 
 from tests.builders import ACCOUNT, ENFORCE, decided, poll
@@ -42,7 +43,7 @@ class Desk:
         seen = await self.ledger.unseen([one.sighting for one in events])
         fresh = {(one.key, one.revision): one for one in seen}
         new = [
-            Decided(fresh[one.sighting.key, one.sighting.revision], one.wishes, one.failures)
+            replace(one, sighting=fresh[one.sighting.key, one.sighting.revision])
             for one in events
             if (one.sighting.key, one.sighting.revision) in fresh
         ]

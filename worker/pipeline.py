@@ -34,6 +34,7 @@ def decide(
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
     votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
+    aware = frozenset(playbook.id for playbook in catalogue.playbooks if playbook.takes_context)
     slow: Counter[str] = Counter()
     decided = []
     with catalogue.guard.watching():
@@ -45,7 +46,8 @@ def decide(
             if histories and sighting.message is not None and sighting.message.id in histories:
                 context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
             wishes, failures = _ask(sighting, playbooks, context, votes, slow)
-            decided.append(Decided(sighting, wishes, (*failures, *broken)))
+            seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
+            decided.append(Decided(sighting, wishes, (*failures, *broken), seen))
     return decided
 
 
@@ -77,6 +79,10 @@ def _ask(
             vote = votes[playbook.id]
             wanted.extend((action, vote) for action in actions)
     return (_agree(wanted) if wanted else ()), tuple(failures)
+
+
+def _voted(playbooks: Collection[str], wishes: Iterable[Wish]) -> bool:
+    return any(vote.playbook in playbooks for wish in wishes for vote in wish.votes)
 
 
 def _vote(playbook: Playbook, ceiling: Mode) -> Vote:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench, Result
-from tests.acceptance.tenants import Tenant
+from tests.acceptance.conftest import ROOT, connect
+from tests.acceptance.tenants import Tenant, open_tenant
+from tests.acceptance.test_lost_answers import deliver
 
 pytestmark = pytest.mark.acceptance
 
@@ -168,3 +173,51 @@ async def test_a_damaged_file(worker: Bench, tenant: Tenant) -> None:
     result = await worker.run("audit", "verify")
     assert result.code == 1
     assert "restore a backup" in result.err
+
+
+async def test_replay(bench: Bench) -> None:
+    """The playbooks that ship decide a day's mail again as they did; what was changed since is counted or named."""
+    shutil.copytree(ROOT / "rules", bench.folder / "rules", dirs_exist_ok=True)
+    async with open_tenant(messages=400) as tenant:
+        connect(bench, tenant)
+        await bench.once(WORKER_MODE="shadow")
+    again = (await bench.run("audit", "replay", "--json", CLOUDFLARE_API_TOKEN=None)).json
+    decisions = len([row for row in await bench.audit() if row["kind"] == "decided"])
+    assert decisions > 20
+    assert (again["ok"], again["decisions"], again["same"]) == (True, decisions, decisions)
+
+    with (bench.folder / "rules/lists/shared-mailboxes.txt").open("a", encoding="utf-8") as file:
+        file.write("new@corp.example\n")
+    with (bench.folder / "rules/remove_delivered_malicious.py").open("a", encoding="utf-8") as file:
+        file.write("# another version\n")
+    later = await bench.run("audit", "replay")
+    assert later.code == 0
+    assert "by a playbook that is not there in that version any more" in later.out
+    assert "with lists that have changed" in later.out
+
+    tamper(bench, "UPDATE evidence SET body = replace(body, 'delivered', 'quarantined')")
+    result = await bench.run("audit", "replay")
+    assert result.code == 1
+    assert re.match(r"record \d+ \(action [0-9a-z]+\) has other evidence than was seen\n", result.out)
+
+
+@pytest.mark.parametrize("when", ["", "WHEN NEW.kind = 'intent'"])
+async def test_a_log_that_cannot_be_written(worker: Bench, tenant: Tenant, when: str) -> None:
+    """Means that nothing is done: not one request that changes mail; it goes on by itself once the log takes records."""
+    worker.rule("junk", rules.JUNK)
+    worker.rule("release", rules.RELEASE)
+    worker.rule("reclassify", rules.RECLASSIFY)
+    await worker.once()
+    tamper(
+        worker, f"CREATE TRIGGER stuck BEFORE INSERT ON audit {when} BEGIN SELECT RAISE(FAIL, 'stuck'); END"
+    )
+    wanted = await deliver(tenant)
+    daemon = await worker.daemon()
+    await daemon.until("task.failed" if when else "poll.failed")
+    await asyncio.sleep(1)  # several polls and claims long
+    assert await tenant.requests("POST") == []
+    tamper(worker, "DROP TRIGGER stuck")
+    await daemon.until("action.finished", times=3, patience=40)
+    assert (await daemon.stop()).code == 0
+    assert await tenant.effects() == wanted
+    await worker.audit()

@@ -10,6 +10,7 @@ import typer
 
 from worker.cli.common import Json, database, print_json_array, print_table
 from worker.cli.proving import checkpoint, verify
+from worker.cli.replay import replay
 from worker.store import audit, queries
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export, checkpoint.", no_args_is_help=True)
@@ -43,6 +44,7 @@ def show(
 
 app.command("verify", short_help="Checks the chain; names the first bad record.")(verify)
 app.command("checkpoint", short_help="Signs how far the log has come.")(checkpoint)
+app.command("replay", short_help="Decides stored evidence again and compares.")(replay)
 
 
 @app.command("export", short_help="Every record, one JSON object a line.")

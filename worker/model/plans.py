@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from worker.model.actions import AnyAction, Mode, highest_mode
@@ -86,6 +89,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     sighting: Sighting
     wishes: tuple[Wish, ...] = ()
     failures: tuple[Failure, ...] = ()
+    context: Mapping[str, Any] | None = None
+    """What the playbooks that wanted something saw beside the event, where one of them looks at more than that."""
 
     @property
     def keeps_evidence(self) -> bool:

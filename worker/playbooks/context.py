@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -33,10 +35,20 @@ class Lists(Mapping[str, frozenset[str]]):
         UnknownListError: a KeyError that names the known lists.
     """
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_digest", "_entries")
 
     def __init__(self, entries: Mapping[str, frozenset[str]] | None = None) -> None:
         self._entries = dict(entries or {})
+        self._digest = ""
+
+    @property
+    def digest(self) -> str:
+        """A hash over every list and entry: 12 hex digits, like a playbook's version."""
+        if not self._digest:
+            content = {name: sorted(entries) for name, entries in self._entries.items()}
+            canonical = msgspec.json.encode(content, order="deterministic")
+            self._digest = sha256(canonical).hexdigest()[:12]
+        return self._digest
 
     def __getitem__(self, name: str) -> frozenset[str]:
         try:
@@ -90,3 +102,12 @@ class Context(msgspec.Struct, frozen=True):
             raise ValueError("Context(now): expected an aware datetime (UTC)")
         if len(self.history) > HISTORY_LIMIT:
             raise ValueError(f"Context(history): at most {HISTORY_LIMIT} past actions")
+
+    def seen(self) -> dict[str, Any]:
+        """All of it that a decision may have rested on, as JSON values; lists by their digest."""
+        lists = self.lists if isinstance(self.lists, Lists) else Lists(self.lists)
+        return {
+            "now": self.now.isoformat(),
+            "lists": lists.digest,
+            "history": msgspec.to_builtins(self.history),
+        }

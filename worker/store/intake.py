@@ -100,8 +100,8 @@ def record(
             row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at)
             actions.append(row)
             votes.extend(vote_rows(row, poll, now, wish))
-            entries.append(decision_entry(row, wish, digests[one.sighting.key]))
-        entries.extend(failure_entries(one))
+            entries.append(decision_entry(row, wish, digests[one.sighting.key], one))
+        entries.extend(failure_entries(one, digests[one.sighting.key]))
     if actions:
         insert_rows(conn, schema.actions, actions)
         insert_rows(conn, schema.decisions, votes)
@@ -187,16 +187,22 @@ def _keep_evidence(
 ) -> dict[str, str]:
     """Stores the rows as they were seen, `again` where they may be there; returns their SHA-256 by event key."""
     digests: dict[str, str] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
+    undecided: list[dict[str, Any]] = []
     for one in decided:
         if not (keep_all or one.keeps_evidence):
             continue
         body = _encode(one.sighting.event)
         digests[one.sighting.key] = sha256(body).hexdigest()
         named = event_key(account_id, one.sighting)
-        rows.append({"id": evidence_id(**named), **named, "body": body.decode(), "stored_at": now})
-    write = put if again else insert_rows
-    write(conn, schema.evidence, rows)
+        row = {"id": evidence_id(**named), **named, "body": body.decode(), "stored_at": now}
+        (rows if one.keeps_evidence else undecided).append(row)
+    if again:
+        put(conn, schema.evidence, rows)
+        # What an earlier decision rests on does not give way to a sight that nobody decided on.
+        put_new(conn, schema.evidence, undecided)
+    else:
+        insert_rows(conn, schema.evidence, rows + undecided)
     return digests
 
 

@@ -111,8 +111,8 @@ def vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[d
     ]
 
 
-def decision_entry(row: dict[str, Any], wish: Wish, evidence: str) -> Entry:
-    """The record of a decision: who wanted what, under which version, on which evidence."""
+def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided) -> Entry:
+    """The record of a decision: who wanted what, under which version, on which evidence, seen in which context."""
     body = {
         "source": row["source"],
         "event": row["event_key"],
@@ -124,10 +124,12 @@ def decision_entry(row: dict[str, Any], wish: Wish, evidence: str) -> Entry:
         "playbooks": [[vote.playbook, vote.version, vote.mode] for vote in wish.votes],
         "evidence_sha256": evidence,
     }
+    if one.context is not None:
+        body["context"] = one.context
     return Entry("decided", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
 
 
-def failure_entries(one: Decided) -> list[Entry]:
+def failure_entries(one: Decided, evidence: str) -> list[Entry]:
     """The records of an event that playbooks could not decide."""
     message = one.sighting.message
     return [
@@ -140,6 +142,7 @@ def failure_entries(one: Decided) -> list[Entry]:
                 "playbook": failure.playbook,
                 "version": failure.version,
                 "error": failure.error,
+                "evidence_sha256": evidence,
             },
             message_id=message.id if message else None,
         )

@@ -1,0 +1,77 @@
+"""Recorded decisions with the evidence that they were made on, as it is stored now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from itertools import groupby, islice
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from worker.model.replay import PastDecision, Replayed, Wanted
+from worker.store import schema
+from worker.store.audit import records
+from worker.store.tools import CHUNK, evidence_id, from_json
+
+_KINDS = ("decided", "parked")
+
+
+def past_decisions(conn: Connection, account_id: str) -> Iterator[PastDecision]:
+    """Every decision that the log holds, oldest first, streamed."""
+    groups = _grouped(records(conn, account_id, kind="decided"))
+    while part := list(islice(groups, CHUNK)):
+        yield from _with_evidence(conn, account_id, part)
+
+
+def _grouped(rows: Iterable[dict[str, Any]]) -> Iterator[PastDecision]:
+    """What was decided on one event at one time stands together in the log."""
+    read = ((row, from_json(row["body"])) for row in rows)
+    for event, group in groupby(read, _event):
+        mine = list(group)
+        wanted = tuple(_wanted(row, body) for row, body in mine)
+        yield PastDecision(*event, context=mine[0][1].get("context"), wanted=wanted)
+
+
+def _event(pair: tuple[dict[str, Any], dict[str, Any]]) -> tuple[str, str, str, str | None, str, str]:
+    row, body = pair
+    event = body["source"], body["event"], body["revision"]
+    return (*event, row["message_id"], row["at"], body["evidence_sha256"])
+
+
+def _wanted(row: dict[str, Any], body: dict[str, Any]) -> Wanted:
+    versions = {playbook: version for playbook, version, _ in body["playbooks"]}
+    return Wanted(row["seq"], row["action_id"], body["kind"], body["params"], body["reason"], versions)
+
+
+def _with_evidence(
+    conn: Connection, account_id: str, decisions: Sequence[PastDecision]
+) -> Iterator[PastDecision]:
+    e = schema.evidence.c
+    ids = [evidence_id(account_id, one.source, one.key, one.revision) for one in decisions]
+    query = select(e.id, e.body).where(e.id.in_(set(ids)))
+    bodies = {row.id: row.body for row in conn.execute(query)}
+    for one, stored_as in zip(decisions, ids, strict=True):
+        body = bodies.get(stored_as)
+        if body is None:
+            yield replace(one, spoiled=Replayed.EVIDENCE_GONE)
+            continue
+        digest = sha256(body.encode()).hexdigest()
+        if digest == one.digest:
+            yield replace(one, body=body)
+        else:
+            again = _was_seen(conn, account_id, one, digest)
+            yield replace(one, spoiled=Replayed.SEEN_AGAIN if again else Replayed.EVIDENCE_CHANGED)
+
+
+def _was_seen(conn: Connection, account_id: str, one: PastDecision, digest: str) -> bool:
+    """Whether the log has the event decided on, or parked, with this evidence: then it was seen so at another time."""
+    t = schema.audit.c
+    about_it = t.body.contains(digest, autoescape=True) & t.kind.in_(_KINDS)
+    rows = records(conn, account_id, about_it, message_id=one.message_id)
+    identity = (one.source, one.key, one.revision)
+    return any(
+        (body["source"], body["event"], body["revision"], body["evidence_sha256"]) == (*identity, digest)
+        for body in (from_json(row["body"]) for row in rows)
+    )
