@@ -76,6 +76,10 @@ class Tenant:
             if one["actor"] == "api" and (not kinds or one["kind"] in kinds)
         )
 
+    async def deeds(self) -> list[dict[str, Any]]:
+        """Everything that truly happened at the API's request, each with the number of that request."""
+        return [one for one in await self._call("effects") if one["actor"] == "api"]
+
     async def requests(self, method: str | None = None) -> list[dict[str, Any]]:
         """Every request to the vendor's paths so far."""
         found = (await self._call("requests"))["requests"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from worker.cli.common import Json, database, print_json_array, print_table
 from worker.cli.proving import checkpoint, verify
 from worker.cli.replay import replay
 from worker.store import audit, queries
+from worker.store.tools import Connection
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export, checkpoint.", no_args_is_help=True)
 
@@ -47,12 +50,41 @@ app.command("checkpoint", short_help="Signs how far the log has come.")(checkpoi
 app.command("replay", short_help="Decides stored evidence again and compares.")(replay)
 
 
-@app.command("export", short_help="Every record, one JSON object a line.")
-def export() -> None:
-    """Writes every record as one JSON object a line, with the hashes that chain them."""
+class Format(StrEnum):
+    """What a line of an export is."""
+
+    JSONL = "jsonl"
+    OCSF = "ocsf"
+
+
+@app.command("export", short_help="Every record, one JSON object a line; or OCSF events.")
+def export(
+    form: Annotated[
+        Format, typer.Option("--format", help="jsonl: every record as it is. ocsf: attempts, for a SIEM.")
+    ] = Format.JSONL,
+) -> None:
+    """Writes one JSON object a line.
+
+    jsonl: every record, with the hashes that chain them. ocsf: OCSF 1.6.0 events of the class Remediation Activity, one
+    for each action in each answer, loss or read-back; what was only decided, held or shadowed is no attempt: see jsonl.
+    """
     with database() as db, db.stream() as conn:
-        for row in audit.records(conn, db.account_id):
-            sys.stdout.write(json.dumps(_readable(row)) + "\n")
+        lines = _events(conn, db.account_id) if form is Format.OCSF else _rows(conn, db.account_id)
+        for line in lines:
+            sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _rows(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
+    return map(_readable, audit.records(conn, account_id))
+
+
+def _events(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
+    from worker.bootstrap import program_version  # noqa: PLC0415
+    from worker.ocsf import event  # noqa: PLC0415
+    from worker.store.attempts import told  # noqa: PLC0415
+
+    version = program_version()
+    return (event(attempt, account_id, version) for attempt in told(conn, account_id))
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
