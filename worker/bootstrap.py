@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from worker.brake import Brake
 from worker.budget import RequestBudget
-from worker.clock import Clock, SystemClock
+from worker.clock import SteadyClock
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
 from worker.dispatcher import Dispatcher, DispatchOptions
@@ -34,6 +34,7 @@ from worker.store.guard import Guard
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
 from worker.store.soundness import check
+from worker.timekeeper import Timekeeper
 from worker.watchdog import Memory, Watchdog, beside
 
 log = get_logger()
@@ -53,7 +54,7 @@ def _apscheduler(pollers: Sequence[Poller], interval: float, metrics: Metrics) -
 class Outside:
     """What lies beyond the process: its clock, the network, the hand that ticks."""
 
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Callable[[], SteadyClock] = SteadyClock
     connect: Connect = make_session
     ticker: Callable[[Sequence[Poller], float, Metrics], Ticker] = _apscheduler
     http_timeout: float = HTTP_TIMEOUT
@@ -88,7 +89,7 @@ def assemble(
     settings: Settings, catalogue: Catalogue, store: Store, metrics: Metrics, outside: Outside = MACHINE
 ) -> Parts:
     """Every part, wired to the others. `outside` is what lies beyond the process, or a simulation of it."""
-    account, token, clock = settings.account(), _told(settings.token()), outside.clock
+    account, token, clock = settings.account(), _told(settings.token()), outside.clock()
     brake = Brake.beside(sqlite_path(settings.database_url))
     storage = Storage(clock)
     store.tell(storage.failed)
@@ -153,6 +154,7 @@ def assemble(
         timing=Timing(
             settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
         ),
+        timekeeper=Timekeeper(clock, ledger),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
     )
 

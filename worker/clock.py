@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+_BOTH_READ_SECONDS = 0.1
 
 
 class Clock(Protocol):
@@ -24,17 +28,64 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The clocks of this machine."""
+class SteadyClock:
+    """The machine's time as it was last believed, carried on by a clock that nobody can set.
+
+    Somebody sets the wall clock, or the network does: `stepped` tells by how much, and what is stored must be dated
+    anew before `adopt` follows it. Until then time goes on evenly.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+        boot: str | None = None,
+    ) -> None:
+        self._wall = wall
+        self._steady = steady or _since_boot
+        self.boot = _boot_id() if boot is None else boot
+        self.offset = self._measured()
 
     def now(self) -> float:
-        return time.time()
+        return self.offset + self._steady()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._steady()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    def stepped(self) -> float:
+        """Seconds by which the machine's clock has been set since it was last believed."""
+        return self._measured() - self.offset
+
+    def adopt(self, seconds: float) -> None:
+        """Goes by what the machine's clock says now."""
+        self.offset += seconds
+
+    def _measured(self) -> float:
+        while True:
+            before = self._steady()
+            wall = self._wall()
+            after = self._steady()
+            # A process that was stopped between the two must not take that for a step.
+            if after - before <= _BOTH_READ_SECONDS:
+                return wall - after
+
+
+def _since_boot() -> float:
+    """Seconds since the machine started, its sleep included, also for the next process; elsewhere without that."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+def _boot_id() -> str:
+    """What names this start of the machine; empty where nothing does, and then no two are the same."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def iso(seconds: float) -> str:

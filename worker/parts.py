@@ -20,6 +20,7 @@ from worker.pollers.poller import Poller
 from worker.ports import Ledger
 from worker.reconciler import Reconciler
 from worker.storage import Storage
+from worker.timekeeper import Timekeeper
 
 
 class Health(Protocol):
@@ -74,5 +75,6 @@ class Parts:
     storage: Storage
     clock: Clock
     timing: Timing
+    timekeeper: Timekeeper
     ticker: Callable[[], Ticker]
     health: Health | None = None

@@ -22,6 +22,7 @@ from worker.model.ledger import (
     Parked,
     Pause,
     Shadowed,
+    TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 
@@ -234,6 +235,14 @@ class Ledger(Protocol):
 
     async def probe(self) -> None:
         """Writes something that says nothing. StoreError where the database takes no writes."""
+        ...
+
+    async def time_mark(self) -> TimeMark | None:
+        """How the time was believed when the ledger was last in use."""
+        ...
+
+    async def follow_clock(self, step: float, mark: TimeMark) -> None:
+        """The clock has been set by `step` seconds: dates anew what is due, and remembers the mark."""
         ...
 
     async def take_budget(self, limit: int) -> Grant:

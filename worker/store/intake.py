@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -38,11 +39,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 def unseen(
-    conn: Connection, account_id: str, sightings: Sequence[Sighting], read_at: float | None = None
+    conn: Connection,
+    account_id: str,
+    sightings: Sequence[Sighting],
+    read_at: float | None = None,
+    now: float = math.inf,
 ) -> list[Sighting]:
     """Those whose verdict is new: never seen, or seen last under another revision (then `changed`).
 
-    A page that was read at `read_at` and had to wait says nothing against a verdict that was read since.
+    A page that was read at `read_at` and had to wait says nothing against a verdict that was read since. What was
+    read after `now` was read by a clock that has been set back: it bars nothing.
     """
     ids = [event_id(account_id, one.source, one.key) for one in sightings]
     known = _current(conn, ids)
@@ -52,7 +58,7 @@ def unseen(
             fresh[sighting.key] = sighting
             continue
         revision, seen_at = known[one]
-        if revision != sighting.revision and (read_at is None or seen_at <= read_at):
+        if revision != sighting.revision and (read_at is None or not read_at < seen_at <= now):
             fresh[sighting.key] = replace(sighting, changed=True)
     return list(fresh.values())
 

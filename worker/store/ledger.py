@@ -22,6 +22,7 @@ from worker.model.ledger import (
     Parked,
     Pause,
     Shadowed,
+    TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 from worker.store import (
@@ -34,6 +35,7 @@ from worker.store import (
     intake,
     outcomes,
     queries,
+    redating,
     shadows,
     waiting,
 )
@@ -64,7 +66,7 @@ class StoreLedger:
         self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
 
     async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
-        return await self.store.run(intake.unseen, self.account_id, sightings, read_at)
+        return await self.store.run(intake.unseen, self.account_id, sightings, read_at, self._clock.now())
 
     async def record(
         self,
@@ -227,6 +229,12 @@ class StoreLedger:
 
     async def probe(self) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.PROBE, None, self._clock.now())
+
+    async def time_mark(self) -> TimeMark | None:
+        return await self.store.run(redating.mark, self.account_id)
+
+    async def follow_clock(self, step: float, mark: TimeMark) -> None:
+        await self.store.run(redating.follow, self.account_id, step, mark)
 
     async def take_budget(self, limit: int) -> Grant:
         return await self.store.run(budget.take, self.account_id, self._clock.now(), 1, limit)

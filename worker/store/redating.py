@@ -1,0 +1,97 @@
+"""The clock has been set: what is due, counted or waited for keeps its distance from now, in one transaction.
+
+What has happened keeps the time that it was written down with.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from worker.model.actions import State
+from worker.model.ledger import TimeMark
+from worker.store import flags, schema
+from worker.store.audit import Entry, append
+from worker.store.closing import HOUR
+
+CLOCK = "clock"
+_UNSENT = (State.OPEN, State.HELD, State.READY)
+_ASKED = (State.SUBMITTED, State.UNKNOWN)
+
+
+def mark(conn: Connection, account_id: str) -> TimeMark | None:
+    """How the time was last believed; `seen` is the latest that is known of."""
+    value = flags.get(conn, account_id, CLOCK)
+    if not value:
+        return None
+    c = schema.cursors.c
+    known = conn.scalars(select(c.watermark).where(c.account_id == account_id)).all()
+    one = TimeMark(**value)
+    return one._replace(seen=max([one.seen, *known]))
+
+
+def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> None:
+    """Dates everything anew by `step` seconds and remembers the mark, which has the new time."""
+    if step:
+        _actions(conn, account_id, now.seen - step, step)
+        _requests(conn, account_id, step)
+        _approvals(conn, account_id, step)
+        _waiting(conn, account_id, step)
+        _cursors(conn, account_id, step)
+        append(conn, account_id, now.seen, [Entry("clock", {"step": step})])
+    flags.set_value(conn, account_id, CLOCK, now._asdict(), now.seen)
+
+
+def _actions(conn: Connection, account_id: str, before: float, step: float) -> None:
+    a = schema.actions
+    mine = update(a).where(a.c.account_id == account_id)
+    # How old a look is nobody can tell any more: it is taken again.
+    conn.execute(
+        mine.where(a.c.state.in_(_UNSENT)).values(verified_at=None, approved_at=a.c.approved_at + step)
+    )
+    conn.execute(
+        mine.where(a.c.state.in_(_ASKED)).values(
+            submitted_at=a.c.submitted_at + step, lease_until=a.c.lease_until + step
+        )
+    )
+    due = mine.where(a.c.state.in_((State.READY, State.UNKNOWN)))
+    conn.execute(due.values(due_at=a.c.due_at + step))
+    conn.execute(mine.where(a.c.state == State.HELD).values(held_until=a.c.held_until + step))
+    conn.execute(mine.where(a.c.admitted_at > before - HOUR).values(admitted_at=a.c.admitted_at + step))
+
+
+def _requests(conn: Connection, account_id: str, step: float) -> None:
+    b = schema.buckets
+    mine = b.c.account_id == account_id
+    rows = [dict(row) for row in conn.execute(select(b).where(mine)).mappings()]
+    if rows:
+        conn.execute(delete(b).where(mine))
+        # Rounded up: no request leaves the window sooner for it.
+        conn.execute(insert(b), [{**row, "second": row["second"] + math.ceil(step)} for row in rows])
+    if blocked := flags.blocked_until(conn, account_id):
+        flags.set_value(conn, account_id, flags.BLOCKED_UNTIL, blocked + step, blocked + step)
+
+
+def _approvals(conn: Connection, account_id: str, step: float) -> None:
+    t = schema.approvals
+    conn.execute(
+        update(t)
+        .where(t.c.account_id == account_id, t.c.ended_at.is_(None))
+        .values(approved_at=t.c.approved_at + step, expires_at=t.c.expires_at + step)
+    )
+
+
+def _waiting(conn: Connection, account_id: str, step: float) -> None:
+    w = schema.waiting
+    conn.execute(update(w).where(w.c.account_id == account_id).values(first_seen_at=w.c.first_seen_at + step))
+
+
+def _cursors(conn: Connection, account_id: str, step: float) -> None:
+    """The next poll sweeps a day; a watermark only ever goes back: what was read by a wrong clock is read again."""
+    c = schema.cursors
+    conn.execute(
+        update(c)
+        .where(c.c.account_id == account_id)
+        .values(watermark=c.c.watermark + min(step, 0.0), swept_at=0.0)
+    )
