@@ -1,0 +1,50 @@
+"""Replays the history of a seed: `python -m tests.simulation SEED`; `--count N` plays N on all processors instead."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from tests.simulation.disk import Disk
+from tests.simulation.history import play
+from tests.simulation.laws import BrokenLawError
+from tests.simulation.many import play_all
+from worker.ops import logs
+
+
+def main() -> int:
+    """Exit code 1 where a law is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument(
+        "--count", type=int, help="so many histories, from this seed on; only their sum is shown"
+    )
+    parser.add_argument("--log", action="store_true", help="the worker's own log lines too")
+    asked = parser.parse_args()
+    if asked.count is not None:
+        tally = play_all(asked.count, asked.seed)
+        sys.stdout.write(f"{tally}\n")
+        return 1 if tally.broken else 0
+    return _replay(asked.seed, log=asked.log)
+
+
+def _replay(seed: int, *, log: bool) -> int:
+    logs.configure(format="console", level="debug" if log else "critical")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            play(seed, Disk(Path(folder) / "worker.db"), tell=lambda line: print(line, flush=True))  # noqa: T201 - its result
+        except BrokenLawError as error:
+            sys.stdout.write(f"BROKEN: {error}\n")
+            return 1
+        except Exception:  # noqa: BLE001 - a mistake of the simulation or an unforeseen one of the worker
+            traceback.print_exc()
+            return 1
+    sys.stdout.write("every law holds\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

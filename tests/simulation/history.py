@@ -1,0 +1,176 @@
+"""From a number to a history: what is drawn, in which order, and how long the pauses are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from random import Random
+from typing import get_args
+
+from tests.simulation.disk import Disk
+from tests.simulation.plan import HTTP_TIMEOUT, draw
+from tests.simulation.playbooks import FRAGILE, PURGED
+from tests.simulation.world import DISPOSITIONS, FOLDERS, World
+from worker.model.actions import Mode, State
+from worker.simulator.faults import IN_HANDLER, Fault, Kind, PathClass
+
+WRITES: tuple[PathClass, ...] = ("move", "release", "reclassify")
+LOSSES: tuple[Kind, ...] = ("drop", "500", "empty", "html", "slow")
+FAULTS: tuple[Kind, ...] = (*LOSSES[:2], "slow", "429", "401", "202", "success_false", "poison", "partial")
+STEPS = (6, 22)
+CLASSES: tuple[PathClass, ...] = tuple(one for one in get_args(PathClass) if one != "verify")
+
+
+class History:
+    """Draws one event after another and lets it happen."""
+
+    def __init__(self, seed: int, world: World) -> None:
+        self._draw = Random(f"{seed}/history")
+        self._world = world
+        self._steps: list[tuple[Callable[[], None], int]] = [
+            (self._mail, 30),
+            (self._late_mail, 6),
+            (self._verdict, 8),
+            (self._analyst, 6),
+            (self._report, 5),
+            (self._lost_answer, 14),
+            (self._fault, 12),
+            (self._no_connection, 3),
+            (self._crash, 16),
+            (self._restart, 3),
+            (self._mend, 2),
+            (self._operator, 10),
+            (self._pause, 3),
+            (self._clock, 4),
+        ]
+
+    def play(self) -> None:
+        """Some events, with time in between; then everything works again."""
+        steps, weights = zip(*self._steps, strict=True)
+        self._mail()
+        for _ in range(self._draw.randint(*STEPS)):
+            self._draw.choices(steps, weights)[0]()
+            self._world.stats["steps"] += 1
+            self._world.wait(self._draw.choice((0.05, 0.3, 1.0, 3.0)) * self._draw.uniform(0.5, 1.5))
+        self._world.settle()
+
+    def _mail(self) -> None:
+        for _ in range(self._draw.randint(1, 5)):
+            word = self._draw.choices(("", FRAGILE, PURGED), (85, 10, 5))[0]
+            self._world.arrive(self._draw.choice(DISPOSITIONS), word=word)
+
+    def _late_mail(self) -> None:
+        late = self._draw.choice((10.0, 100.0, 2000.0, 7000.0))
+        self._world.arrive(self._draw.choice(DISPOSITIONS), late=self._draw.uniform(0, late))
+
+    def _message(self) -> str:
+        return self._draw.choice(list(self._world.tenant.messages))
+
+    def _verdict(self) -> None:
+        self._world.judge(self._message(), self._draw.choice(DISPOSITIONS))
+
+    def _analyst(self) -> None:
+        message_id = self._message()
+        if self._world.message(message_id).row.is_quarantined:
+            self._world.analyst_releases(message_id)
+        else:
+            self._world.analyst_moves(message_id, self._draw.choice(FOLDERS))
+
+    def _report(self) -> None:
+        unknown = "unknown" if self._draw.random() < 0.2 else None
+        self._world.report(self._message(), unknown)
+
+    def _lost_answer(self) -> None:
+        on = self._draw.choice(WRITES)
+        kind = self._draw.choice(LOSSES)
+        after = self._draw.random() < 0.6 or kind in ("empty", "html")
+        seconds = 20 * HTTP_TIMEOUT if after else self._world.plan.longest_slow
+        fault = Fault(
+            on=on,
+            kind=kind,
+            after=after,
+            seconds=seconds,
+            count=self._draw.randint(1, 3),
+            skip=self._draw.randint(0, 1),
+        )
+        self._world.fault(fault)
+
+    def _fault(self) -> None:
+        on = self._draw.choice(CLASSES)
+        kind = self._draw.choice(FAULTS)
+        if on not in IN_HANDLER.get(kind, CLASSES):
+            on = self._draw.choice(sorted(IN_HANDLER[kind]))
+        fault = Fault(
+            on=on,
+            kind=kind,
+            count=self._draw.randint(1, 4),
+            seconds=self._draw.uniform(0.2, self._world.plan.longest_slow),
+            retry_after=self._draw.choice(("seconds", "http-date", "absurd", "missing")),
+            poison=self._draw.choice(("types", "missing", "surrogate", "enum", "nan")),
+        )
+        self._world.fault(fault)
+
+    def _no_connection(self) -> None:
+        self._world.refuse_connections(self._draw.randint(1, 6))
+
+    def _crash(self) -> None:
+        self._world.crash_in(self._draw.choice((1, 2, 3, 5, 8, 13, 21, 34)) + self._draw.randint(0, 5))
+
+    def _restart(self) -> None:
+        world = self._world
+        world.stop()
+        if self._draw.random() < 0.5:
+            world.mode = self._draw.choice((world.plan.mode, Mode.SHADOW, Mode.APPROVE, Mode.ENFORCE))
+        world.skip(self._draw.choice((0.1, 30.0, 400.0, 4000.0)))
+        world.start()
+
+    def _mend(self) -> None:
+        world = self._world
+        trial = self._draw.choice((Mode.SHADOW, Mode.APPROVE, Mode.ENFORCE))
+        world.stop()
+        world.versions = world.versions._replace(mended=True, trial=trial)
+        world.start()
+
+    def _operator(self) -> None:
+        world = self._world
+        held = [row["id"] for row in world.rows(State.HELD)]
+        stuck = world.rows(State.FAILED, State.DEAD, State.UNKNOWN)
+        choice = self._draw.random()
+        if held and choice < 0.5:
+            world.people_say("approve", self._some(held))
+        elif held and choice < 0.7:
+            world.people_say("reject", self._some(held))
+        elif stuck:
+            row = self._draw.choice(stuck)
+            effects = [
+                one for one in world.tenant.effects if (one.id, one.kind) == (row["message_id"], row["kind"])
+            ]
+            parked = row["state"] != State.UNKNOWN or row["due_at"] is None
+            if not effects and parked:
+                # The operator has looked at the message, as the command asks.
+                world.people_say("retry", [row["id"]], checked=True)
+
+    def _some(self, ids: list[str]) -> list[str]:
+        return self._draw.sample(ids, self._draw.randint(1, min(3, len(ids))))
+
+    def _pause(self) -> None:
+        if self._world.laws.paused_at is None:
+            self._world.pause()
+        else:
+            self._world.resume()
+
+    def _clock(self) -> None:
+        reach = self._draw.choice((5.0, 100.0, 1000.0, 8000.0, 90000.0))
+        self._world.set_clock(self._draw.choice((0.0, self._draw.uniform(-reach, reach))))
+
+
+def play(seed: int, disk: Disk, tell: Callable[[str], None] = lambda _: None) -> World:
+    """The history of a seed, to its end; `tell` is given every line of it. BrokenLawError where a law is broken."""
+    world = World(seed, draw(Random(f"{seed}/plan")), disk, tell)
+    with closing(world):
+        try:
+            History(seed, world).play()
+        except Exception as error:
+            error.add_note(f"replay it: python -m tests.simulation {seed}")
+            raise
+    return world
