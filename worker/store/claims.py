@@ -43,7 +43,7 @@ _READY = (
         updated_at=bindparam("at"),
     )
 )
-_SUBMIT_MANY = Prepared(_READY.where(among(_A.id)))
+_SUBMIT_MANY = Prepared(lambda: _READY.where(among(_A.id)))
 _SUBMIT_ONE = Prepared(_READY.where(_A.id == bindparam("one")))
 _DUE = (
     select(*ITEM_COLUMNS)

@@ -22,11 +22,8 @@ from worker.store.waiting import event_key, forget_older, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
 DEFAULT_BATCH = 1000
-_CURRENT = Prepared(
-    select(schema.events.c.id, schema.events.c.revision, schema.events.c.seen_at).where(
-        among(schema.events.c.id)
-    )
-)
+_E = schema.events.c
+_CURRENT = Prepared(lambda: select(_E.id, _E.revision, _E.seen_at).where(among(_E.id)))
 _COUNT = Prepared(
     update(schema.polls)
     .where(schema.polls.c.id == bindparam("poll"))

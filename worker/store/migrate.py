@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from worker.errors import UsageError
-from worker.store.schema import metadata
+from worker.store import schema
 
 HEAD = "0001"
 """The revision of this program's tables (a test compares it with the scripts)."""
@@ -42,7 +42,7 @@ def migrate(conn: Connection) -> bool:
 
 def _create(conn: Connection) -> None:
     """An empty database gets the newest tables at once (a test compares them with what the scripts make)."""
-    metadata.create_all(conn)
+    schema.complete(conn.dialect.name).create_all(conn)
     conn.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     conn.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
 

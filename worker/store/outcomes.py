@@ -31,7 +31,7 @@ _OWNED = (
     )
 )
 _SETTLE = Prepared(_OWNED)
-_SETTLE_SOME = Prepared(_OWNED.where(among(_A.id)))
+_SETTLE_SOME = Prepared(lambda: _OWNED.where(among(_A.id)))
 
 
 def settle(

@@ -19,7 +19,8 @@ _Row = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 class Prepared:
     """A statement whose values go to the driver, and whose rows come from it, as they are.
 
-    So it is for plain columns: text, numbers, bytes. `columns` are those that an INSERT is given.
+    So it is for plain columns: text, numbers, bytes. `columns` are those that an INSERT is given. A function makes
+    the statement when it is first run: one with `among` takes a while.
     """
 
     def __init__(self, statement: Any, columns: Sequence[str] | None = None) -> None:
@@ -50,7 +51,8 @@ class Prepared:
     def _for(self, conn: Connection) -> tuple[str, _Row]:
         dialect = conn.dialect
         if dialect.name not in self._compiled:
-            compiled = self._statement.compile(dialect=dialect, column_keys=self._columns)
+            made = self._statement() if callable(self._statement) else self._statement
+            compiled = made.compile(dialect=dialect, column_keys=self._columns)
             fixed = {
                 name: str(bind.value) if isinstance(bind.value, str) else bind.value  # enumerations as text
                 for name, bind in compiled.binds.items()

@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    column,
     text,
 )
 
@@ -26,13 +25,25 @@ metadata = MetaData(
 )
 
 
+_WHERE = "where"
+
+
+def complete(dialect: str) -> MetaData:
+    """The tables for one dialect, ready to be created: naming it any earlier would load every dialect at each start."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if condition := index.info.get(_WHERE):
+                index.dialect_options[dialect]["where"] = text(condition)
+    return metadata
+
+
 def _account() -> Column[str]:
     return Column("account_id", String(32), primary_key=True)
 
 
 def _where(condition: str) -> dict[str, Any]:
-    """The condition of a partial index, on either engine."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+    """The condition of a partial index, on either engine; `complete` puts it in place."""
+    return {"info": {_WHERE: condition}}
 
 
 _EVENT_KEY = ("source", "key", "revision")
@@ -126,8 +137,7 @@ polls = Table(
         "ix_polls_open",
         "account_id",
         "source",
-        sqlite_where=text("closed_at IS NULL"),
-        postgresql_where=text("closed_at IS NULL"),
+        **_where("closed_at IS NULL"),
     ),
 )
 
@@ -223,8 +233,7 @@ actions = Table(
         "target",
         "cause",
         unique=True,
-        sqlite_where=column("state").in_([str(state) for state in LIVE]),
-        postgresql_where=column("state").in_([str(state) for state in LIVE]),
+        **_where(f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"),
     ),
     Index("ix_actions_message", "account_id", "message_id"),
     Index("ix_actions_due", "account_id", "state", "lane", "due_at", "id"),
