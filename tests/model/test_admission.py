@@ -389,3 +389,31 @@ def test_the_order_of_candidates_does_not_matter(
     one, other = (rule(each, existing, used, by_all, limits) for each in (candidates, shuffled))
     assert states(one) == states(other)
     assert (one.held_plans, set(one.also_hold)) == (other.held_plans, set(other.also_hold))
+
+
+WAITING = Existing("old", "m", "move", "JunkEmail", State.HELD, waits=True)
+
+
+def test_an_enforcing_playbook_lets_go_what_an_approving_one_left_waiting() -> None:
+    """It joins the earlier action, which is ready with that; a second one of the same poll only joins."""
+    rulings = decide(move("a", message="m"), move("b", message="m"), existing=(WAITING,))
+    assert [(one.state, one.joins) for one in rulings.rulings] == [
+        (State.READY, "old"),
+        (State.SKIPPED, "old"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "candidate, waits, ceilings",
+    [
+        (move("a", vote(mode=APPROVE), message="m"), True, WIDE),
+        (move("a", message="m"), True, Ceilings(APPROVE)),
+        (move("a", message="m"), True, Ceilings(ENFORCE, per_poll=0)),
+        (move("a", message="m"), False, WIDE),
+    ],
+    ids=["it only asks too", "under a lower ceiling", "over its cap", "held for another reason"],
+)
+def test_it_stays_held_otherwise(candidate: Candidate, waits: bool, ceilings: Ceilings) -> None:
+    """Agreeing is not enough: the enforcing playbook must be free to act itself."""
+    twin = Existing("old", "m", "move", "JunkEmail", State.HELD, waits=waits)
+    assert only(decide(candidate, existing=(twin,), ceilings=ceilings)).state is State.SKIPPED

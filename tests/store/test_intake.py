@@ -422,9 +422,6 @@ async def test_a_new_poll_of_the_other_source_is_not_taken_up(desk: Desk) -> Non
     assert [one.id for one in await desk.ledger.open_polls("detections")] == ["a", "c"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="over polls a join leaves the earlier action's mode and state as they are"
-)
 async def test_a_later_enforcing_playbook_carries_out_what_an_approving_one_left_held(desk: Desk) -> None:
     """Of several playbooks that agree the highest effective mode acts, also where they decide in two polls."""
     await desk.take_in(junk("m1", vote("asks", Mode.APPROVE)))

@@ -16,6 +16,9 @@ from worker.model.actions import Mode, State, contradicts, highest_mode, lower_m
 from worker.model.approvals import needs_approval
 from worker.model.plans import Ceilings, Vote
 
+WAITS = "waits for approval"
+"""Why an action is held that only its mode holds."""
+
 
 class Candidate(Struct, frozen=True, gc=False):
     """One action of an open plan with the votes for it."""
@@ -40,6 +43,8 @@ class Existing(Struct, frozen=True, gc=False):
     target: str
     state: State
     is_undo: bool = False
+    waits: bool = False
+    """Whether nothing holds it but its playbook's mode: an enforcing one that agrees lets it go."""
 
 
 class Ruling(Struct, frozen=True, gc=False):
@@ -50,7 +55,7 @@ class Ruling(Struct, frozen=True, gc=False):
     mode: Mode
     why: str = ""
     joins: str = ""
-    """The id of the live action of the same identity that stands for this one."""
+    """The id of the live action of the same identity that stands for this one; READY lets that one go."""
 
 
 class Rulings(Struct, frozen=True, gc=False):
@@ -69,20 +74,27 @@ def rule(
     ceilings: Ceilings,
 ) -> Rulings:
     """Decides every candidate of one poll. `used`: actions admitted in the last hour, by playbook and in all."""
+    existing = tuple(existing)
     by_message: dict[str, list[Existing]] = defaultdict(list)
     for other in existing:
         by_message[other.message_id].append(other)
     joins = _joins(candidates, by_message, ceilings.mode)
     candidates = _with_joined_votes(candidates, joins)
+    lets_go = _lets_go(candidates, joins, existing, ceilings.mode)
     acting = [
-        one for one in candidates if one.action_id not in joins and one.mode(ceilings.mode) is not Mode.SHADOW
+        one
+        for one in candidates
+        if (one.action_id not in joins or one.action_id in lets_go)
+        and one.mode(ceilings.mode) is not Mode.SHADOW
     ]
     held_plans = _breaches(acting, used, used_by_all, ceilings)
     clashes, also_hold = _clashes(acting, by_message)
     rulings = []
     for one in candidates:
         mode = one.mode(ceilings.mode)
-        if one.action_id in joins:
+        if one.action_id in lets_go and not _why_held(one, mode, held_plans, clashes, ceilings.mode):
+            rulings.append(Ruling(one.action_id, State.READY, mode, joins=joins[one.action_id]))
+        elif one.action_id in joins:
             rulings.append(
                 Ruling(one.action_id, State.SKIPPED, mode, "the same action exists", joins[one.action_id])
             )
@@ -116,6 +128,19 @@ def _joins(
         else:
             first[identity] = one.action_id
     return joins
+
+
+def _lets_go(
+    candidates: Sequence[Candidate], joins: Mapping[str, str], existing: Iterable[Existing], ceiling: Mode
+) -> frozenset[str]:
+    """Candidates of an enforcing playbook that join what an approving one left waiting: the highest mode acts."""
+    waiting = {other.action_id for other in existing if other.waits}
+    first: dict[str, str] = {}
+    for one in candidates:
+        twin = joins.get(one.action_id)
+        if twin in waiting and one.mode(ceiling) is Mode.ENFORCE:
+            first.setdefault(str(twin), one.action_id)
+    return frozenset(first.values())
 
 
 def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]) -> Sequence[Candidate]:
@@ -195,7 +220,7 @@ def _why_held(
     if needs_approval(one.kind, one.target):
         return "a purge needs approval in every mode"
     if mode is Mode.APPROVE:
-        return "waits for approval"
+        return WAITS
     over = (
         held_plans[vote.playbook]
         for vote in one.votes

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, State
-from worker.model.admission import Candidate, Existing, Rulings, rule
+from worker.model.admission import WAITS, Candidate, Existing, Rulings, rule
 from worker.model.ledger import Closed, Cursor
 from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
@@ -116,11 +116,19 @@ def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list
     a = schema.actions
     found: list[Existing] = []
     for part in chunks(sorted(set(message_ids))):
-        query = select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.cause).where(
+        query = select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.cause, a.c.error).where(
             a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.in_(LIVE)
         )
         found.extend(
-            Existing(row.id, row.message_id, row.kind, row.target, State(row.state), is_undo=bool(row.cause))
+            Existing(
+                row.id,
+                row.message_id,
+                row.kind,
+                row.target,
+                State(row.state),
+                is_undo=bool(row.cause),
+                waits=row.state == State.HELD and row.error == WAITS,
+            )
             for row in conn.execute(query)
         )
     return found
@@ -149,7 +157,9 @@ def _apply(
     rulings: Rulings,
 ) -> list[dict[str, Any]]:
     """Writes the states; returns the actions that were set aside: shadowed or held."""
-    actions = _details(conn, [one.action_id for one in rulings.rulings if one.state is not State.READY])
+    actions = _details(
+        conn, [one.action_id for one in rulings.rulings if one.joins or one.state is not State.READY]
+    )
     hold_earlier(conn, account_id, now, ceilings, rulings)
     join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
     groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)

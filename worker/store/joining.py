@@ -40,6 +40,8 @@ def join(
             .where(true() if row["source"] == PHISHGUARD else own)
             .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
         )
+        if one.state is State.READY:
+            _let_go(conn, one, row, now)
     append(
         conn,
         account_id,
@@ -47,13 +49,37 @@ def join(
         [
             Entry(
                 "joined",
-                {"decided_as": one.action_id, "playbook": actions[one.action_id]["playbook"]},
+                {
+                    "decided_as": one.action_id,
+                    "playbook": actions[one.action_id]["playbook"],
+                    "lets_go": one.state is State.READY,
+                },
                 actions[one.action_id]["plan_id"],
                 one.joins,
                 message_id=actions[one.action_id]["message_id"],
             )
             for one in joining
         ],
+    )
+
+
+def _let_go(conn: Connection, ruling: Ruling, row: dict[str, Any], now: float) -> None:
+    """What waited for a person goes out as the enforcing playbook's, which is within its caps."""
+    a = schema.actions
+    owner = {name: row[name] for name in ("plan_id", "playbook", "playbook_version", "reason")}
+    conn.execute(
+        update(a)
+        .where(a.c.id == ruling.joins, a.c.state == State.HELD)
+        .values(
+            state=State.READY,
+            mode=ruling.mode,
+            error=None,
+            held_until=None,
+            due_at=now,
+            admitted_at=now,
+            updated_at=now,
+            **owner,
+        )
     )
 
 
