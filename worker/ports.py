@@ -199,6 +199,10 @@ class Ledger(Protocol):
         """The ids of unknown actions that will be read back, and when (seconds since the epoch)."""
         ...
 
+    async def parked_actions(self) -> int:
+        """How many unknown actions wait for a person to look."""
+        ...
+
     async def settle_read_back(
         self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
     ) -> bool:

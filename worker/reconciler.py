@@ -118,7 +118,6 @@ class Reconciler:
         return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)
 
     def _tell(self, item: Item, outcome: Outcome, seen: ReadBack) -> None:
-        self._metrics.read_back(item.kind, seen.effect)
         fields = {
             "action_id": item.action_id,
             "message_id": item.message_id,
@@ -129,11 +128,15 @@ class Reconciler:
             "state": outcome.state,
         }
         if outcome.state is State.SUCCEEDED:
+            result = "confirmed"
             log.info("readback.confirmed", **fields)
         elif outcome.state is State.UNKNOWN and outcome.due_in is None:
+            result = "parked"
             log.error("readback.parked", **fields, reason=outcome.error)
         else:
+            result = "cannot_tell" if seen.effect is Effect.CANNOT_TELL else "no_effect"
             log.warning("readback.no_effect", **fields, reason=outcome.error)
+        self._metrics.read_back(item.kind, result)
         if outcome.state in (State.SUCCEEDED, State.DEAD):
             self._metrics.action(item.kind, outcome.state)
             write = log.info if outcome.state is State.SUCCEEDED else log.error

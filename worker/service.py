@@ -92,6 +92,9 @@ class Service:
         orphans = await parts.ledger.recover(parts.timing.read_back_delay)
         if orphans:
             log.warning("ledger.recovered", count=len(orphans))
+        if parked := await self._count_parked():
+            # Said again at every start: a crash may have come between the parking and its line in the log.
+            log.warning("readback.waiting", count=parked)
         lowered = await parts.ledger.lower_ceiling(parts.ceilings)
         if lowered:
             log.warning("config.mode_lowered", mode=parts.ceilings.mode, count=lowered)
@@ -189,6 +192,7 @@ class Service:
                 await parts.timekeeper.look()
                 if before - counted >= COUNTING_SECONDS:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
+                    await self._count_parked()
                     await parts.ledger.lower_ceiling(parts.ceilings)
                     counted = before
                 if parts.storage.reason is not None:
@@ -196,6 +200,11 @@ class Service:
                     parts.storage.wrote()
             except StoreError:
                 continue  # which the store itself tells
+
+    async def _count_parked(self) -> int:
+        parked = await self._parts.ledger.parked_actions()
+        self._parts.metrics.parked(parked)
+        return parked
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -204,6 +204,11 @@ _TABLE: dict[str, LogEvent] = {
         "Nobody can tell whether an action took effect: it stays `unknown`, never sent again by itself.",
         "Look in the dashboard; without effect: `worker actions retry --i-checked ID`, else `reject ID`",
     ),
+    "readback.waiting": LogEvent(
+        "warning",
+        "At start: so many actions are `unknown` and wait for a person, from an earlier run.",
+        "`worker actions list --state unknown` says what was sent and what is known of it.",
+    ),
     "readback.failed": LogEvent(
         "warning", "A read-back got no usable answer and is tried again.", f"If it repeats: {_DOCTOR}"
     ),

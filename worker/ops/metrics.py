@@ -111,6 +111,7 @@ class Metrics:
         )
         self._held = self._counter("plans_held", "Plans held before their first action.", "reason")
         self._read_backs = self._counter("read_backs", "Read-backs of unanswered writes.", "kind", "outcome")
+        self._parked = self._gauge("actions_parked", "Unknown actions that wait for a person to look.")
         self._effect = self._histogram(
             "effect_latency_seconds",
             "From a message's appearance to its settled action.",
@@ -192,8 +193,12 @@ class Metrics:
         self._held.labels(self._label("reason", reason.partition(":")[0].replace(" ", "_"))).inc()
 
     def read_back(self, kind: str, outcome: str, count: int = 1) -> None:
-        """Read-backs ended: `confirmed`, `no_effect`, `parked`, `failed`."""
+        """Read-backs ended: `confirmed`, `no_effect`, `cannot_tell`, `parked`, `failed`."""
         self._read_backs.labels(self._label("kind", kind), self._label("outcome", outcome)).inc(count)
+
+    def parked(self, count: int) -> None:
+        """Unknown actions that nobody reads back any more."""
+        self._parked.set(count)
 
     def effect(self, kind: str, seconds: float) -> None:
         """An action settled this long after its message became visible."""

@@ -83,6 +83,10 @@ _ALERTS = (
         '`worker_actions{state="held"} > 0` for 1 h',
         "Someone has to decide: `worker actions list --state held`",
     ),
+    (
+        "`worker_actions_parked > 0`",
+        "Nobody can tell whether they took effect: `worker actions list --state unknown` has the evidence.",
+    ),
     ('`worker_actions{state=~"unknown|dead"} > 0` for 30 min', "As the table of states says."),
     ("`increase(worker_playbook_failures_total[1h]) > 0`", "playbook.failed below."),
     ("`increase(worker_rows_quarantined_total[1h]) > 0`", "poll.row_quarantined below."),

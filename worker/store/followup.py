@@ -117,6 +117,15 @@ def coming_read_backs(conn: Connection, account_id: str) -> list[tuple[str, floa
     return [(row.id, row.due_at) for row in conn.execute(query)]
 
 
+def parked_actions(conn: Connection, account_id: str) -> int:
+    """How many unknown actions nobody reads back any more: a person has to look."""
+    a = schema.actions
+    query = select(func.count()).where(
+        a.c.account_id == account_id, a.c.state == State.UNKNOWN, a.c.due_at.is_(None)
+    )
+    return conn.execute(query).scalar_one()
+
+
 def settle_read_back(
     conn: Connection,
     account_id: str,

@@ -194,6 +194,9 @@ class StoreLedger:
     async def coming_read_backs(self) -> list[tuple[str, float]]:
         return await self.store.run(followup.coming_read_backs, self.account_id)
 
+    async def parked_actions(self) -> int:
+        return await self.store.run(followup.parked_actions, self.account_id)
+
     async def settle_read_back(
         self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
     ) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from worker.clock import iso
 from worker.model.actions import State
 from worker.store import approvals, audit, schema
+from worker.store.doubts import doubts, in_words
 from worker.store.tools import CHUNK, chunks, evidence_id, from_json
 
 
@@ -21,8 +22,11 @@ def accounts(conn: Connection) -> list[str]:
     return sorted(found)
 
 
-def action_json(row: Any) -> dict[str, Any]:
-    """One action in the shape of the public interface; `error` also says why it is held, skipped or unknown."""
+def action_json(row: Any, doubt: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """One action in the shape of the public interface; `error` also says why it is held, skipped or unknown.
+
+    Where its effect is in doubt, `error` ends with what is known of it.
+    """
     return {
         "id": row["id"],
         "plan_id": row["plan_id"],
@@ -38,7 +42,7 @@ def action_json(row: Any) -> dict[str, Any]:
         "attempts": row["attempts"],
         "created_at": iso(row["created_at"]),
         "updated_at": iso(row["updated_at"]),
-        "error": row["error"],
+        "error": f"{row['error']}; {in_words(doubt)}" if doubt else row["error"],
     }
 
 
@@ -77,8 +81,11 @@ def actions(
         query = query.limit(limit)
     for rows in conn.execution_options(yield_per=CHUNK).execute(query).mappings().partitions():
         seen = _evidence(conn, account_id, rows) if evidence else {}
+        known = doubts(conn, account_id, rows)
         for row in rows:
-            yield action_json(row) | ({"evidence": seen.get(row["id"])} if evidence else {})
+            yield action_json(row, known.get(row["id"])) | (
+                {"evidence": seen.get(row["id"])} if evidence else {}
+            )
 
 
 def _evidence(conn: Connection, account_id: str, rows: Sequence[Any]) -> dict[str, Any]:
@@ -116,12 +123,14 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         name: iso(row[name]) if row[name] else None
         for name in ("submitted_at", "due_at", "approved_at", "held_until")
     }
+    doubt = doubts(conn, account_id, [row]).get(action_id)
     return {
-        **action_json(row),
+        **action_json(row, doubt),
         **times,
         "call_id": row["call_id"],
         "approved_by": row["approved_by"],
         "approval": approvals.describe(conn, row["approval_id"]),
+        "doubt": doubt,
         "playbooks": [dict(vote) for vote in votes],
         "evidence": _evidence(conn, account_id, [row]).get(row["id"]),
         "history": _history(conn, account_id, row),
