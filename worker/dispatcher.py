@@ -32,6 +32,8 @@ log = get_logger()
 
 IDLE_SECONDS = 1.0
 """How often the ledger is asked for work that another process made ready."""
+LOOKS_AT_ONCE = 500
+"""Messages that share the lists of one look, also where each is a call of its own; they are sent within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class Dispatcher:
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""
-        most = executor.most * executor.parallel
+        most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
         items = await self._ledger.unverified(lane, self._options.ceilings.mode, most)
         if approved := [item.action_id for item in items if item.approved_at is not None]:
             # Nothing is asked of the vendor about what nobody approved as it is now.

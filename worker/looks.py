@@ -6,6 +6,7 @@ no list shows is asked for by its id.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,10 @@ MARGIN_SECONDS = 60.0
 """The vendor does not say which of a message's times its window filters, nor how it rounds."""
 GAP_SECONDS = 900.0
 """Messages closer than this share one span."""
-PAGES_PER_SPAN = 10
+FEWEST_PAGES, MOST_PAGES = 3, 100
+"""Pages of one span: as many as it holds wanted messages, for a page costs no more than one message by its id."""
+AT_ONCE = 8
+"""Messages whose own logs are read side by side: one after the other, the first would be old before the last."""
 SINGLE_READS = 50
 """Messages asked for by id in one round; the others wait for the next."""
 NOT_FOUND = 404
@@ -46,24 +50,30 @@ async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare
     """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible."""
     read_at = clock.now()
     rows = await _listed(items, cloudflare, clock)
-    looks: list[Look] = []
-    changed: list[Detection] = []
-    for item in _bounded(items, rows):
-        try:
-            row = rows.get(item.message_id) or await _single(item, cloudflare)
-            if row is None:
-                looks.append(Look(item.action_id, State.SKIPPED, "the message is gone"))
-            elif _verdict_changed(item, row):
-                changed.append(row)
-            else:
-                looks.append(await executor.look(item, row))
-        except VendorError as error:
-            if error.status is None or isinstance(error, RateLimited | Unauthorized):
-                raise
-            # The vendor answers; it is this message that it cannot tell of.
-            why = f"the message cannot be read before acting: {error}"
-            looks.append(Look(item.action_id, State.READY, why, POSTPONED_SECONDS))
-    return Looked(tuple(looks), tuple(changed), read_at)
+    seen: list[Look | Detection] = []
+    chosen = list(_bounded(items, rows))
+    for start in range(0, len(chosen), AT_ONCE):
+        part = chosen[start : start + AT_ONCE]
+        seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare) for item in part))
+    looks = tuple(one for one in seen if isinstance(one, Look))
+    return Looked(looks, tuple(one for one in seen if isinstance(one, Detection)), read_at)
+
+
+async def _one(
+    item: Item, rows: Mapping[str, Detection], executor: Executor, cloudflare: Cloudflare
+) -> Look | Detection:
+    """Whether to go on with this one; its row where the verdict has changed."""
+    try:
+        row = rows.get(item.message_id) or await _single(item, cloudflare)
+        if row is None:
+            return Look(item.action_id, State.SKIPPED, "the message is gone")
+        return row if _verdict_changed(item, row) else await executor.look(item, row)
+    except VendorError as error:
+        if error.status is None or isinstance(error, RateLimited | Unauthorized):
+            raise
+        # The vendor answers; it is this message that it cannot tell of.
+        why = f"the message cannot be read before acting: {error}"
+        return Look(item.action_id, State.READY, why, POSTPONED_SECONDS)
 
 
 def _verdict_changed(item: Item, row: Detection) -> bool:
@@ -82,11 +92,11 @@ def _bounded(items: Sequence[Item], rows: Mapping[str, Detection]) -> Iterable[I
 
 
 async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> dict[str, Detection]:
-    wanted = {item.message_id for item in items}
     found: dict[str, Detection] = {}
     for start, end in spans(items, clock.now()):
+        wanted = {item.message_id for item in items if start <= (item.message_from or 0.0) <= end}
         cursor: str | None = None
-        for _ in range(PAGES_PER_SPAN):
+        for _ in range(min(max(len(wanted), FEWEST_PAGES), MOST_PAGES)):
             try:
                 page = await cloudflare.investigate.list(
                     start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.ACTION
@@ -95,7 +105,7 @@ async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -
                 # Odd times of one message must not stop the others: they are asked for by their ids.
                 break
             found.update((row.id, row) for row in page.rows if row.id in wanted)
-            if page.next is None or page.next == cursor or len(found) == len(wanted):
+            if page.next is None or page.next == cursor or wanted <= found.keys():
                 break
             cursor = page.next
     return found
