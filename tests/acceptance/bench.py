@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -53,8 +54,10 @@ class Process:
         return self._ended.done()
 
     def signal(self, number: signal.Signals) -> None:
+        # It may be over before its end is told.
         if not self.ended:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def wait(self, patience: float = PATIENCE) -> Result:
         """Waits for its end; kills it and fails where it does not come."""
@@ -65,6 +68,10 @@ class Process:
             code = await self._ended
             raise AssertionError(f"still running after {patience} s\n{self._tail()}") from None
         return Result(code, self._out.read_text(encoding="utf-8"), self._err.read_text(encoding="utf-8"))
+
+    async def wait_at_most(self, seconds: float) -> None:
+        """Waits for its end, but no longer than that."""
+        await asyncio.wait({self._ended}, timeout=seconds)
 
     async def stop(self) -> Result:
         """SIGTERM, then its end."""
@@ -127,6 +134,8 @@ class Bench:
     folder: Path
     forkserver: str
     env: dict[str, str] = field(default_factory=dict)
+    module: str = "worker.__main__"
+    """Whose `main` a started command is; a test may put another in its place."""
     processes: list[Process] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
@@ -213,6 +222,7 @@ class Bench:
             path.touch()
         reader, writer = await asyncio.open_unix_connection(self.forkserver)
         order = {
+            "module": self.module,
             "arguments": arguments,
             "env": env,
             "cwd": str(self.folder),

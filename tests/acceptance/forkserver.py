@@ -106,7 +106,7 @@ def _become(order: dict[str, Any]) -> int:
     os.environ.update(order["env"])
     sys.argv = ["worker", *order["arguments"]]
     try:
-        import_module("worker.__main__").main()
+        import_module(order["module"]).main()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     return 0

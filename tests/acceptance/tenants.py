@@ -53,6 +53,10 @@ class Tenant:
     async def analyst_moves(self, message: str, destination: str) -> None:
         await self._call(f"messages/{message}/analyst-move", {"destination": destination})
 
+    async def vanish(self, message: str) -> None:
+        """The message is gone."""
+        await self._call(f"messages/{message}", method="DELETE")
+
     async def release(self, message: str) -> None:
         """Releases a message past the worker, with its token."""
         url = f"{self.base_url}/accounts/{self.account_id}/email-security/investigate/release"
@@ -69,16 +73,20 @@ class Tenant:
 
     async def effects(self, *kinds: str) -> Counter[tuple[str, str, str]]:
         """How often each (kind, message, target) truly happened at the API's request."""
-        found = await self._call("effects")
         return Counter(
             (one["kind"], one["id"], one["target"])
-            for one in found
-            if one["actor"] == "api" and (not kinds or one["kind"] in kinds)
+            for one in await self.deeds()
+            if not kinds or one["kind"] in kinds
         )
 
     async def deeds(self) -> list[dict[str, Any]]:
         """Everything that truly happened at the API's request, each with the number of that request."""
-        return [one for one in await self._call("effects") if one["actor"] == "api"]
+        return [one for one in await self.journal() if one["actor"] == "api"]
+
+    async def journal(self) -> list[dict[str, Any]]:
+        """Everything that truly happened to messages, at anybody's request, oldest first."""
+        found: list[dict[str, Any]] = await self._call("effects")
+        return found
 
     async def requests(self, method: str | None = None) -> list[dict[str, Any]]:
         """Every request to the vendor's paths so far."""
@@ -99,8 +107,8 @@ class Tenant:
                 return rows
             query["cursor"] = answer["result_info"]["next"]
 
-    async def _call(self, path: str, body: Any = None) -> Any:
-        method = "GET" if body is None else "POST"
+    async def _call(self, path: str, body: Any = None, *, method: str | None = None) -> Any:
+        method = method or ("GET" if body is None else "POST")
         async with self._session.request(method, f"{self._origin}/_simulator/{path}", json=body) as response:
             answer = await response.json()
         assert answer["success"], answer

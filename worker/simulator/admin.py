@@ -52,6 +52,7 @@ class AdminApi:
         app.router.add_get("/effects", self.effects, allow_head=False)
         app.router.add_get("/requests", self.requests, allow_head=False)
         app.router.add_post("/messages", self.add_messages)
+        app.router.add_delete("/messages/{id}", self.remove_message)
         app.router.add_post("/messages/{id}/verdict", self.set_verdict)
         app.router.add_post("/messages/{id}/analyst-move", self.analyst_move)
         app.router.add_post("/messages/{id}/report", self.add_report)
@@ -83,6 +84,11 @@ class AdminApi:
         report = msgspec.convert(msgspec.to_builtins(drawn) | partial, Report)
         tenant.add_report(report)
         return answer(report)
+
+    async def remove_message(self, request: web.Request) -> web.Response:
+        """Makes a message vanish."""
+        self._tenant.remove(self._message(request))
+        return answer({})
 
     async def set_verdict(self, request: web.Request) -> web.Response:
         """Changes a message's verdict."""

@@ -60,6 +60,7 @@ class Tenant:
         self.given = Generator(f"{config.seed}/given", config.mix)
         self._timeline: list[Message] = []
         self._arrivals = Generator(f"{config.seed}/arrivals", config.mix)
+        self._added = 0
         self._arrived = 0
         self._origin = self.now_ms
         self._fill(Generator(f"{config.seed}/backlog", config.mix))
@@ -87,11 +88,17 @@ class Tenant:
         if row.id in self.messages:
             raise ValueError(f"message {row.id} exists")
         scanned_ms = parse_rfc3339(row.scanned_at)
-        message = Message(row, (scanned_ms, len(self.messages)))
+        message = Message(row, (scanned_ms, self._added))
+        self._added += 1
         insort(self._timeline, message, key=_position)
         self.messages[row.id] = message
         self.wire(message)  # encoded now, so that the first listing is as fast as every other
         return message
+
+    def remove(self, message: Message) -> None:
+        """The message is gone, as if its retention had ended."""
+        del self.messages[message.row.id]
+        self._timeline.remove(message)
 
     def add_report(self, report: Report) -> None:
         """Files a PhishGuard report."""

@@ -1,0 +1,108 @@
+"""SIGKILL at every line that decides, sends or writes: nothing is lost, nothing is done twice, the log stays whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.conftest import MakeBench
+from tests.acceptance.kills.campaign import PATIENCE, Life, Planner, Tally, Trial, run
+from tests.acceptance.kills.points import AROUND, CORE, Point, first_line, lines, text_of
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
+
+SIDE_BY_SIDE = 2
+
+
+async def run_all(next_trial: Callable[[], Trial | None], make_bench: MakeBench, tally: Tally) -> None:
+    """Runs trials, two at a time, until there is none left or one has failed."""
+    found: list[AssertionError] = []
+
+    async def hand() -> None:
+        while not found and (trial := next_trial()) is not None:
+            try:
+                await run(trial, make_bench, tally)
+            except AssertionError as error:
+                found.append(error)
+
+    await asyncio.gather(*(hand() for _ in range(SIDE_BY_SIDE)))
+    if found:
+        pytest.fail(str(found[0]), pytrace=False)
+
+
+@pytest.mark.timeout(180)
+async def test_thirty_kills(make_bench: MakeBench) -> None:
+    """Killed thirty times, at random moments and at lines of the core, in all kinds of trouble."""
+    tally = Tally()
+    planner = Planner(tally, lines(*CORE), seed=1, lives=5)
+    survey = planner.survey("plain", "deaf", "liar", "flood", "moved-on", "moody", "approved", "unreachable")
+    await run_all(lambda: next(survey, None), make_bench, tally)
+    await run_all(lambda: planner.next() if tally.kills < 30 else None, make_bench, tally)
+    assert tally.kills >= 30
+    assert len(tally.struck) >= 15
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_every_line(make_bench: MakeBench) -> None:
+    """Killed at every line of the core, at every other line that is passed, and at random: 500 times or more.
+
+    KILLS_AT_LEAST=2000 goes on for longer, KILLS_SEED=2 takes other turns; KILLS='...', as a failure prints it, runs
+    one trial again.
+    """
+    tally = Tally()
+    if "KILLS" in os.environ:
+        await run(Trial.parse(os.environ["KILLS"]), make_bench, tally)
+        return
+    core = lines(*CORE)
+    planner = Planner(tally, core | lines(*AROUND), seed=int(os.environ.get("KILLS_SEED", "1")), lives=6)
+    trials = planner.campaign(core, int(os.environ.get("KILLS_AT_LEAST", "500")))
+    await run_all(lambda: next(trials, None), make_bench, tally)
+    sys.stdout.write(f"\n{tally}\n")
+    assert not {place: text_of(place) for place in sorted(core - tally.struck)}
+
+
+BROKEN = {
+    "done_before_acting": (
+        (Life("plain", first_line("executors/move.py", "MoveExecutor.execute")),),
+        "succeeded, but nothing happened",
+    ),
+    "taken_for_never_sent": (
+        (Life("plain", first_line("dispatcher.py", "Dispatcher._settle")), Life("plain", "end")),
+        r"sent again while it was in doubt|happened \d+ times",
+    ),
+    "resends_blindly": ((Life("deaf", "end"),), r"sent again while it was in doubt|happened \d+ times"),
+    "forgets_what_it_saw": (
+        (Life("plain", first_line("store/intake.py", "_open")), Life("plain", "end")),
+        "lost: nothing in the ledger",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", BROKEN)
+async def test_a_broken_worker_is_caught(make_bench: MakeBench, mistake: str) -> None:
+    """The same trials expose a worker that marks before it acts, sends again without a look, or forgets mail."""
+    lives, told = BROKEN[mistake]
+    with pytest.raises(AssertionError, match=told):
+        await run_until_judged(Trial(1, lives), make_bench, mistake)
+
+
+async def run_until_judged(trial: Trial, make_bench: MakeBench, mistake: str) -> None:
+    """Once, but for a machine that is too slow to get to the point, or to tell."""
+    tally = Tally()
+    points = {life.line.place for life in trial.lives if life.line}
+    for _ in range(PATIENCE):
+        await run(trial, make_bench, tally, breaks=(mistake,))
+        if tally.trials and points <= tally.struck:
+            return
+
+
+def test_a_trial_is_replayed_from_its_text() -> None:
+    """What a failure prints names everything that the trial consisted of."""
+    trial = Trial(7, (Life("plain", Point("dispatcher.py", 158, 2)), Life("deaf", "random")))
+    assert Trial.parse(str(trial)) == trial
+    assert str(trial) in trial.command
