@@ -71,7 +71,7 @@ def sighting(event: Event, *, changed: bool = False) -> Sighting:
     return replace(seen, changed=changed)
 
 
-def vote(playbook: str = "junk", mode: Mode = Mode.ENFORCE, **caps: int) -> Vote:
+def vote(playbook: str = "junk", mode: Mode = Mode.ENFORCE, **caps: Any) -> Vote:
     """One playbook's wish, by default enforcing and with wide caps."""
     return Vote(playbook, f"{playbook}-v1", mode, **{"per_poll": 1000, "per_hour": 5000} | caps)
 

@@ -12,14 +12,23 @@ from worker.ids import new_id
 from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
-from worker.model.plans import DETECTIONS, PHISHGUARD, Ceilings, Decided, Poll, Sighting, detection_sighting
+from worker.model.plans import (
+    DETECTIONS,
+    PHISHGUARD,
+    REDECIDE,
+    REFRESH,
+    Ceilings,
+    Decided,
+    Poll,
+    Sighting,
+    detection_sighting,
+)
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
 from worker.playbooks.context import HISTORY_LIMIT, PastAction
 from worker.playbooks.loader import Catalogue
 from worker.pollers.source import Page, Source
-from worker.pollers.windows import REDECIDE, REFRESH
 from worker.ports import Ledger
 
 log = get_logger()

@@ -92,6 +92,8 @@ def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
         mode=lower_mode(playbook.mode, ceiling),
         per_poll=playbook.caps.per_poll,
         per_hour=playbook.caps.per_hour,
+        per_day=playbook.caps.per_day,
+        share=playbook.caps.share,
     )
 
 

@@ -106,6 +106,7 @@ class Service:
                 "cap_per_hour": parts.ceilings.per_hour,
                 "cap_per_poll": parts.ceilings.per_poll,
                 "approval_timeout": parts.ceilings.hold_seconds,
+                "cap_per_day": parts.ceilings.per_day,
             }
         )
         await parts.intake.redecide()

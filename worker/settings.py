@@ -36,6 +36,8 @@ EXAMPLES = {
     "worker_cap_per_poll": "WORKER_CAP_PER_POLL=1000",
     "worker_cap_per_hour": "WORKER_CAP_PER_HOUR=5000",
     "worker_approval_timeout": "WORKER_APPROVAL_TIMEOUT=86400",
+    "worker_cap_per_day": "WORKER_CAP_PER_DAY=20000",
+    "worker_cap_share": "WORKER_CAP_SHARE=0.25",
     "worker_keep_events": "WORKER_KEEP_EVENTS=decided",
     "worker_http_bind": "WORKER_HTTP_BIND=127.0.0.1:8080",
     "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
@@ -74,6 +76,10 @@ def _no_switch(value: object) -> object:
     return value
 
 
+def _no_text(value: object) -> object:
+    return None if value == "" else value  # an empty variable is one that is not set
+
+
 def _bind(value: str) -> str:
     if value:
         parse_bind(value)
@@ -82,6 +88,7 @@ def _bind(value: str) -> str:
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
+Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_switch)]
 
 
 class Settings(BaseSettings):
@@ -106,6 +113,8 @@ class Settings(BaseSettings):
     worker_cap_per_poll: Count = 1000
     worker_cap_per_hour: Count = 5000
     worker_approval_timeout: Seconds = 86400.0
+    worker_cap_per_day: Annotated[Count | None, BeforeValidator(_no_text)] = None
+    worker_cap_share: Annotated[Share | None, BeforeValidator(_no_text)] = None
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
@@ -124,7 +133,12 @@ class Settings(BaseSettings):
     def ceilings(self) -> Ceilings:
         """The operator's limits on plans."""
         return Ceilings(
-            self.mode, self.worker_cap_per_poll, self.worker_cap_per_hour, self.worker_approval_timeout
+            self.mode,
+            self.worker_cap_per_poll,
+            self.worker_cap_per_hour,
+            self.worker_approval_timeout,
+            per_day=self.worker_cap_per_day,
+            share=self.worker_cap_share,
         )
 
     @property

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
+from random import Random
+
 import pytest
 
 from tests.acceptance import rules
@@ -45,7 +50,49 @@ async def test_hourly_cap_survives_a_restart(worker: Bench, tenant: Tenant) -> N
     assert await tenant.effects() == {("move", one, "JunkEmail"): 1 for one in [*first, last]}
 
 
-@pytest.mark.parametrize("setting", ["WORKER_CAP_PER_POLL", "WORKER_CAP_PER_HOUR"])
+async def count_over_kills(worker: Bench, tenant: Tenant, kills: int, seed: int) -> None:
+    """Kills the worker at random moments while it takes in mail that an hour's cap does not allow."""
+    random = Random(seed)
+    allowed = 2 * kills
+    worker.rule("junk", junk(f"Caps(per_poll=900, per_hour={allowed})"))
+    for _ in range(kills):
+        await tenant.mail(*["MALICIOUS"] * 4)
+        daemon = await worker.start("run")
+        await asyncio.sleep(random.uniform(0.05, 0.7))
+        await daemon.kill()
+        assert sum((await tenant.effects()).values()) <= allowed, f"seed {seed}"
+    await worker.once()
+    effects = await tenant.effects()
+    states = await worker.states()
+    assert set(effects.values()) == {1}, f"seed {seed}"
+    assert len(effects) == states["succeeded"] <= allowed, f"seed {seed}"
+    assert states["succeeded"] + states["held"] == 4 * kills, f"seed {seed}"
+    await worker.audit()
+
+
+async def test_caps_survive_kills_in_the_middle_of_counting(worker: Bench, tenant: Tenant) -> None:
+    """Wherever it is killed, the worker never does more than an hour allows, and loses none of the rest."""
+    await count_over_kills(worker, tenant, 6, seed=5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_caps_survive_many_kills(worker: Bench, tenant: Tenant) -> None:
+    """The same, as often as KILLS says."""
+    await count_over_kills(worker, tenant, int(os.environ.get("KILLS", "100")), seed=int(time.time()))
+
+
+@pytest.mark.parametrize("caps", ["per_day=3", "share=0.1"])
+async def test_caps_that_are_off_unless_set(worker: Bench, tenant: Tenant, caps: str) -> None:
+    """A day's cap and a share of the poll's messages hold a plan whole, too."""
+    worker.rule("junk", junk(f"Caps(per_poll=900, {caps})"))
+    await tenant.mail(*["MALICIOUS"] * 12, *["NONE"] * 60)
+    await worker.once()
+    assert await worker.states() == {"held": 12}
+    assert await tenant.requests("POST") == []
+
+
+@pytest.mark.parametrize("setting", ["WORKER_CAP_PER_POLL", "WORKER_CAP_PER_HOUR", "WORKER_CAP_PER_DAY"])
 async def test_operators_ceiling(worker: Bench, tenant: Tenant, setting: str) -> None:
     """A playbook cannot raise the operator's ceiling."""
     worker.rule("junk", junk("Caps(per_poll=900, per_hour=900)"))

@@ -21,7 +21,13 @@ SECONDS = (
     "WORKER_DRAIN_TIMEOUT",
     "WORKER_APPROVAL_TIMEOUT",
 )
-COUNTS = ("WORKER_REQUEST_BUDGET", "WORKER_CAP_PER_POLL", "WORKER_CAP_PER_HOUR", "WORKER_MOVE_BATCH")
+COUNTS = (
+    "WORKER_REQUEST_BUDGET",
+    "WORKER_CAP_PER_POLL",
+    "WORKER_CAP_PER_HOUR",
+    "WORKER_CAP_PER_DAY",
+    "WORKER_MOVE_BATCH",
+)
 CHOICES = {
     "WORKER_MODE": ("shadow", "approve", "enforce"),
     "WORKER_KEEP_EVENTS": ("decided", "all"),
@@ -76,7 +82,7 @@ def env(monkeypatch: pytest.MonkeyPatch) -> Env:
 def test_everything_but_account_and_token_has_a_default(env: Env) -> None:
     """And the default acts on nothing."""
     settings = env.load()
-    assert settings.ceilings == Ceilings(Mode.SHADOW, 1000, 5000)
+    assert settings.ceilings == Ceilings(Mode.SHADOW, 1000, 5000, per_day=None, share=None)
     assert settings.cloudflare_base_url == "https://api.cloudflare.com/client/v4"
     assert settings.database_url == "sqlite:///var/worker.db"
     assert (settings.worker_poll_interval, settings.worker_poll_overlap) == (30.0, 900.0)
@@ -122,6 +128,7 @@ def test_settings_are_frozen(env: Env) -> None:
         *[(name, "nan", "") for name in SECONDS],
         *[(name, "1.5", "valid integer") for name in COUNTS],
         *[(name, "many", "valid integer") for name in COUNTS],
+        *[("WORKER_CAP_SHARE", share, "") for share in ("0", "1.01", "-0.5", "nan", "half")],
         ("WORKER_MOVE_BATCH", "1001", "less than or equal to 1000"),
         *[(name, "sometimes", "") for name in CHOICES],
         *[(name, "", "") for name in CHOICES],
@@ -342,3 +349,12 @@ def test_every_setting_has_an_example_that_is_right(env: Env) -> None:
         assert variable.startswith(name.upper())
         if variable == name.upper():
             env.load(**{variable: value})
+
+
+@pytest.mark.parametrize("text, value", [("", None), ("0.25", 0.25), ("1", 1.0)])
+def test_a_share_may_be_set_or_not(monkeypatch: pytest.MonkeyPatch, text: str, value: float | None) -> None:
+    """An empty variable is one that is not set."""
+    monkeypatch.setenv("WORKER_CAP_SHARE", text)
+    monkeypatch.setenv("WORKER_CAP_PER_DAY", "")
+    ceilings = load().ceilings
+    assert (ceilings.share, ceilings.per_day) == (value, None)

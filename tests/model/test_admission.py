@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from random import Random
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.builders import vote
 from worker.model.actions import DESTINATIONS, PURGE, Mode, State, contradicts, lower_mode
 from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
+from worker.model.caps import SMALLEST_SHARE, Usage
 from worker.model.plans import Ceilings, Vote
 
 SHADOW, APPROVE, ENFORCE = Mode
@@ -34,9 +36,13 @@ def decide(
     used: dict[str, int] | None = None,
     used_by_all: int = 0,
     ceilings: Ceilings = WIDE,
+    today: Mapping[str, int] | None = None,
+    today_by_all: int = 0,
+    polled: int | None = None,
 ) -> Rulings:
     """The rulings of one poll."""
-    return rule(candidates, existing, used or {}, used_by_all, ceilings)
+    usage = Usage(used or {}, used_by_all, today or {}, today_by_all)
+    return rule(candidates, existing, usage, ceilings, polled)
 
 
 def states(rulings: Rulings) -> dict[str, State]:
@@ -95,6 +101,48 @@ def test_a_plan_over_its_cap_per_hour_is_held_whole(used: int, state: State) -> 
     """What was admitted in the last hour counts beside the plan."""
     rulings = decide(move("a", vote(per_hour=500)), move("b", vote(per_hour=500)), used={"junk": used})
     assert set(states(rulings).values()) == {state}
+
+
+@pytest.mark.parametrize("used, state", [(498, State.READY), (499, State.HELD)])
+def test_a_plan_over_its_cap_per_day_is_held_whole(used: int, state: State) -> None:
+    """What was admitted in the last 24 hours counts; the hour has room."""
+    rulings = decide(move("a", vote(per_day=500)), move("b", vote(per_day=500)), today={"junk": used})
+    assert set(states(rulings).values()) == {state}
+
+
+@pytest.mark.parametrize("used, state", [(4998, State.READY), (4999, State.HELD)])
+def test_all_playbooks_together_have_a_cap_per_day(used: int, state: State) -> None:
+    """Where the operator has set one, whatever the playbooks say."""
+    limits = Ceilings(ENFORCE, per_day=5000)
+    rulings = decide(move("a", vote(per_day=9000)), move("b"), today_by_all=used, ceilings=limits)
+    assert set(states(rulings).values()) == {state}
+
+
+def test_days_and_shares_are_off_unless_set() -> None:
+    """Without them nothing of the kind holds a plan."""
+    assert only(decide(move("a"), today={"junk": 10**9}, today_by_all=10**9, polled=1)).state is State.READY
+
+
+@pytest.mark.parametrize(
+    "polled, wanted, state",
+    [(100, 25, State.READY), (100, 26, State.HELD), (0, SMALLEST_SHARE, State.READY), (3, 11, State.HELD)],
+)
+@pytest.mark.parametrize("source", ["playbook", "operator"])
+def test_a_plan_over_its_share_of_the_poll_is_held_whole(
+    polled: int, wanted: int, state: State, source: str
+) -> None:
+    """A condition that went wild shows by its share; the few messages of a quiet half minute may all be bad."""
+    own, limits = (
+        (vote(share=0.25), WIDE) if source == "playbook" else (vote(), Ceilings(ENFORCE, share=0.25))
+    )
+    rulings = decide(*(move(f"a{n}", own) for n in range(wanted)), polled=polled, ceilings=limits)
+    assert set(states(rulings).values()) == {state}
+
+
+def test_what_is_decided_again_has_no_share() -> None:
+    """Nothing was polled; every other cap counts."""
+    rulings = decide(*(move(f"a{n}", vote(share=0.01)) for n in range(99)), polled=None)
+    assert set(states(rulings).values()) == {State.READY}
 
 
 @pytest.mark.parametrize("used, state", [(4998, State.READY), (4999, State.HELD)])
@@ -342,7 +390,7 @@ def test_every_candidate_gets_exactly_one_ruling(
 ) -> None:
     """Nothing is lost and nothing is decided twice, in the order of the candidates."""
     candidates, existing = drawn
-    rulings = rule(candidates, existing, used, by_all, limits)
+    rulings = rule(candidates, existing, Usage(used, by_all), limits)
     assert [one.action_id for one in rulings.rulings] == [one.action_id for one in candidates]
 
 
@@ -352,7 +400,7 @@ def test_never_more_is_ready_than_any_cap_allows(
 ) -> None:
     """Per poll, per hour and over all playbooks, for each playbook that enforces, with what was used before."""
     candidates, existing = drawn
-    rulings = states(rule(candidates, existing, used, by_all, limits))
+    rulings = states(rule(candidates, existing, Usage(used, by_all), limits))
     ready = [one for one in candidates if rulings[one.action_id] is State.READY]
     plans = Counter(v.playbook for one in ready for v in one.votes if v.mode is ENFORCE)
     caps = {v.playbook: v for one in ready for v in one.votes}
@@ -368,7 +416,7 @@ def test_nothing_is_ready_without_an_enforcing_playbook_under_enforce(
 ) -> None:
     """The ceiling holds for everything; a purge and a contradiction are never ready at all."""
     candidates, existing = drawn
-    rulings = states(rule(candidates, existing, used, by_all, limits))
+    rulings = states(rule(candidates, existing, Usage(used, by_all), limits))
     ready = [one for one in candidates if rulings[one.action_id] is State.READY]
     assert all(limits.mode is ENFORCE and any(v.mode is ENFORCE for v in one.votes) for one in ready)
     assert len({one.message_id for one in ready}) == len(ready)
@@ -386,7 +434,7 @@ def test_the_order_of_candidates_does_not_matter(
     candidates, existing = drawn
     shuffled = candidates[:]
     random.shuffle(shuffled)
-    one, other = (rule(each, existing, used, by_all, limits) for each in (candidates, shuffled))
+    one, other = (rule(each, existing, Usage(used, by_all), limits) for each in (candidates, shuffled))
     assert states(one) == states(other)
     assert (one.held_plans, set(one.also_hold)) == (other.held_plans, set(other.also_hold))
 

@@ -12,10 +12,11 @@ from worker.errors import Refused, Unauthorized, VendorError
 from worker.intake import Intake
 from worker.model.actions import Move
 from worker.model.ledger import Cursor
+from worker.model.plans import REDECIDE, REFRESH
 from worker.ops.metrics import Metrics
 from worker.pollers.detections import DetectionSource
 from worker.pollers.poller import Poller
-from worker.pollers.windows import FIRST, REDECIDE, REFRESH, REGULAR, Reach
+from worker.pollers.windows import FIRST, REGULAR, Reach
 
 DOWN = Refused("down", status=400)
 

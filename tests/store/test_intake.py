@@ -279,6 +279,28 @@ async def test_the_hourly_cap_counts_over_polls(desk: Desk, seconds: float, held
     assert bool(closed.plans[0].held_because) is held
 
 
+@pytest.mark.parametrize("seconds, held", [(86399, True), (86401, False)])
+async def test_the_daily_cap_counts_over_polls(desk: Desk, seconds: float, held: bool) -> None:
+    """What was admitted within 24 hours counts."""
+    await desk.take_in(junk("m1", vote(per_day=1)))
+    desk.clock.pass_time(seconds)
+    closed = await desk.take_in(junk("m2", vote(per_day=1)))
+    assert bool(closed.plans[0].held_because) is held
+
+
+async def test_a_share_counts_every_page_over_restarts(desk: Desk) -> None:
+    """The messages of the whole poll are what a share is of, whichever of them a playbook wanted."""
+    one, limits = poll(), Ceilings(Mode.ENFORCE, share=0.5)
+    await desk.record(one, *(junk(f"m{n}") for n in range(12)))
+    await desk.record(one, *(decided(detection(f"n{n}")) for n in range(12)))
+    assert (await desk.ledger.close(one, limits, None)).plans[0].held_because is None
+    other = poll("other")
+    await desk.record(other, *(junk(f"x{n}") for n in range(13)))
+    await desk.record(other, *(decided(detection(f"y{n}")) for n in range(12)))
+    why = (await desk.ledger.close(other, limits, None)).plans[0].held_because
+    assert why == "cap share of polled messages: 13 actions on 25, 50% allowed"
+
+
 async def test_what_was_skipped_frees_its_place_under_the_cap(desk: Desk) -> None:
     """Superseded actions did nothing."""
     await desk.take_in(junk("m1", vote(per_hour=1)))

@@ -30,6 +30,8 @@ def status(json_: Json = False) -> None:
         say("paused    no")
     say(f"budget    {data['budget']['used']} of {data['budget']['limit']} requests in 300 s")
     say(f"cap       {data['actions_last_hour']} of {data['cap_per_hour']} actions in the last hour")
+    if data["cap_per_day"] is not None:
+        say(f"          {data['actions_last_day']} of {data['cap_per_day']} actions in the last 24 hours")
     if data["blocked_until"]:
         say(f"blocked   by the vendor until {data['blocked_until']}")
     say("")
@@ -59,6 +61,7 @@ def _collect(db: Database) -> dict[str, Any]:
         # A running daemon's own choices count, not those of the shell that asks.
         if daemon.get("pid") != pid:
             daemon = {}
+        per_day = daemon.get("cap_per_day", db.settings.worker_cap_per_day)
         return {
             "account_id": account_id,
             "mode": daemon.get("mode", db.settings.worker_mode),
@@ -71,6 +74,8 @@ def _collect(db: Database) -> dict[str, Any]:
                 "limit": daemon.get("request_budget", db.settings.worker_request_budget),
             },
             "actions_last_hour": last_hour,
+            "actions_last_day": closing.usage(conn, account_id, now, closing.DAY)[1] if per_day else None,
+            "cap_per_day": per_day,
             "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
             "sources": queries.sources(conn, account_id, now),
             "actions": queries.counts(conn, account_id),

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from worker.model.actions import Mode, State, contradicts, highest_mode, lower_mode
 from worker.model.approvals import needs_approval
+from worker.model.caps import Usage, breach, in_force
 from worker.model.plans import Ceilings, Vote
 
 WAITS = "waits for approval"
@@ -69,11 +70,11 @@ class Rulings(Struct, frozen=True, gc=False):
 def rule(
     candidates: Sequence[Candidate],
     existing: Iterable[Existing],
-    used: Mapping[str, int],
-    used_by_all: int,
+    usage: Usage,
     ceilings: Ceilings,
+    polled: int | None = None,
 ) -> Rulings:
-    """Decides every candidate of one poll. `used`: actions admitted in the last hour, by playbook and in all."""
+    """Decides every candidate of one poll, which brought `polled` messages (None: it decides old ones again)."""
     existing = tuple(existing)
     by_message: dict[str, list[Existing]] = defaultdict(list)
     for other in existing:
@@ -87,7 +88,7 @@ def rule(
         if (one.action_id not in joins or one.action_id in lets_go)
         and one.mode(ceilings.mode) is not Mode.SHADOW
     ]
-    held_plans = _breaches(acting, used, used_by_all, ceilings)
+    held_plans = _breaches(acting, usage, ceilings, polled)
     clashes, also_hold = _clashes(acting, by_message)
     rulings = []
     for one in candidates:
@@ -156,7 +157,7 @@ def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]
 
 
 def _breaches(
-    acting: Sequence[Candidate], used: Mapping[str, int], used_by_all: int, ceilings: Ceilings
+    acting: Sequence[Candidate], usage: Usage, ceilings: Ceilings, polled: int | None
 ) -> dict[str, str]:
     """Plans over a cap, by playbook, with the reason. An enforcing plan over its cap is held whole."""
     votes: dict[str, dict[str, Vote]] = defaultdict(dict)
@@ -167,18 +168,17 @@ def _breaches(
     held: dict[str, str] = {}
     admitted: set[str] = set()
     for playbook, cast in sorted(votes.items()):
-        wanted = len(cast)
-        per_poll = min(ceilings.per_poll, *(vote.per_poll for vote in cast.values()))
-        per_hour = min(ceilings.per_hour, *(vote.per_hour for vote in cast.values()))
-        before, more = used_by_all + len(admitted), len(cast.keys() - admitted)
-        if wanted > per_poll:
-            held[playbook] = f"cap per poll: {wanted} actions, {per_poll} allowed"
-        elif used.get(playbook, 0) + wanted > per_hour:
-            held[playbook] = f"cap per hour: {used.get(playbook, 0)} + {wanted} actions, {per_hour} allowed"
-        elif before + more > ceilings.per_hour:
-            held[playbook] = (
-                f"cap per hour of all playbooks: {before} + {more} actions, {ceilings.per_hour} allowed"
-            )
+        why = breach(
+            playbook,
+            len(cast),
+            len(cast.keys() - admitted),
+            in_force(list(cast.values()), ceilings),
+            usage._replace(hour_all=usage.hour_all + len(admitted), day_all=usage.day_all + len(admitted)),
+            ceilings,
+            polled,
+        )
+        if why:
+            held[playbook] = why
         else:
             admitted |= cast.keys()
     return held

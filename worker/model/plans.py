@@ -12,6 +12,8 @@ from worker.model.events import Detection, Event, PhishReport
 
 DETECTIONS = "detections"
 PHISHGUARD = "phishguard"
+REDECIDE, REFRESH = "redecide", "refresh"
+"""Kinds of poll that decide again what was polled before."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +55,8 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
     mode: Mode
     per_poll: int
     per_hour: int
+    per_day: int | None = None
+    share: float | None = None
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
@@ -116,6 +120,9 @@ class Ceilings(msgspec.Struct, frozen=True, gc=False):
     per_hour: int = 5000
     hold_seconds: float = 86400.0
     """How long a held action waits for a person before it expires."""
+    per_day: int | None = None
+    share: float | None = None
+    """Of the messages that a poll brings."""
 
 
 class ClosedPlan(msgspec.Struct, frozen=True, gc=False):

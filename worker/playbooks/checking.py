@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def _summary(playbook: Playbook) -> dict[str, Any]:
         "on": playbook.on.__name__,
         "mode": str(playbook.mode),
         "owner": playbook.owner,
-        "caps": {"per_poll": playbook.caps.per_poll, "per_hour": playbook.caps.per_hour},
+        "caps": asdict(playbook.caps),
         "version": playbook.version,
         "path": str(playbook.path),
         "line": playbook.line,

@@ -19,17 +19,30 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class Caps:
     """How much one playbook may do before a person is asked: a plan over a cap is held whole.
 
+    Args:
+        per_poll: actions from one poll.
+        per_hour: actions in any hour.
+        per_day: actions in any 24 hours; no such cap where it is left out.
+        share: of the messages that a poll brings, such as 0.2; plans of up to ten actions are not held by it.
+
     Raises:
-        ValueError: a cap that is no positive whole number.
+        ValueError: a cap that is no positive whole number, or a share that is not above 0 and at most 1.
     """
 
     per_poll: int = 100
     per_hour: int = 500
+    per_day: int | None = None
+    share: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(value) is not int or value < 1:
+            if value is None and field.default is None:
+                continue
+            if field.name == "share":
+                if type(value) not in (int, float) or not 0 < value <= 1:
+                    raise ValueError(f"Caps(share={value!r}): expected a number above 0 and at most 1")
+            elif type(value) is not int or value < 1:
                 raise ValueError(f"Caps({field.name}={value!r}): expected a positive whole number")
 
 
@@ -62,7 +75,7 @@ def playbook(
         id: lower-case words joined by dashes; the function's name with dashes where it is left out.
         mode: `shadow`, `approve` or `enforce`; WORKER_MODE and the operator can only lower it.
         owner: whom to ask about this playbook.
-        caps: how much it may do in one poll and in an hour.
+        caps: how much it may do in one poll, in an hour, in a day, and of a poll's messages.
         examples: `hit(...)` and `miss(...)`, run by `worker check`.
     """
 

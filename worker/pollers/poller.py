@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from worker.clock import Clock
 from worker.errors import StoreError, Unauthorized, WorkerError
 from worker.intake import Intake
-from worker.model.plans import Poll
+from worker.model.plans import REDECIDE, REFRESH, Poll
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pollers.source import Page, Source
-from worker.pollers.windows import REDECIDE, REFRESH, SWEEP, Reach, advance, next_poll
+from worker.pollers.windows import SWEEP, Reach, advance, next_poll
 from worker.ports import Budget, Ledger
 from worker.retry import source_delay
 

@@ -16,7 +16,7 @@ SLICES = 3
 SEAM_SECONDS = 1.0
 """Neighbouring slices overlap: whether the vendor's bounds are inclusive is not documented."""
 
-FIRST, REGULAR, SWEEP, REDECIDE, REFRESH = "first", "regular", "sweep", "redecide", "refresh"
+FIRST, REGULAR, SWEEP = "first", "regular", "sweep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, State
 from worker.model.admission import WAITS, Candidate, Existing, Rulings, rule
+from worker.model.caps import Usage
 from worker.model.ledger import Closed, Cursor
-from worker.model.plans import Ceilings, ClosedPlan, Poll, Vote
+from worker.model.plans import REDECIDE, REFRESH, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.joining import hold_earlier, join
 from worker.store.prepared import put
 from worker.store.tools import chunks
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86400.0
 
 
 def cursor(conn: Connection, account_id: str, source: str) -> Cursor | None:
@@ -50,13 +51,14 @@ def close(
 ) -> Closed:
     """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
     candidates = _candidates(conn, poll)
-    rulings = _rule(conn, account_id, now, ceilings, candidates)
+    polls = schema.polls
+    counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
+    polled = None if counts is None or poll.kind in (REDECIDE, REFRESH) else counts.new_events
+    rulings = _rule(conn, account_id, now, ceilings, candidates, polled)
     set_aside = _apply(conn, account_id, poll, now, ceilings, rulings)
     votes = {one.action_id: one.votes for one in candidates}
     plans = _write_plans(conn, account_id, poll, now, ceilings, votes, rulings)
-    polls = schema.polls
     conn.execute(update(polls).where(polls.c.id == poll.id).values(closed_at=now))
-    counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
     if advance is not None:
         put(conn, schema.cursors, [{"account_id": account_id, "source": poll.source, **advance._asdict()}])
     return Closed(plans, tuple(set_aside), *(counts or (0, 0)))
@@ -65,8 +67,9 @@ def close(
 def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
     """The poll's open actions with their votes; equal votes are one object, since a backlog has many thousands."""
     a, d = schema.actions, schema.decisions
+    caps = (d.c.per_poll, d.c.per_hour, d.c.per_day, d.c.share)
     cast = (
-        select(d.c.action_id, d.c.playbook, d.c.playbook_version, d.c.mode, d.c.per_poll, d.c.per_hour)
+        select(d.c.action_id, d.c.playbook, d.c.playbook_version, d.c.mode, *caps)
         .where(d.c.poll_id == poll.id)
         .order_by(d.c.playbook)
     )
@@ -75,8 +78,8 @@ def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
     for action_id, *told in conn.execute(cast):
         key = tuple(told)
         if key not in known:
-            playbook, version, mode, per_poll, per_hour = told
-            known[key] = Vote(playbook, version, Mode(mode), per_poll, per_hour)
+            playbook, version, mode, *allowed = told
+            known[key] = Vote(playbook, version, Mode(mode), *allowed)
         votes[action_id] = (*votes.get(action_id, ()), known[key])
     query = (
         select(a.c.id, a.c.message_id, a.c.kind, a.c.target)
@@ -103,13 +106,20 @@ def _details(conn: Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _rule(
-    conn: Connection, account_id: str, now: float, ceilings: Ceilings, candidates: Sequence[Candidate]
+    conn: Connection,
+    account_id: str,
+    now: float,
+    ceilings: Ceilings,
+    candidates: Sequence[Candidate],
+    polled: int | None,
 ) -> Rulings:
     if not candidates:
         return Rulings((), {}, {})
     live = _live(conn, account_id, [one.message_id for one in candidates])
-    used, used_by_all = usage(conn, account_id, now)
-    return rule(candidates, live, used, used_by_all, ceilings)
+    used = Usage(*usage(conn, account_id, now))
+    if ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes):
+        used = Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY))
+    return rule(candidates, live, used, ceilings, polled)
 
 
 def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list[Existing]:
@@ -134,10 +144,10 @@ def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list
     return found
 
 
-def usage(conn: Connection, account_id: str, now: float) -> tuple[dict[str, int], int]:
-    """Actions admitted in the last hour, by playbook (each agreeing one) and in all."""
+def usage(conn: Connection, account_id: str, now: float, within: float = HOUR) -> tuple[dict[str, int], int]:
+    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all."""
     a, d = schema.actions, schema.decisions
-    recent = (a.c.account_id == account_id, a.c.admitted_at > now - HOUR, a.c.state != State.SKIPPED)
+    recent = (a.c.account_id == account_id, a.c.admitted_at > now - within, a.c.state != State.SKIPPED)
     by_playbook = (
         select(d.c.playbook, func.count(func.distinct(a.c.id)))
         .select_from(a.join(d, d.c.action_id == a.c.id))

@@ -13,7 +13,7 @@ from worker.model.actions import State
 from worker.model.ledger import TimeMark
 from worker.store import flags, schema
 from worker.store.audit import Entry, append
-from worker.store.closing import HOUR
+from worker.store.closing import DAY
 
 CLOCK = "clock"
 _UNSENT = (State.OPEN, State.HELD, State.READY)
@@ -58,7 +58,7 @@ def _actions(conn: Connection, account_id: str, before: float, step: float) -> N
     due = mine.where(a.c.state.in_((State.READY, State.UNKNOWN)))
     conn.execute(due.values(due_at=a.c.due_at + step))
     conn.execute(mine.where(a.c.state == State.HELD).values(held_until=a.c.held_until + step))
-    conn.execute(mine.where(a.c.admitted_at > before - HOUR).values(admitted_at=a.c.admitted_at + step))
+    conn.execute(mine.where(a.c.admitted_at > before - DAY).values(admitted_at=a.c.admitted_at + step))
 
 
 def _requests(conn: Connection, account_id: str, step: float) -> None:

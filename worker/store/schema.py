@@ -169,6 +169,8 @@ decisions = Table(
     Column("mode", Text, nullable=False),
     Column("per_poll", Integer, nullable=False),
     Column("per_hour", Integer, nullable=False),
+    Column("per_day", Integer),
+    Column("share", Float),
     Column("decided_at", Float, nullable=False),
     Index("ix_decisions_poll", "poll_id"),
     Index("ix_decisions_action", "action_id"),

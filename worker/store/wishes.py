@@ -105,6 +105,8 @@ def vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[d
             "mode": vote.mode,
             "per_poll": vote.per_poll,
             "per_hour": vote.per_hour,
+            "per_day": vote.per_day,
+            "share": vote.share,
             "decided_at": now,
         }
         for vote in wish.votes

@@ -168,6 +168,8 @@ def upgrade() -> None:
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("per_poll", sa.Integer(), nullable=False),
         sa.Column("per_hour", sa.Integer(), nullable=False),
+        sa.Column("per_day", sa.Integer(), nullable=True),
+        sa.Column("share", sa.Float(), nullable=True),
         sa.Column("decided_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
