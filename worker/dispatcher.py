@@ -19,13 +19,14 @@ from worker.errors import AnswerLost, StoreError, Transient, VendorError
 from worker.executors.base import Executor, from_error, not_sent
 from worker.looks import look
 from worker.model.actions import State
+from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
-from worker.ports import Budget, Ledger
+from worker.ports import Budget, Kept, Ledger
 from worker.standing import Standing
 
 log = get_logger()
@@ -74,7 +75,8 @@ class Dispatcher:
         self._metrics = metrics
         self._options = options
         self._redecide = redecide
-        self._standing = Standing(clock, token)
+        self._standing = Standing(clock, token, metrics)
+        self._remembered: dict[str, Any] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -129,8 +131,13 @@ class Dispatcher:
             await asyncio.sleep(0)
 
     def stopped_short(self) -> bool:
-        """Whether some kind of action waits for a token that is accepted, or failed unforeseen."""
-        return self._standing.refused() or self._standing.failing()
+        """Whether some kind of action waits for an accepted token or a closed breaker, or failed unforeseen."""
+        return self._standing.refused() or self._standing.failing() or self._standing.circuits.open()
+
+    async def restore(self) -> None:
+        """Breakers that were open when the worker stopped still are."""
+        self._remembered = await self._ledger.recall(Kept.BREAKERS) or {}
+        self._standing.circuits.restore(self._remembered)
 
     async def _nap(self) -> None:
         try:
@@ -162,15 +169,30 @@ class Dispatcher:
         """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
         ceilings = self._options.ceilings
         limits = Limits(ceilings.mode, self._options.budget, self._options.lease, ceilings.hold_seconds)
+        circuits = self._standing.circuits
         while not self._stopping and self._standing.may_send(lane.kind) and not self._budget.blocked_for():
-            claimed = await self._ledger.claim(lane, limits, most=executor.most, calls=parallel)
-            self._tell_put_back(claimed.put_back)
-            if claimed.wait:
-                self._budget.exhausted(claimed.wait)
-            if not claimed.calls:
-                return
-            # All at once: what is claimed must not wait for its turn, or a pause would come too late.
-            await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
+            if circuits.turn(lane.kind) is Turn.ALL:
+                if not await self._send_some(lane, executor, limits, executor.most, parallel):
+                    return
+                continue
+            circuits.probe(lane.kind)
+            try:
+                if not await self._send_some(lane, executor, limits, 1, 1):
+                    return
+            finally:
+                circuits.forgo(lane.kind)
+
+    async def _send_some(
+        self, lane: BulkLane, executor: Executor, limits: Limits, most: int, parallel: int
+    ) -> bool:
+        """Claims and sends up to so many calls; False where there was none to send."""
+        claimed = await self._ledger.claim(lane, limits, most=most, calls=parallel)
+        self._tell_put_back(claimed.put_back)
+        if claimed.wait:
+            self._budget.exhausted(claimed.wait)
+        # All at once: what is claimed must not wait for its turn, or a pause would come too late.
+        await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
+        return bool(claimed.calls)
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""
@@ -237,6 +259,18 @@ class Dispatcher:
         with together():
             for outcome in answered.outcomes:
                 self._log_end(items[outcome.action_id], outcome.state, outcome.error)
+        await self._keep_breakers()
+
+    async def _keep_breakers(self) -> None:
+        """For `worker status` and the next start; where the database refuses, the next call's end tries again."""
+        breakers = self._standing.circuits.snapshot()
+        if breakers != self._remembered:
+            try:
+                await self._ledger.remember(Kept.BREAKERS, breakers)
+            except StoreError as error:
+                self._storage_failed(error)
+            else:
+                self._remembered = breakers
 
     async def _answer(self, executor: Executor, call: Call) -> Answered:
         stale = self._clock.now() > call.lease_until - 2 * self._options.http_timeout
@@ -248,6 +282,7 @@ class Dispatcher:
             answered = await executor.execute(call)
         except VendorError as error:
             self._standing.note_refusal(call.kind, error)
+            self._standing.circuits.note_error(call.kind, error)
             if isinstance(error, Transient):
                 self._standing.note_unreachable(call.items[0].refusals)
             return from_error(call, error, self._options.read_back_delay)
@@ -255,8 +290,10 @@ class Dispatcher:
             # Whatever it is, the request may have had its effect.
             log.exception("task.failed", task=f"call {call.id}")
             lost = AnswerLost(f"the answer could not be read: {type(error).__name__}")
+            self._standing.circuits.note_error(call.kind, lost)
             return from_error(call, lost, self._options.read_back_delay)
         self._standing.note_accepted(call.kind)
+        self._standing.circuits.note_success(call.kind)
         return answered
 
     async def _settle(self, call: Call, answered: Answered) -> None:

@@ -36,6 +36,12 @@ class Lane(StrEnum):
     ENRICH = "enrich"
 
 
+class Kept(StrEnum):
+    """What the daemon keeps in the ledger over restarts, for itself and for `worker status`."""
+
+    BREAKERS = "breakers"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One request that was sent, or tried: what metrics and the budget may know of it. Never an id, never mail."""
@@ -231,6 +237,14 @@ class Ledger(Protocol):
 
     async def note_pause_file(self, found: Pause | None) -> None:
         """Writes down that the file PAUSE is there, or is there no more."""
+        ...
+
+    async def remember(self, name: Kept, value: Any) -> None:
+        """Keeps something, any JSON, over restarts and for commands beside the daemon."""
+        ...
+
+    async def recall(self, name: Kept) -> Any:
+        """What was kept under this name; None where there is nothing."""
         ...
 
     async def introduce(self, daemon: dict[str, Any]) -> None:

@@ -89,6 +89,7 @@ class Service:
         await parts.cloudflare.open()
         await parts.timekeeper.begin()
         await parts.budget.restore()
+        await parts.dispatcher.restore()
         orphans = await parts.ledger.recover(parts.timing.read_back_delay)
         if orphans:
             log.warning("ledger.recovered", count=len(orphans))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from worker.circuits import Circuits
 from worker.clock import Clock
 from worker.errors import Unauthorized, VendorError
 from worker.executors.base import AUTH_SECONDS
+from worker.model.breaker import Turn
 from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
 from worker.retry import action_delay
 
 log = get_logger()
@@ -18,7 +21,8 @@ FAILING_SECONDS = 10.0
 class Standing:
     """Remembers refusals by kind of action: a token may be good for reading, and for moves but not for releases."""
 
-    def __init__(self, clock: Clock, token: Callable[[], str]) -> None:
+    def __init__(self, clock: Clock, token: Callable[[], str], metrics: Metrics) -> None:
+        self.circuits = Circuits(clock, metrics)
         self._clock = clock
         self._token = token
         self._refused: dict[str, tuple[str, float]] = {}
@@ -29,7 +33,7 @@ class Standing:
     def may_send(self, kind: str) -> bool:
         """Whether a request of this kind has a chance now."""
         now = self._clock.monotonic()
-        if now < self._stumbles.get(kind, (0, 0.0))[1]:
+        if now < self._stumbles.get(kind, (0, 0.0))[1] or self.circuits.turn(kind) is Turn.NONE:
             return False
         return now >= max(self._unreachable_until, self._failing.get(kind, 0.0)) and self._accepted(kind)
 
@@ -43,7 +47,7 @@ class Standing:
         return refused is None or refused[0] != self._token() or self._clock.monotonic() >= refused[1]
 
     def note_refusal(self, kind: str, error: VendorError) -> None:
-        """Keeps a 401 or 403 in mind, and says so once; other errors are nothing to this."""
+        """Keeps a 401 or 403 in mind, and says so once."""
         if not isinstance(error, Unauthorized):
             return
         if kind not in self._refused:

@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession, DummyCookieJar
+
 TOKEN = "acceptance-canary-0123456789-token"
 PATIENCE = 15.0
 """Seconds after which a test that still waits has failed."""
@@ -105,6 +107,14 @@ class Process:
             return len(self.events(action, **fields)) >= times
 
         await until(told, patience, lambda: f"no {action} {fields}\n{self._tail()}")
+
+    async def page(self, path: str) -> str:
+        """What the daemon serves there; it must have been started with a WORKER_HTTP_BIND."""
+        (listening,) = self.events("health.listening")
+        url = f"http://127.0.0.1:{listening['worker.port']}{path}"
+        async with ClientSession(cookie_jar=DummyCookieJar()) as session, session.get(url) as response:
+            assert response.status == 200
+            return await response.text()
 
     def _tail(self) -> str:
         lines = self._out.read_text(encoding="utf-8").splitlines()

@@ -14,6 +14,7 @@ from tests.acceptance.bench import TOKEN, Bench, until
 from tests.acceptance.conftest import MakeBench, connect
 from tests.acceptance.intruder import Forward, Intruder, Reply, open_intruder
 from tests.acceptance.tenants import Tenant, open_tenant
+from worker.circuits import FIRST_PAUSE, IN_A_ROW
 
 pytestmark = pytest.mark.acceptance
 
@@ -72,6 +73,36 @@ async def test_token_that_may_only_read(bench: Bench, tenant: Tenant, intruder: 
     await daemon.until("action.finished", times=3, patience=5)
     await daemon.stop()
     assert await tenant.effects() == {("move", one, "JunkEmail"): 1 for one in first + second}
+
+
+@pytest.mark.slow
+async def test_refused_calls_open_a_breaker(bench: Bench, tenant: Tenant, intruder: Intruder) -> None:
+    """Told once, seen in status and metrics; other kinds go on; a probe closes it, and all that waited is sent."""
+    bench.rule("ask", rules.RECLASSIFY)
+    bench.rule("junk", rules.JUNK)
+
+    async def refuse(_: web.Request, forward: Forward) -> Reply:
+        return Reply(400, REFUSED)
+
+    intruder.lie("POST", "/reclassify", refuse)
+    messages = await tenant.mail(*["SPOOF"] * 20)
+    daemon = await bench.daemon(WORKER_HTTP_BIND="127.0.0.1:0")
+    await daemon.until("breaker.opened")
+    sent = len([one for one in intruder.seen if one[1] == "POST"])
+    assert sent <= IN_A_ROW + 7  # what was in flight beside the fifth
+    await tenant.mail("MALICIOUS")
+    await daemon.until("action.finished", kind="move")
+    (breaker,) = (await bench.status())["breakers"]
+    assert breaker["kind"] == "reclassify"
+    assert "breaker   reclassify is open since" in (await bench.run("status")).out
+    assert 'worker_breaker_open{kind="reclassify"} 1.0' in await daemon.page("/metrics")
+    intruder.honest()
+    await daemon.until("breaker.closed", patience=FIRST_PAUSE + 5)
+    await daemon.until("action.finished", times=len(messages) - sent, kind="reclassify", state="succeeded")
+    assert len(daemon.events("breaker.opened")) == 1
+    assert (await bench.status())["breakers"] == []
+    await daemon.stop()
+    assert sum((await tenant.effects("reclassify")).values()) == len(messages) - sent
 
 
 async def test_429_stops_everything(make_bench: MakeBench) -> None:

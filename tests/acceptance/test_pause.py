@@ -9,7 +9,6 @@ import time
 from random import Random
 
 import pytest
-from aiohttp import ClientSession, DummyCookieJar
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench, Process
@@ -33,15 +32,6 @@ EAGER = {
 """One message a request, and no other brake: a request is always about to start."""
 
 
-async def page(daemon: Process, path: str) -> str:
-    """What the daemon serves there."""
-    (listening,) = daemon.events("health.listening")
-    url = f"http://127.0.0.1:{listening['worker.port']}{path}"
-    async with ClientSession(cookie_jar=DummyCookieJar()) as session, session.get(url) as response:
-        assert response.status == 200
-        return await response.text()
-
-
 @pytest.mark.parametrize("how", ["file", "signal"])
 async def test_pause_without_a_command(worker: Bench, tenant: Tenant, how: str) -> None:
     """It shows in status, health, metrics and log with who and why, and lasts over a restart until it is lifted."""
@@ -57,8 +47,8 @@ async def test_pause_without_a_command(worker: Bench, tenant: Tenant, how: str) 
     if how == "signal":
         daemon.signal(signal.SIGUSR1)  # the second one does not let go
         await daemon.until("service.signal", times=2)
-    assert '"paused": true' in await page(daemon, "/readyz")
-    assert "worker_paused 1.0" in await page(daemon, "/metrics")
+    assert '"paused": true' in await daemon.page("/readyz")
+    assert "worker_paused 1.0" in await daemon.page("/metrics")
     (message,) = await tenant.mail("MALICIOUS")
     await daemon.until("plan.closed")
     await daemon.kill()
@@ -76,7 +66,7 @@ async def test_pause_without_a_command(worker: Bench, tenant: Tenant, how: str) 
         assert (await worker.run("resume")).code == 0
     await daemon.until("action.finished")
     await daemon.until("pause.off")
-    assert '"paused": false' in await page(daemon, "/readyz")
+    assert '"paused": false' in await daemon.page("/readyz")
     await daemon.stop()
     assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
     kinds = [record["kind"] for record in await worker.audit()]

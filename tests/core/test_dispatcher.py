@@ -10,9 +10,10 @@ import pytest
 from tests.builders import ACCOUNT, ENFORCE, NOW, catalogue, decided, detection, junk, playbook, report
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
+from worker.circuits import FIRST_PAUSE, IN_A_ROW
 from worker.cloudflare import MoveAnswer
 from worker.dispatcher import Dispatcher, DispatchOptions
-from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized
+from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors import executors
 from worker.intake import Intake
 from worker.model.actions import Mode, Move, Reclassify, Release, State
@@ -20,6 +21,7 @@ from worker.model.calls import Outcome
 from worker.model.events import Detection
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
+from worker.ports import Kept
 from worker.store import budget as requests
 from worker.store import flags
 from worker.store.ledger import FRESH_SECONDS
@@ -472,3 +474,121 @@ async def test_a_split_lane_does_not_wait_for_its_clock(bench: Bench, clock: Man
     await bench.work(2)
     assert clock.now() == NOW
     assert len(bench.tenant.effects) == 4
+
+
+def refusals(bench: Bench, operation: str, count: int) -> None:
+    """The vendor refuses the next calls for good."""
+    bench.tenant.will(operation, *(Refused("not like this", status=400) for _ in range(count)))
+
+
+def open_breakers(bench: Bench) -> set[str]:
+    """The kinds that wait."""
+    return set(bench.dispatcher._standing.circuits.snapshot())
+
+
+async def asking(bench: Bench, *numbers: int) -> None:
+    """Messages whose verdict is asked for, each in a call of its own."""
+    wanted = [(detection(f"r{n}"), Reclassify(detection(f"r{n}"), to="SPAM")) for n in numbers]
+    await bench.arrive(*(decided(message, action) for message, action in wanted))
+
+
+async def test_a_kind_that_is_refused_again_and_again_is_tried_with_one_probe(
+    bench: Bench, clock: ManualClock
+) -> None:
+    """Five calls refused in a row open its breaker; the rest stays ready, unsent, until a single probe is taken."""
+    refusals(bench, "reclassify", IN_A_ROW + 1)
+    await asking(bench, *range(IN_A_ROW))
+    await bench.work()
+    assert open_breakers(bench) == {"reclassify"}
+    await asking(bench, *range(10, 30))
+    await bench.arrive(junk())
+    await bench.work(3)
+    assert len(bench.tenant.asked("reclassify")) == IN_A_ROW
+    assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
+    assert len(await bench.desk.rows(kind="reclassify", state=State.READY, attempts=0)) == 20
+    clock.pass_time(FIRST_PAUSE)
+    await bench.work(3)
+    assert len(bench.tenant.asked("reclassify")) == IN_A_ROW + 1
+    clock.pass_time(FIRST_PAUSE)
+    await bench.work()
+    assert len(bench.tenant.asked("reclassify")) == IN_A_ROW + 1
+    clock.pass_time(FIRST_PAUSE)
+    await bench.work()
+    assert open_breakers(bench) == set()
+    assert len(await bench.desk.rows(kind="reclassify", state=State.SUCCEEDED)) == 19
+
+
+async def test_a_probe_risks_one_message(bench: Bench, clock: ManualClock) -> None:
+    """Calls that get no answer count too: what they leave unknown would have to be read back one by one."""
+    for number in range(IN_A_ROW):
+        await bench.arrive(junk(f"a{number}"))
+        bench.tenant.will("move", AnswerLost("reset"))
+        await bench.work()
+    await bench.arrive(*(junk(f"b{n}") for n in range(50)))
+    await bench.work()
+    clock.pass_time(FIRST_PAUSE)
+    bench.tenant.will("move", AnswerLost("reset"))
+    await bench.work()
+    assert [len(asked["ids"]) for asked in bench.tenant.asked("move")] == [1] * (IN_A_ROW + 1)
+    clock.pass_time(2 * FIRST_PAUSE)
+    await bench.work()
+    assert [len(asked["ids"]) for asked in bench.tenant.asked("move")][-2:] == [1, 48]
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited("wait", retry_after=0.1), Unauthorized("no", status=403), Transient("no route")]
+)
+async def test_what_says_nothing_of_the_kind_opens_no_breaker(
+    bench: Bench, clock: ManualClock, error: VendorError
+) -> None:
+    """Rate, token and network have waits of their own."""
+    await asking(bench, 1)
+    bench.tenant.will("reclassify", *[error] * 20)
+    for _ in range(20):
+        await bench.work()
+        clock.pass_time(60)
+    assert len(bench.tenant.asked("reclassify")) == 20
+    assert open_breakers(bench) == set()
+
+
+async def test_a_bad_id_in_a_bulk_call_opens_no_breaker(bench: Bench) -> None:
+    """Halves that are taken lie between those that are refused."""
+    await bench.arrive(*(junk(f"m{n}") for n in range(250)))
+    del bench.tenant.messages["m7"]
+    await bench.work(20)
+    assert open_breakers(bench) == set()
+    assert len(bench.tenant.effects) == 249
+
+
+async def test_an_open_breaker_survives_a_restart(bench: Bench, clock: ManualClock) -> None:
+    """A crash loop must not hammer; the ledger tells `worker status` since when and why."""
+    refusals(bench, "reclassify", IN_A_ROW)
+    await asking(bench, *range(IN_A_ROW))
+    await bench.work()
+    kept = (await bench.desk.ledger.recall(Kept.BREAKERS))["reclassify"]
+    assert (kept["since"], kept["next_try"], kept["failures"]) == (NOW, NOW + FIRST_PAUSE, IN_A_ROW)
+    assert "not like this" in kept["error"]
+    again = Bench(bench.desk, bench.tenant, bench.ledger, bench.budget, Metrics())
+    await again.dispatcher.restore()
+    await asking(again, 10, 11)
+    await again.work()
+    assert len(bench.tenant.asked("reclassify")) == IN_A_ROW
+    assert again.dispatcher.stopped_short()
+    clock.pass_time(FIRST_PAUSE)
+    await again.work()
+    assert len(bench.tenant.asked("reclassify")) == IN_A_ROW + 2
+    assert await bench.desk.ledger.recall(Kept.BREAKERS) == {}
+
+
+async def test_an_idle_probe_is_no_probe(bench: Bench, clock: ManualClock) -> None:
+    """Where nothing is ready the breaker stays as it is, and the next action is the probe."""
+    refusals(bench, "reclassify", IN_A_ROW)
+    await asking(bench, *range(IN_A_ROW))
+    await bench.work()
+    clock.pass_time(FIRST_PAUSE)
+    await bench.work(2)
+    await asking(bench, 10)
+    bench.ledger.fail("claim")
+    await bench.work(2)
+    assert len(bench.tenant.effects) == 1
+    assert open_breakers(bench) == set()

@@ -8,6 +8,7 @@ from typing import Any
 from worker.brake import Brake
 from worker.cli.common import Database, Json, database, print_json, print_table, say
 from worker.clock import iso
+from worker.ports import Kept
 from worker.store import budget, closing, flags, queries
 from worker.store.engine import sqlite_path
 from worker.store.lock import holder
@@ -34,6 +35,10 @@ def status(json_: Json = False) -> None:
         say(f"          {data['actions_last_day']} of {data['cap_per_day']} actions in the last 24 hours")
     if data["blocked_until"]:
         say(f"blocked   by the vendor until {data['blocked_until']}")
+    for one in data["breakers"]:
+        say(
+            f"breaker   {one['kind']} is open since {one['since']}, next try {one['next_try']}: {one['error']}"
+        )
     say("")
     print_table(
         ("SOURCE", "WATERMARK", "LAG_SECONDS", "SWEPT_AT"),
@@ -77,6 +82,10 @@ def _collect(db: Database) -> dict[str, Any]:
             "actions_last_day": closing.usage(conn, account_id, now, closing.DAY)[1] if per_day else None,
             "cap_per_day": per_day,
             "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
+            "breakers": [
+                {"kind": kind, **one, "since": iso(one["since"]), "next_try": iso(one["next_try"])}
+                for kind, one in (flags.get(conn, account_id, Kept.BREAKERS) or {}).items()
+            ],
             "sources": queries.sources(conn, account_id, now),
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),

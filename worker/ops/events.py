@@ -245,6 +245,12 @@ _TABLE: dict[str, LogEvent] = {
     "budget.low": LogEvent(
         "warning", "Most of WORKER_REQUEST_BUDGET is used; polls become rarer, actions go first.", _STATUS
     ),
+    "breaker.opened": LogEvent(
+        "error",
+        "Five calls in a row of one kind were refused or got no answer: only a probe is sent now and then.",
+        "`worker status` has the vendor's words. Actions stay `ready`; it closes by itself when a probe is taken.",
+    ),
+    "breaker.closed": LogEvent("info", "A probe was taken: calls of this kind are made again.", _NONE),
     "pause.on": LogEvent(
         "warning",
         "Paused by `worker pause`, SIGUSR1 or the file PAUSE: no new mutating request starts; polling goes on.",

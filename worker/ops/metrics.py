@@ -110,6 +110,7 @@ class Metrics:
             "action_transitions", "Actions that entered a state.", "kind", "state"
         )
         self._held = self._counter("plans_held", "Plans held before their first action.", "reason")
+        self._breakers = self._gauge("breaker_open", "1 while calls of the kind are not made.", "kind")
         self._read_backs = self._counter("read_backs", "Read-backs of unanswered writes.", "kind", "outcome")
         self._parked = self._gauge("actions_parked", "Unknown actions that wait for a person to look.")
         self._effect = self._histogram(
@@ -191,6 +192,10 @@ class Metrics:
     def plan_held(self, reason: str) -> None:
         """A plan is held: `cap per poll: ...`, `contradiction`; what stands before the colon is counted."""
         self._held.labels(self._label("reason", reason.partition(":")[0].replace(" ", "_"))).inc()
+
+    def breaker(self, kind: str, *, on: bool) -> None:
+        """A kind's circuit breaker opened or closed."""
+        self._breakers.labels(self._label("kind", kind)).set(on)
 
     def read_back(self, kind: str, outcome: str, count: int = 1) -> None:
         """Read-backs ended: `confirmed`, `no_effect`, `cannot_tell`, `parked`, `failed`."""

@@ -25,6 +25,7 @@ from worker.model.ledger import (
     TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
+from worker.ports import Kept
 from worker.store import (
     approvals,
     budget,
@@ -226,6 +227,12 @@ class StoreLedger:
 
     async def note_pause_file(self, found: Pause | None) -> None:
         await self.store.run(flags.note_pause_file, self.account_id, found, self._clock.now())
+
+    async def remember(self, name: Kept, value: Any) -> None:
+        await self.store.run(flags.set_value, self.account_id, name, value, self._clock.now())
+
+    async def recall(self, name: Kept) -> Any:
+        return await self.store.run(flags.get, self.account_id, name)
 
     async def introduce(self, daemon: dict[str, Any]) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
