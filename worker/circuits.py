@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from worker.breakers import Breakers, Told
 from worker.clock import Clock
 from worker.errors import AnswerLost, Refused, VendorError
-from worker.model.breaker import Breaker, Turn
+from worker.model.breaker import Turn
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 
@@ -15,7 +16,6 @@ log = get_logger()
 IN_A_ROW = 5
 """Calls refused, or left without a usable answer, after which a kind's breaker opens."""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
-_TEXT = 200
 
 
 class Circuits:
@@ -24,69 +24,50 @@ class Circuits:
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._breakers: dict[str, Breaker] = {}
-        self._told: dict[str, dict[str, Any]] = {}
+        self._breakers = Breakers(clock, IN_A_ROW, FIRST_PAUSE, LONGEST_PAUSE)
 
     def turn(self, kind: str) -> Turn:
         """What may be sent of this kind: everything, one probe, nothing."""
-        breaker = self._breakers.get(kind)
-        return breaker.turn(self._clock.monotonic()) if breaker else Turn.ALL
+        return self._breakers.turn(kind)
 
     def probe(self, kind: str) -> None:
         """A single call of one message goes out."""
-        self._breakers[kind].probe()
+        self._breakers.probe(kind)
 
     def forgo(self, kind: str) -> None:
         """The probe found nothing to send, or what came of it says nothing of the kind."""
-        if kind in self._breakers:
-            self._breakers[kind].forgo()
+        self._breakers.forgo(kind)
 
     def open(self) -> bool:
         """Whether some kind waits."""
-        return bool(self._told)
+        return bool(self.snapshot())
 
-    def note_error(self, kind: str, error: VendorError) -> None:
-        """A call failed; only what the vendor refuses for good, or does not answer, counts."""
-        if not isinstance(error, Refused | AnswerLost):
+    def note_error(self, kind: str, error: VendorError, messages: int = 1) -> None:
+        """A call failed; only what the vendor refuses for good, or does not answer, counts.
+
+        A refused bulk call does not: one bad row may be at fault, and its halves will tell.
+        """
+        splits = isinstance(error, Refused) and messages > 1
+        if splits or not isinstance(error, Refused | AnswerLost):
             self.forgo(kind)
             return
-        breaker = self._breaker(kind)
-        if breaker.failed(self._clock.monotonic()):
-            log.error("breaker.opened", kind=kind, count=breaker.failures, seconds=FIRST_PAUSE, error=error)
-            self._told[kind] = {"since": self._clock.now()}
-        if breaker.is_open:
-            self._tell(kind, breaker, f"{type(error).__name__}: {error}"[:_TEXT])
+        opened = self._breakers.failed(kind, f"{type(error).__name__}: {error}")
+        if opened is not None:
+            log.error("breaker.opened", kind=kind, count=opened["failures"], seconds=FIRST_PAUSE, error=error)
+            self._metrics.breaker(kind, on=True)
 
     def note_success(self, kind: str) -> None:
         """A call was taken."""
-        breaker = self._breakers.get(kind)
-        if breaker is not None and breaker.succeeded():
-            since = self._told.pop(kind, {}).get("since", self._clock.now())
-            log.info("breaker.closed", kind=kind, seconds=round(self._clock.now() - since, 3))
+        if (told := self._breakers.succeeded(kind)) is not None:
+            log.info("breaker.closed", kind=kind, seconds=round(self._clock.now() - told["since"], 3))
             self._metrics.breaker(kind, on=False)
 
-    def snapshot(self) -> dict[str, dict[str, Any]]:
-        """The open ones, for `worker status` and the next start: times are seconds since the epoch."""
-        return {kind: dict(told) for kind, told in self._told.items()}
+    def snapshot(self) -> dict[str, Told]:
+        """The open ones, for `worker status` and the next start."""
+        return self._breakers.snapshot()
 
-    def restore(self, stored: dict[str, dict[str, Any]]) -> None:
-        """Those that were open when the worker stopped: a restart is no reason to hammer."""
+    def restore(self, stored: Mapping[str, Told]) -> None:
+        """Those that were open when the worker stopped."""
         for kind, told in stored.items():
-            wait = min(max(told["next_try"] - self._clock.now(), 0.0), LONGEST_PAUSE)
-            breaker = self._breaker(kind)
-            breaker.reopen(self._clock.monotonic() + wait, told["pauses"], told["failures"])
-            self._told[kind] = dict(told)
+            self._breakers.restore(kind, told)
             self._metrics.breaker(kind, on=True)
-
-    def _breaker(self, kind: str) -> Breaker:
-        return self._breakers.setdefault(kind, Breaker(IN_A_ROW, FIRST_PAUSE, LONGEST_PAUSE))
-
-    def _tell(self, kind: str, breaker: Breaker, why: str) -> None:
-        self._metrics.breaker(kind, on=True)
-        next_try = self._clock.now() + breaker.until - self._clock.monotonic()
-        self._told[kind] |= {
-            "failures": breaker.failures,
-            "pauses": breaker.pauses,
-            "next_try": next_try,
-            "error": why,
-        }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -265,11 +266,8 @@ class Dispatcher:
         """For `worker status` and the next start; where the database refuses, the next call's end tries again."""
         breakers = self._standing.circuits.snapshot()
         if breakers != self._remembered:
-            try:
+            with suppress(StoreError):  # which the store itself tells
                 await self._ledger.remember(Kept.BREAKERS, breakers)
-            except StoreError as error:
-                self._storage_failed(error)
-            else:
                 self._remembered = breakers
 
     async def _answer(self, executor: Executor, call: Call) -> Answered:
@@ -282,7 +280,7 @@ class Dispatcher:
             answered = await executor.execute(call)
         except VendorError as error:
             self._standing.note_refusal(call.kind, error)
-            self._standing.circuits.note_error(call.kind, error)
+            self._standing.circuits.note_error(call.kind, error, len(call.items))
             if isinstance(error, Transient):
                 self._standing.note_unreachable(call.items[0].refusals)
             return from_error(call, error, self._options.read_back_delay)

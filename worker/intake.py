@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
+from worker.breakers import Told
 from worker.clock import Clock, utc
 from worker.ids import new_id
 from worker.model.actions import Mode, State, lower_mode
@@ -27,9 +28,11 @@ from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
 from worker.playbooks.context import HISTORY_LIMIT, PastAction
+from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
 from worker.pollers.source import Page, Source
-from worker.ports import Ledger
+from worker.ports import Kept, Ledger
+from worker.quarantine import Quarantine
 
 log = get_logger()
 
@@ -60,6 +63,8 @@ class Intake:
         self._metrics = metrics
         self._wake = wake
         self._keep_all = keep_all
+        self._quarantine = Quarantine(clock, metrics)
+        self._kept: dict[str, Told] = {}
         self._trial = asyncio.Lock()
         self._locks = {DETECTIONS: asyncio.Lock(), PHISHGUARD: asyncio.Lock()}
 
@@ -178,9 +183,16 @@ class Intake:
             one
             for sighting, (_, playbooks) in zip(sightings, rows, strict=True)
             for one in decide(
-                [sighting], self._catalogue, self._ceilings.mode, now, histories, only=playbooks
+                [sighting],
+                self._catalogue,
+                self._ceilings.mode,
+                now,
+                histories,
+                only=playbooks,
+                quarantine=self._quarantine,
             )
         ]
+        await self._keep_quarantine()
         self._note_failures(decided)
         return decided
 
@@ -199,6 +211,46 @@ class Intake:
             await self.close(poll, None)
         return done
 
+    async def restore(self) -> None:
+        """Playbooks that were in quarantine when the worker stopped still are, unless they have changed."""
+        self._kept = await self._ledger.recall(Kept.QUARANTINE) or {}
+        self._quarantine.restore(self._kept, {one.id: one for one in self._catalogue.playbooks})
+        await self._keep_quarantine()
+
+    async def readmit(self, source: str) -> None:
+        """Tries quarantined playbooks with one parked event, and decides what was parked for those that work again.
+
+        Called by the source's own poller, which alone may have a poll of it open: the caps see all of it as one.
+        """
+        if not self._quarantine.snapshot():
+            return
+        poll = (await self._redecide_polls())[source]
+        done = 0
+        for playbook in self._catalogue.by_type.get(EVENT_TYPES[source], ()):
+            if self._quarantine.is_due(playbook):
+                done += await self._ask_unasked(poll, playbook, 1)
+            while self._quarantine.has_recovered(playbook):
+                count = await self._ask_unasked(poll, playbook, REDECIDED_AT_ONCE)
+                done += count
+                if not count:
+                    self._quarantine.readmit(playbook)
+                    await self._keep_quarantine()
+        if done:
+            await self.close(poll, None)
+
+    async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
+        rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
+        if rows:
+            decided = await self._decide_again([(row, {playbook.id}) for row in rows])
+            await self._ledger.redecide(poll, rows, decided)
+        return len(rows)
+
+    async def _keep_quarantine(self) -> None:
+        """Before anything is parked for it: a restart must know whom to ask again."""
+        if (current := self._quarantine.snapshot()) != self._kept:
+            await self._ledger.remember(Kept.QUARANTINE, current)
+            self._kept = current
+
     def _asked_again(self, playbook: str, version: str) -> frozenset[str]:
         """The playbooks that have changed since events were parked for them."""
         catalogue = self._catalogue
@@ -213,7 +265,10 @@ class Intake:
     async def _record(self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float) -> None:
         histories = await self._histories(fresh)
         now = self._clock.now()
-        decided = decide(fresh, self._catalogue, self._ceilings.mode, utc(now), histories)
+        decided = decide(
+            fresh, self._catalogue, self._ceilings.mode, utc(now), histories, quarantine=self._quarantine
+        )
+        await self._keep_quarantine()
         self._note_failures(decided)
         replaced = await self._ledger.record(
             poll, fresh, decided, rows=rows, read_at=read_at, keep_all=self._keep_all
@@ -240,7 +295,7 @@ class Intake:
     def _note_failures(self, decided: Sequence[Decided]) -> None:
         for one in decided:
             for failure in one.failures:
-                if failure.playbook.startswith("file:"):
+                if failure.playbook.startswith("file:") or not failure.asked:
                     continue
                 self._metrics.playbook_failed(failure.playbook)
                 log.error(

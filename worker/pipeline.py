@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from worker.model.actions import AnyAction, Mode, lower_mode
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
@@ -22,6 +23,24 @@ PATIENCE = 3
 _UNASKED = f"not asked: it has overrun its deadline {PATIENCE} times in this page"
 
 
+class Quarantine(Protocol):
+    """Who may be asked. True while somebody has failed since it last could decide."""
+
+    def __bool__(self) -> bool: ...
+
+    def asks(self, playbook: Playbook) -> bool:
+        """Whether to ask about the next event; `failed` or `succeeded` follows where so."""
+        ...
+
+    def unasked(self, playbook: Playbook) -> Failure:
+        """What is said of an event that the playbook was not asked about."""
+        ...
+
+    def failed(self, playbook: Playbook, why: str, *, at_once: bool) -> None: ...
+
+    def succeeded(self, playbook: Playbook) -> None: ...
+
+
 def decide(
     sightings: Sequence[Sighting],
     catalogue: Catalogue,
@@ -29,8 +48,12 @@ def decide(
     now: datetime,
     histories: Mapping[str, tuple[PastAction, ...]] | None = None,
     only: Collection[str] | None = None,
+    quarantine: Quarantine | None = None,
 ) -> list[Decided]:
-    """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again."""
+    """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again.
+
+    `quarantine` knows the playbooks that fail again and again, and says whom not to ask.
+    """
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
     votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
@@ -45,7 +68,7 @@ def decide(
             context = plain
             if histories and sighting.message is not None and sighting.message.id in histories:
                 context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
-            wishes, failures = _ask(sighting, playbooks, context, votes, slow)
+            wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine)
             seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
             decided.append(Decided(sighting, wishes, (*failures, *broken), seen))
     return decided
@@ -62,10 +85,15 @@ def _ask(
     context: Context,
     votes: Mapping[str, Vote],
     slow: Counter[str],
+    quarantine: Quarantine | None,
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
     wanted: list[tuple[AnyAction, Vote]] = []
     failures: list[Failure] = []
     for playbook in playbooks:
+        # Nearly always nobody has failed since, and nobody has to be looked up.
+        if quarantine and not quarantine.asks(playbook):
+            failures.append(quarantine.unasked(playbook))
+            continue
         if slow and slow[playbook.id] >= PATIENCE:
             failures.append(Failure(playbook.id, playbook.version, _UNASKED))
             continue
@@ -74,7 +102,11 @@ def _ask(
         except PlaybookFailure as failure:
             slow[playbook.id] += failure.overran
             failures.append(Failure(playbook.id, playbook.version, str(failure)))
+            if quarantine is not None:
+                quarantine.failed(playbook, str(failure), at_once=slow[playbook.id] >= PATIENCE)
             continue
+        if quarantine:
+            quarantine.succeeded(playbook)
         if actions:
             vote = votes[playbook.id]
             wanted.extend((action, vote) for action in actions)

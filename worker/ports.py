@@ -40,6 +40,7 @@ class Kept(StrEnum):
     """What the daemon keeps in the ledger over restarts, for itself and for `worker status`."""
 
     BREAKERS = "breakers"
+    QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,10 @@ class Ledger(Protocol):
 
     async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
         """Events parked for one version of a playbook, with their evidence, oldest first."""
+        ...
+
+    async def unasked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
+        """Those of a source that the playbook was not asked about while in quarantine, newest first."""
         ...
 
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:

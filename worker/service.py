@@ -110,6 +110,7 @@ class Service:
                 "cap_per_day": parts.ceilings.per_day,
             }
         )
+        await parts.intake.restore()
         await parts.intake.redecide()
         self._recovered = True
         parts.metrics.mode(parts.ceilings.mode)

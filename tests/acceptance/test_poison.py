@@ -87,6 +87,39 @@ async def test_hostile_text(worker: Bench, tenant: Tenant) -> None:
     assert len((await worker.run("actions", "list")).out.splitlines()) == 3
 
 
+async def test_a_playbook_that_always_raises(worker: Bench, tenant: Tenant) -> None:
+    """It goes into quarantine, told once and seen everywhere; the others act; its mended file decides what it missed."""
+    worker.rule("junk", rules.JUNK)
+    wanted = rules.to("DeletedItems")
+    odd = rules.on_verdict("SPOOF", wanted, name="odd")
+    worker.rule("odd", odd.replace("    if ", "    message.subject.no_such_thing\n    if "))
+    spoofs = await tenant.mail(*["SPOOF"] * 15, subject="x")
+    daemon = await worker.daemon(WORKER_HTTP_BIND="127.0.0.1:0")
+    await daemon.until("playbook.quarantined")
+    (junked,) = await tenant.mail("MALICIOUS")
+    await daemon.until("action.finished")
+    assert len(daemon.events("playbook.quarantined")) == 1
+    assert len(daemon.events("playbook.failed")) == 10
+    assert 'worker_playbook_quarantined{playbook="odd"} 1.0' in await daemon.page("/metrics")
+    status = await worker.status()
+    assert [one["playbook"] for one in status["quarantined_playbooks"]] == ["odd"]
+    assert sum(one["events"] for one in status["parked"]) == 16
+    assert "quarantine odd is not asked since" in (await worker.run("status")).out
+    await daemon.kill()
+    daemon = await worker.daemon()
+    await daemon.until("poll.completed", times=3)
+    assert daemon.events("playbook.failed") == []
+    await daemon.stop()
+    worker.rule("odd", odd)
+    await worker.once()
+    assert await tenant.effects() == {
+        **{("move", one, "DeletedItems"): 1 for one in spoofs},
+        ("move", junked, "JunkEmail"): 1,
+    }
+    assert (await worker.status())["quarantined_playbooks"] == []
+    await worker.audit()
+
+
 async def test_cursor_loop(worker: Bench, tenant: Tenant) -> None:
     """A cursor that repeats ends the window: its rows are kept, and the next poll goes on."""
     worker.rule("junk", rules.JUNK)

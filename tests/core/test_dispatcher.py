@@ -551,13 +551,24 @@ async def test_what_says_nothing_of_the_kind_opens_no_breaker(
     assert open_breakers(bench) == set()
 
 
-async def test_a_bad_id_in_a_bulk_call_opens_no_breaker(bench: Bench) -> None:
-    """Halves that are taken lie between those that are refused."""
-    await bench.arrive(*(junk(f"m{n}") for n in range(250)))
-    del bench.tenant.messages["m7"]
+@pytest.mark.parametrize("bad", range(0, 64, 9))
+async def test_a_bad_row_in_a_bulk_call_opens_no_breaker(bench: Bench, bad: int) -> None:
+    """Its halves are refused one after the other until it stands alone, wherever it is."""
+    await bench.arrive(*(junk(f"m{n:02}") for n in range(64)))
+    del bench.tenant.messages[f"m{bad:02}"]
     await bench.work(20)
     assert open_breakers(bench) == set()
-    assert len(bench.tenant.effects) == 249
+    assert len(bench.tenant.effects) == 63
+
+
+async def test_bulk_calls_that_are_all_refused_open_a_breaker(bench: Bench) -> None:
+    """Halved down to single messages, of which no more fail than it takes."""
+    await bench.arrive(*(junk(f"m{n:02}") for n in range(64)))
+    refusals(bench, "move", 1000)
+    await bench.work(20)
+    assert open_breakers(bench) == {"move"}
+    assert len(await bench.desk.rows(state=State.FAILED)) <= IN_A_ROW + 2
+    assert len(await bench.desk.rows(state=State.READY)) >= 64 - IN_A_ROW - 2
 
 
 async def test_an_open_breaker_survives_a_restart(bench: Bench, clock: ManualClock) -> None:

@@ -1,94 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.builders import ENFORCE, NOW, catalogue, decided, detection, playbook, poll, report, sighting
+from tests.builders import decided, detection, playbook, poll, report
 from tests.desk import Desk
 from tests.fakes import FailingLedger
+from tests.taking_in import Build, Given, broken, junk, page, take
 from worker.cloudflare import BadRow
 from worker.errors import StoreError
-from worker.intake import Intake
 from worker.model.actions import Mode, Move, State
-from worker.model.events import Detection, Event, PhishReport
-from worker.model.ledger import Cursor
-from worker.model.plans import DETECTIONS, PHISHGUARD, Sighting
-from worker.ops.metrics import Metrics
-from worker.playbooks.deciding import Playbook
-from worker.pollers.source import Page, Take
-
-Build = Callable[..., Intake]
-
-
-class Given:
-    """A source that holds back what the test says."""
-
-    def __init__(self, name: str = DETECTIONS) -> None:
-        self.name = name
-        self.asked: list[list[str]] = []
-        self.hold_back: set[str] = set()
-
-    async def read(self, poll: Any, take: Take) -> None:
-        raise NotImplementedError
-
-    async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
-        self.asked.append([one.key for one in fresh])
-        return [one for one in fresh if one.key not in self.hold_back]
-
-
-@pytest.fixture
-def wakes() -> list[int]:
-    """One entry for each time that the dispatcher was woken."""
-    return []
-
-
-@pytest.fixture
-def build(desk: Desk, metrics: Metrics, wakes: list[int]) -> Build:
-    """Builds an intake with these playbooks, as after a restart."""
-
-    def make(*playbooks: Playbook, broken: Sequence[str] = (), ledger: FailingLedger | None = None) -> Intake:
-        port = ledger.port if ledger else desk.ledger
-        known = catalogue(*playbooks, broken=broken)
-        return Intake(port, known, ENFORCE, desk.clock, metrics, lambda: wakes.append(1), keep_all=False)
-
-    return make
-
-
-def junk(version: str = "v1", on: type[Event] = Detection, **more: Any) -> Playbook:
-    """A playbook that wants every message in Junk."""
-
-    def decide(event: Any) -> Any:
-        message = event.message if isinstance(event, PhishReport) else event
-        return message and Move(message, to="JunkEmail")
-
-    return playbook(decide, version=version, on=on, **more)
-
-
-def broken(version: str = "v1", **more: Any) -> Playbook:
-    """A playbook that can decide nothing."""
-
-    def decide(_: Any) -> Any:
-        raise ValueError
-
-    return playbook(decide, version=version, **more)
-
-
-def page(*events: Any, bad: Sequence[BadRow] = ()) -> Page:
-    """One page as a source read it."""
-    return Page(tuple(sighting(one) for one in events), tuple(bad), len(events) + len(bad), NOW)
-
-
-async def take(intake: Intake, *pages: Page, source: Given | None = None, close: bool = True) -> None:
-    """One poll with these pages."""
-    given = source or Given()
-    one = poll(source=given.name)
-    for each in pages:
-        await intake.take(given, one, each, last_chance=False)
-    if close:
-        await intake.close(one, Cursor(NOW, NOW - 900, NOW))
+from worker.model.events import PhishReport
+from worker.model.plans import DETECTIONS, PHISHGUARD
 
 
 async def test_a_page_is_completed_decided_and_recorded(build: Build, desk: Desk) -> None:

@@ -25,6 +25,14 @@ def test_it_opens_at_its_threshold_and_says_so_once(breaker: Breaker) -> None:
     assert breaker.turn(10.0) is Turn.ONE
 
 
+def test_a_failure_that_is_dear_opens_it_at_once(breaker: Breaker) -> None:
+    """Nobody waits for two more of these."""
+    assert breaker.failed(0.0, at_once=True)
+    assert breaker.turn(9.9) is Turn.NONE
+    assert not breaker.failed(1.0, at_once=True)
+    assert breaker.turn(10.0) is Turn.ONE
+
+
 def test_a_success_between_failures_keeps_it_closed(breaker: Breaker) -> None:
     """Only failures in a row count."""
     for _ in range(5):

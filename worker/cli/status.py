@@ -46,6 +46,10 @@ def status(json_: Json = False) -> None:
     )
     say("")
     print_table(("STATE", "ACTIONS"), data["actions"].items())
+    for one in data["quarantined_playbooks"]:
+        say(
+            f"quarantine {one['playbook']} is not asked since {one['since']}, next try {one['next_try']}: {one['error']}"
+        )
     for one in data["parked"]:
         say(f"parked    {one['events']} events for {one['playbook']}: {one['error']}")
     if data["quarantined"]:
@@ -82,10 +86,8 @@ def _collect(db: Database) -> dict[str, Any]:
             "actions_last_day": closing.usage(conn, account_id, now, closing.DAY)[1] if per_day else None,
             "cap_per_day": per_day,
             "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
-            "breakers": [
-                {"kind": kind, **one, "since": iso(one["since"]), "next_try": iso(one["next_try"])}
-                for kind, one in (flags.get(conn, account_id, Kept.BREAKERS) or {}).items()
-            ],
+            "breakers": _open(conn, account_id, Kept.BREAKERS, "kind"),
+            "quarantined_playbooks": _open(conn, account_id, Kept.QUARANTINE, "playbook"),
             "sources": queries.sources(conn, account_id, now),
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
@@ -95,3 +97,12 @@ def _collect(db: Database) -> dict[str, Any]:
     data = db.run(read)
     data["daemon_pid"] = pid
     return data
+
+
+def _open(conn: Connection, account_id: str, what: Kept, name: str) -> list[dict[str, Any]]:
+    """Open breakers as the daemon last told of them."""
+    told = flags.get(conn, account_id, what) or {}
+    return [
+        {name: key, **one, "since": iso(one["since"]), "next_try": iso(one["next_try"])}
+        for key, one in sorted(told.items())
+    ]

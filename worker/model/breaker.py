@@ -48,12 +48,12 @@ class Breaker:
         """The try told nothing: another may follow at once."""
         self.probing = False
 
-    def failed(self, now: float) -> bool:
+    def failed(self, now: float, *, at_once: bool = False) -> bool:
         """One more failure; True where that opened it. What was on its way while it is open changes nothing."""
         self.failures += 1
         if self.is_open and not self.probing:
             return False
-        opens = not self.is_open and self.failures >= self.threshold
+        opens = not self.is_open and (at_once or self.failures >= self.threshold)
         if opens or self.probing:
             self.until = now + min(self.first * 2 ** min(self.pauses, 30), self.longest)
             self.pauses += 1

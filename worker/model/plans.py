@@ -85,6 +85,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     playbook: str
     version: str
     error: str
+    asked: bool = True
+    """False where the playbook is in quarantine and was not asked at all."""
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False):

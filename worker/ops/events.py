@@ -94,6 +94,14 @@ _TABLE: dict[str, LogEvent] = {
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",
         "`worker status`; mend the playbook, `worker check`, restart: its parked events are decided again.",
     ),
+    "playbook.quarantined": LogEvent(
+        "error",
+        "A playbook raised on ten events in a row, or took too long: it is asked about one event now and then, a probe.",
+        "Mend it, `worker check`, restart: that ends it at once. Its events are parked with their evidence meanwhile.",
+    ),
+    "playbook.readmitted": LogEvent(
+        "info", "A quarantined playbook decides again; what was parked meanwhile has been decided.", _NONE
+    ),
     "playbook.redecided": LogEvent(
         "info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE
     ),

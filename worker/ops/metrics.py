@@ -110,6 +110,9 @@ class Metrics:
             "action_transitions", "Actions that entered a state.", "kind", "state"
         )
         self._held = self._counter("plans_held", "Plans held before their first action.", "reason")
+        self._quarantined = self._gauge(
+            "playbook_quarantined", "1 while a playbook that raised again and again is not asked.", "playbook"
+        )
         self._breakers = self._gauge("breaker_open", "1 while calls of the kind are not made.", "kind")
         self._read_backs = self._counter("read_backs", "Read-backs of unanswered writes.", "kind", "outcome")
         self._parked = self._gauge("actions_parked", "Unknown actions that wait for a person to look.")
@@ -192,6 +195,10 @@ class Metrics:
     def plan_held(self, reason: str) -> None:
         """A plan is held: `cap per poll: ...`, `contradiction`; what stands before the colon is counted."""
         self._held.labels(self._label("reason", reason.partition(":")[0].replace(" ", "_"))).inc()
+
+    def quarantined(self, playbook: str, *, on: bool) -> None:
+        """A playbook went into quarantine, or came out of it."""
+        self._quarantined.labels(self._label("playbook", playbook)).set(on)
 
     def breaker(self, kind: str, *, on: bool) -> None:
         """A kind's circuit breaker opened or closed."""

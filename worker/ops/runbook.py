@@ -89,6 +89,11 @@ _ALERTS = (
     ),
     ('`worker_actions{state=~"unknown|dead"} > 0` for 30 min', "As the table of states says."),
     ("`increase(worker_playbook_failures_total[1h]) > 0`", "playbook.failed below."),
+    ("`worker_playbook_quarantined == 1`", "playbook.quarantined below: this playbook protects nobody now."),
+    (
+        "`worker_breaker_open == 1` for 10 min",
+        "breaker.opened below; `worker status` has the vendor's words.",
+    ),
     ("`increase(worker_rows_quarantined_total[1h]) > 0`", "poll.row_quarantined below."),
     ("`worker_paused == 1` for 8 h", "Forgotten? `worker status` says who paused and why."),
 )

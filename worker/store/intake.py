@@ -217,6 +217,7 @@ def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decid
             "evidence_id": evidence_id(**event_key(account_id, one.sighting)),
             "version": failure.version,
             "error": failure.error,
+            "asked": failure.asked,
             "parked_at": now,
         }
         for one in decided

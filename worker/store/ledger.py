@@ -118,6 +118,9 @@ class StoreLedger:
     async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
         return await self.store.run(waiting.parked_events, self.account_id, playbook, version, most)
 
+    async def unasked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
+        return await self.store.run(waiting.unasked_events, self.account_id, source, playbook, version, most)
+
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:
         await self.store.run(
             intake.redecide, self.account_id, poll, self._clock.now(), rows, decided, self._batch

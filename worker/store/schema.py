@@ -94,6 +94,8 @@ parked = Table(
     Column("evidence_id", LargeBinary(16), nullable=False),
     Column("version", Text, nullable=False),
     Column("error", Text, nullable=False),
+    # False where the playbook was in quarantine: it is asked as soon as that is over.
+    Column("asked", Boolean, nullable=False),
     Column("parked_at", Float, nullable=False),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from worker.model.events import PhishReport
 from worker.model.ledger import Parked
@@ -86,12 +86,34 @@ def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
 
 def parked_events(conn: Connection, account_id: str, playbook: str, version: str, most: int) -> list[Parked]:
     """Events parked for one version of a playbook, with their evidence, oldest first."""
+    return _parked(conn, account_id, playbook, version, schema.parked.c.parked_at, most)
+
+
+def unasked_events(
+    conn: Connection, account_id: str, source: str, playbook: str, version: str, most: int
+) -> list[Parked]:
+    """Those of a source that the playbook was not asked about, newest first: they are what it meets now."""
+    p = schema.parked.c
+    return _parked(
+        conn, account_id, playbook, version, p.parked_at.desc(), most, p.asked.is_(False), p.source == source
+    )
+
+
+def _parked(
+    conn: Connection,
+    account_id: str,
+    playbook: str,
+    version: str,
+    order: ColumnElement[float],
+    most: int,
+    *conditions: ColumnElement[bool],
+) -> list[Parked]:
     p, e = schema.parked, schema.evidence
     query = (
         select(p.c.source, p.c.key, p.c.revision, p.c.playbook, p.c.version, e.c.body)
         .select_from(p.join(e, p.c.evidence_id == e.c.id))
-        .where(p.c.account_id == account_id, p.c.playbook == playbook, p.c.version == version)
-        .order_by(p.c.parked_at)
+        .where(p.c.account_id == account_id, p.c.playbook == playbook, p.c.version == version, *conditions)
+        .order_by(order)
         .limit(most)
     )
     return [Parked(*row) for row in conn.execute(query)]

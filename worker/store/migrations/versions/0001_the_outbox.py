@@ -205,6 +205,7 @@ def upgrade() -> None:
         sa.Column("evidence_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Boolean(), nullable=False),
         sa.Column("parked_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint(
             "account_id", "source", "key", "revision", "playbook", name=op.f("pk_parked")

@@ -1,0 +1,68 @@
+"""The shortest ways to let an intake take in a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests.builders import NOW, playbook, poll, sighting
+from worker.cloudflare import BadRow
+from worker.intake import Intake
+from worker.model.actions import Move
+from worker.model.events import Detection, Event, PhishReport
+from worker.model.ledger import Cursor
+from worker.model.plans import DETECTIONS, Sighting
+from worker.playbooks.deciding import Playbook
+from worker.pollers.source import Page, Take
+
+Build = Callable[..., Intake]
+
+
+class Given:
+    """A source that holds back what the test says."""
+
+    def __init__(self, name: str = DETECTIONS) -> None:
+        self.name = name
+        self.asked: list[list[str]] = []
+        self.hold_back: set[str] = set()
+
+    async def read(self, poll: Any, take: Take) -> None:
+        raise NotImplementedError
+
+    async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
+        self.asked.append([one.key for one in fresh])
+        return [one for one in fresh if one.key not in self.hold_back]
+
+
+def junk(version: str = "v1", on: type[Event] = Detection, **more: Any) -> Playbook:
+    """A playbook that wants every message in Junk."""
+
+    def decide(event: Any) -> Any:
+        message = event.message if isinstance(event, PhishReport) else event
+        return message and Move(message, to="JunkEmail")
+
+    return playbook(decide, version=version, on=on, **more)
+
+
+def broken(version: str = "v1", **more: Any) -> Playbook:
+    """A playbook that can decide nothing."""
+
+    def decide(_: Any) -> Any:
+        raise ValueError
+
+    return playbook(decide, version=version, **more)
+
+
+def page(*events: Any, bad: Sequence[BadRow] = ()) -> Page:
+    """One page as a source read it."""
+    return Page(tuple(sighting(one) for one in events), tuple(bad), len(events) + len(bad), NOW)
+
+
+async def take(intake: Intake, *pages: Page, source: Given | None = None, close: bool = True) -> None:
+    """One poll with these pages."""
+    given = source or Given()
+    one = poll(source=given.name)
+    for each in pages:
+        await intake.take(given, one, each, last_chance=False)
+    if close:
+        await intake.close(one, Cursor(NOW, NOW - 900, NOW))
