@@ -50,25 +50,28 @@ class RequestBudget:
     async def admit(self, lane: Lane) -> None:
         limit = max(1, int(self.limit * SHARES[lane]))
         while True:
-            wait = self._blocked_until - self._clock.monotonic()
-            if wait <= 0:
+            if not self.refused_for():
                 grant = await self._ledger.take_budget(limit)
                 self._note_used(grant.used)
-                if grant.granted:
+                # Looked at again: a 429 may have come while this one stood in line.
+                if grant.granted and not self.refused_for():
                     return
-                wait = grant.wait
-                self._note_dry(lane, wait)
-            await self._clock.sleep(min(wait, LONGEST_WAIT))
+                if not grant.granted:
+                    self._note_dry(lane, grant.wait)
+                    await self._clock.sleep(min(grant.wait, LONGEST_WAIT))
+            await self._clock.sleep(min(self.refused_for(), LONGEST_WAIT))
 
     def observe(self, seen: Observation) -> None:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
         if seen.status == TOO_MANY:
-            self._refusals += 1
+            # Those that were on their way together are one refusal.
+            self._refusals += 1 if not self.refused_for() else 0
             self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** min(self._refusals - 1, 9), LONGEST_BLOCK))
         elif seen.status is not None:
-            if self._refusals:
+            # An answer to what was sent before the 429 says nothing of it.
+            if self._refusals and not self.refused_for():
                 log.info("rate.resumed")
-            self._refusals = 0
+                self._refusals = 0
             if seen.remaining is not None and seen.remaining <= 0 and seen.resets_in:
                 self._block(min(seen.resets_in, LONGEST_BLOCK))
 
