@@ -26,7 +26,7 @@ from worker.errors import UsageError, WorkerError
 from worker.store.verification import Mark
 
 PublicKey = Ed25519PublicKey
-_canonical = msgspec.json.Encoder(order="deterministic").encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
 MAKE_KEY = "(umask 077; openssl genpkey -algorithm ed25519 -out audit.key)"
 MAKE_PUBLIC_KEY = "openssl pkey -in audit.key -pubout -out audit.pub"
 

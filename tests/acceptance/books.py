@@ -110,9 +110,9 @@ class Books:
         assert succeeded <= done.keys(), "succeeded, but never happened"
 
     def _the_ledger_is_as_the_log_says(self) -> None:
-        states = dict(_states(self.log))
+        last = dict(states(self.log))
         for one in self.ledger:
-            assert states[one["id"]] == one["state"], one
+            assert last[one["id"]] == one["state"], one
         sends = Counter(
             action for one in self.log if one["kind"] == "intent" for action, _ in one["body"]["actions"]
         )
@@ -143,7 +143,7 @@ def identity(action: Record) -> tuple[str, str, str]:
     )
 
 
-def _states(log: Iterable[Record]) -> Iterable[tuple[str, str]]:
+def states(log: Iterable[Record]) -> Iterable[tuple[str, str]]:
     """Each change of an action's state in the log, in order: the last one stands."""
     for one in log:
         body, kind = one["body"], one["kind"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -148,6 +150,22 @@ async def test_what_a_checkpoint_needs(worker: Bench, tenant: Tenant, key: Path)
     assert (await worker.run("audit", "verify", "--checkpoint", "kept", **inline)).code == 0
     both = await worker.run("audit", "verify", WORKER_AUDIT_KEY=content(key))
     assert (both.code, "both set" in both.err) == (2, True)
+
+
+async def test_an_export_is_checked_without_the_worker(worker: Bench, tenant: Tenant) -> None:
+    """An auditor needs Python's json and hashlib, and docs/audit.md."""
+    await acted(worker, tenant)
+    await tenant.mail("MALICIOUS", subject='Gr\u00fc\u00dfe \u2028 \x07 "\\ \U0001f4e7')
+    await worker.once()
+    previous = "0" * 64
+    for number, row in enumerate(await worker.audit(), 1):
+        assert (row["seq"], row["prev_hash"]) == (number, previous)
+        body = json.dumps(row["body"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        names = ("account_id", "seq", "at", "kind", "plan_id", "action_id", "call_id", "message_id")
+        hashed = [*(row[name] for name in names), body, row["prev_hash"]]
+        text = json.dumps(hashed, separators=(",", ":"), ensure_ascii=False)
+        previous = hashlib.sha256(text.encode()).hexdigest()
+        assert row["hash"] == previous
 
 
 async def test_a_record_that_is_no_text_any_more(worker: Bench, tenant: Tenant) -> None:

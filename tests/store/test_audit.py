@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
-from tests.builders import ACCOUNT, NOW
+from tests.acceptance.books import states
+from tests.builders import ACCOUNT, NOW, decided, detection, junk, vote
 from tests.desk import Desk
 from worker.errors import StoreError
-from worker.store import audit, flags, schema
+from worker.model.actions import Mode, State
+from worker.model.calls import Answered, Outcome
+from worker.model.ledger import Look
+from worker.store import audit, flags, reviews, schema
 from worker.store.audit import Entry, append
 from worker.store.verification import Broken, accounts, verify
 
@@ -196,3 +201,35 @@ async def test_nothing_to_append_writes_nothing(desk: Desk) -> None:
     """Not even a head."""
     await desk.run(append, ACCOUNT, NOW, [])
     assert await desk.run(accounts) == []
+
+
+async def test_the_log_alone_tells_every_actions_state(desk: Desk) -> None:
+    """Whatever became of it: what was shadowed, held or skipped is on record like what was done."""
+    await desk.take_in(junk("shadow", vote(mode=Mode.SHADOW)))
+    await desk.take_in(junk("purge", to="RecoverableItemsPurges"), junk("late", to="RecoverableItemsPurges"))
+    await desk.take_in(
+        *(junk(name) for name in ("done", "refused", "lost", "found", "gone", "again", "foreign"))
+    )
+    ids = {row["message_id"]: row["id"] for row in await desk.rows()}
+    looks = [Look(ids["gone"], State.SKIPPED, "gone"), Look(ids["foreign"], State.HELD, "moved by ann")]
+    await desk.ledger.apply_looks(86400.0, looks)
+    changed = decided(detection("again", final_disposition="SPAM"), changed=True)
+    await desk.take_in(changed)
+    for call in await desk.claim():
+        ends = {"refused": State.FAILED, "lost": State.UNKNOWN, "found": State.UNKNOWN}
+        outcomes = tuple(
+            Outcome(one.action_id, ends.get(one.message_id, State.SUCCEEDED), None, 30.0)
+            for one in call.items
+        )
+        await desk.ledger.settle(call, Answered(outcomes, "call.answered", 200))
+    await desk.ledger.settle_read_back(Outcome(ids["found"], State.SUCCEEDED), counted=True)
+    await desk.run(reviews.reject, ACCOUNT, [ids["purge"]], "ann", desk.clock.now())
+    desk.clock.pass_time(100_000)
+    await desk.ledger.expire()
+
+    told = dict(states([{**row, "body": json.loads(row["body"])} for row in await desk.audit()]))
+    ledger = {row["id"]: str(row["state"]) for row in await desk.rows()}
+    assert told == ledger
+    assert set(ledger.values()) == {
+        "shadowed", "rejected", "expired", "succeeded", "failed", "unknown", "skipped",
+    }  # fmt: skip
