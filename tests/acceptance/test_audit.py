@@ -180,6 +180,19 @@ async def test_a_record_that_is_no_text_any_more(worker: Bench, tenant: Tenant) 
     assert shown.err.startswith("worker: WORKER_DATABASE_URL: database: Could not decode")
 
 
+async def test_a_log_that_is_not_whole(worker: Bench, tenant: Tenant) -> None:
+    """Can still be looked at, but nothing is concluded from it."""
+    await acted(worker, tenant)
+    tamper(worker, "UPDATE audit SET body = 'gone' WHERE seq = 2")
+    for command in ("show --json", "export"):
+        shown = await worker.run("audit", *command.split())
+        assert (shown.code, '"body": "gone"' in shown.out) == (0, True)
+    for command in ("replay", "export --format ocsf"):
+        refused = await worker.run("audit", *command.split())
+        assert (refused.code, refused.out) == (1, "")
+        assert "record 2 is the first bad one" in refused.err
+
+
 async def test_a_damaged_file(worker: Bench, tenant: Tenant) -> None:
     """A file that SQLite cannot read is said to be damaged, with the remedy."""
     await acted(worker, tenant)

@@ -82,11 +82,16 @@ def _events(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
     from worker.bootstrap import program_version  # noqa: PLC0415
     from worker.ocsf import event  # noqa: PLC0415
     from worker.store.attempts import told  # noqa: PLC0415
+    from worker.store.verification import require_whole  # noqa: PLC0415
 
+    require_whole(conn, account_id)
     version = program_version()
     return (event(attempt, account_id, version) for attempt in told(conn, account_id))
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """The record with its body as JSON rather than as text."""
-    return {**row, "body": json.loads(row["body"])}
+    """The record with its body as JSON rather than as text, unless somebody has made it something else."""
+    try:
+        return {**row, "body": json.loads(row["body"])}
+    except ValueError:
+        return row

@@ -76,7 +76,7 @@ def checkpoint(
         raise UsageError("--json: stdout is the checkpoint's already; name a FILE")
     with database() as db:
         key = private_key(db.settings.audit_key())
-        earlier, doubts = _read_all([file] if file.exists() else [], key.public_key())
+        earlier, doubts = _read_all([file] if file != STDOUT and file.exists() else [], key.public_key())
         with db.stream() as conn:
             results = _verified(conn, db.account_id, earlier)
             signed = heads(conn)

@@ -15,6 +15,7 @@ from worker import settings as settings_module
 from worker.cli.common import Json, database, print_json, say
 from worker.model.replay import WRONG, Judgement, Replayed
 from worker.store.replays import past_decisions
+from worker.store.verification import require_whole
 
 if TYPE_CHECKING:
     from worker.playbooks.loader import Catalogue
@@ -39,6 +40,7 @@ def replay(
     wrong: list[Judgement] = []
     rules = directory or settings_module.load().worker_rules_dir
     with _playbooks(rules) as catalogue, database() as db, db.stream() as conn:
+        require_whole(conn, db.account_id)
         for past in past_decisions(conn, db.account_id):
             for one in judge(past, catalogue):
                 counts[one.result] += 1

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, exists, func, select
 from sqlalchemy.exc import OperationalError
 
-from worker.errors import Damaged
+from worker.errors import Damaged, StoreError
 from worker.store import schema
 from worker.store.audit import GENESIS, record_hash, records
 from worker.store.conditions import RESTORE
@@ -74,6 +74,15 @@ def verify(conn: Connection, account_id: str, marks: Sequence[Mark] = ()) -> tup
     # A text that is no UTF-8 any more: the driver refused the row, but which one it is has to be told.
     with any_bytes(conn):
         return _verify(conn, account_id, marks)
+
+
+def require_whole(conn: Connection, account_id: str) -> None:
+    """StoreError where the log is not whole: what is concluded from it would prove nothing."""
+    _, broken = verify(conn, account_id)
+    if broken is not None:
+        raise StoreError(
+            f"the audit log: record {broken.seq} is the first bad one: {broken.why}; see `worker audit verify`"
+        )
 
 
 def _verify(conn: Connection, account_id: str, marks: Sequence[Mark]) -> tuple[int, Broken | None]:
