@@ -59,8 +59,11 @@ class Run:
         return sum(1 for one in self.requests if one.mutating or not mutating)
 
 
-def worker(*arguments: str, **settings: object) -> Contestant:
-    """The worker in enforce mode with the benchmark's playbooks and nothing that would hold it back."""
+def worker(*arguments: str, name: str = "worker", **settings: object) -> Contestant:
+    """The worker in enforce mode with the benchmark's playbooks and nothing that would hold it back.
+
+    Under another name it is started by the script of that name in benchmarks/contestants/.
+    """
     environment = {
         "WORKER_MODE": "enforce",
         "WORKER_RULES_DIR": str(PLAYBOOKS),
@@ -71,13 +74,17 @@ def worker(*arguments: str, **settings: object) -> Contestant:
         "WORKER_HTTP_BIND": "",
     }
     environment |= {name.upper(): str(value) for name, value in settings.items()}
-    return Contestant("worker", (sys.executable, "-m", "worker", "run", *arguments), environment)
+    program = ("-m", "worker") if name == "worker" else (str(_script(name)),)
+    return Contestant(name, (sys.executable, *program, "run", *arguments), environment)
 
 
 def script(name: str, *arguments: str) -> Contestant:
     """One of the programs in benchmarks/contestants/."""
-    path = ROOT / "benchmarks" / "contestants" / f"{name}.py"
-    return Contestant(name, (sys.executable, str(path), "{database}", *arguments), {})
+    return Contestant(name, (sys.executable, str(_script(name)), "{database}", *arguments), {})
+
+
+def _script(name: str) -> Path:
+    return ROOT / "benchmarks" / "contestants" / f"{name}.py"
 
 
 def run(contestant: Contestant, tenant: Tenant, *, until: Callable[[], bool] | None = None) -> Run:
