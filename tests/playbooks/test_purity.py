@@ -15,10 +15,6 @@ from worker.playbooks.purity import PURE_MODULES
         ("from urllib.request import urlopen", "imports urllib.request", "the event and `context` alone"),
         ("from urllib import request", "imports urllib", "the event and `context` alone"),
         ("import json, socket", "imports socket", "the event and `context` alone"),
-        ("import re", "imports re: one text made for it", "matches(r"),
-        ("from re import compile", "imports re: one text made for it", "matches(r"),
-        ("try: x = 1\nexcept: pass", "catches every exception", "name what can happen"),
-        ("try: x = 1\nexcept (ValueError, BaseException): pass", "catches every exception", "ValueError"),
         ("from time import sleep", "imports time", "context.now"),
         ("import random", "imports random", "the same decision"),
         ("import worker.store", "imports worker.store", "import it from worker.playbooks"),
@@ -52,6 +48,28 @@ def test_what_is_not_pure_is_refused_before_it_runs(
     assert message in problem.message
     assert remedy in problem.remedy
     assert problem.line == (3 if "\n" in statement else 2)
+
+
+@pytest.mark.parametrize(
+    "statement, message, remedy",
+    [
+        ("import re", "imports re: mail can be made", "matches(r"),
+        ("from re import search", "imports re: mail can be made", "matches(r"),
+        ("try: x = 1\nexcept: pass", "catches every exception", "name what can happen"),
+        ("try: x = 1\nexcept (ValueError, BaseException): pass", "catches every exception", "ValueError"),
+    ],
+)
+def test_what_makes_a_playbook_hard_to_stop_is_a_warning(
+    folder: Folder, statement: str, message: str, remedy: str
+) -> None:
+    """Authors know these, and the watchdog holds for them too: the file loads."""
+    folder.write("a.py", f"{statement}\n{IMPORTS}{playbook_source()}")
+    report = folder.check()
+    assert report.ok
+    (warning,) = [one for one in report.warnings if not one.playbook]
+    assert message in warning.message
+    assert remedy in warning.remedy
+    assert warning.line == (2 if "\n" in statement else 1)
 
 
 def test_shared_modules_are_held_to_the_same_rule(folder: Folder) -> None:

@@ -83,7 +83,7 @@ def test_what_nothing_can_stop_ends_the_process_and_is_parked(
 
 
 def test_one_that_swallows_its_interruption_for_ever_ends_the_process(folder: Folder, left: Path) -> None:
-    """`check` refuses `except BaseException`; what gets around that cannot go on either."""
+    """`check` warns of `except BaseException`; what hides it better cannot go on either."""
     source = (
         f"{IMPORTS}class Deaf:\n"
         "    def __enter__(self): return self\n    def __exit__(self, *_): return True\n"

@@ -59,6 +59,7 @@ def check(directory: Path, guard: Guard = NO_GUARD) -> Report:
         ]
     wrong = tuple(problem for problem in verdicts if problem is not None)
     warnings = tuple(warning for one in playbooks for warning in _warnings(one))
+    warnings = (*catalogue.cautions, *warnings)
     return Report(catalogue, (*catalogue.problems, *wrong), warnings, len(verdicts), len(wrong))
 
 

@@ -33,6 +33,8 @@ class Catalogue:
     problems: tuple[Problem, ...]
     lists: Lists
     by_type: Mapping[type[Event], tuple[Playbook, ...]]
+    cautions: tuple[Problem, ...] = ()
+    """What loads, and is worth a thought all the same."""
     guard: Guard = NO_GUARD
     """Holds the playbooks to their bounds while they decide."""
 
@@ -51,7 +53,7 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
         problems += [problem for broken in namespace.problems.values() for problem in broken]
     unique, duplicates = _unique(found)
     ordered = sorted([*problems, *duplicates], key=lambda problem: (str(problem.path), problem.line))
-    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), guard)
+    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard)
 
 
 def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalogue:

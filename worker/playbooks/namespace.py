@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from worker.playbooks.guard import NO_GUARD, PACKAGE, Guard, NotRunAgainError, Overran
 from worker.playbooks.problems import Problem, clip
-from worker.playbooks.purity import guarded_builtins, impurities
+from worker.playbooks.purity import cautions, guarded_builtins, impurities
 
 _GENERATIONS = itertools.count(1)
 TOO_LONG = "bound the loop, the number or the text: a decision and an import must take microseconds"
@@ -51,6 +51,7 @@ class Namespace:
 
     def __init__(self, sources: Mapping[str, Source], folder: str, guard: Guard = NO_GUARD) -> None:
         self.problems: dict[str, tuple[Problem, ...]] = {}
+        self.cautions: list[Problem] = []
         self._sources = sources
         self._guard = guard
         self._folder = folder
@@ -129,6 +130,7 @@ class Namespace:
             tree = ast.parse(source.text, str(source.path))
             found = sorted(impurities(tree, self._folder))
             if not found:
+                self.cautions += [_problem(source, line, *fault) for line, fault in cautions(tree)]
                 return compile(tree, str(source.path), "exec", dont_inherit=True)
             self.problems[stem] = tuple(_problem(source, line, *fault) for line, fault in found)
         except SyntaxError as error:

@@ -47,6 +47,7 @@ PURE_MODULES = frozenset(
         "numbers",
         "operator",
         "quopri",
+        "re",
         "statistics",
         "string",
         "textwrap",
@@ -73,7 +74,6 @@ _REMEDY_IMPORT = (
 )
 _SPECIAL_REMEDY = {
     "time": "take the time from `context.now`",
-    "re": 'write `from worker.playbooks import matches` and matches(r"...", message.subject)',
     "random": "decide from the event's own fields, so that the same event gives the same decision",
     "pathlib": "put the data into lists/NAME.txt and read `context.lists`",
     "os": "put the data into lists/NAME.txt and read `context.lists`",
@@ -81,9 +81,10 @@ _SPECIAL_REMEDY = {
     "logging": "put what should be recorded into the action's `reason`",
     "worker": "import it from worker.playbooks",
 }
-_SPECIAL_REASON = {
-    "re": "one text made for it keeps a pattern of `re` busy for years, and all mail waits meanwhile",
-}
+_RE = (
+    "imports re: mail can be made that keeps a pattern of `re` busy until the playbook is stopped",
+    'write `from worker.playbooks import matches` and matches(r"...", message.subject)',
+)
 _CATCHES_ALL = (
     "catches every exception, also the one that stops a playbook that takes too long",
     "name what can happen: except (ValueError, KeyError):",
@@ -112,13 +113,22 @@ def impurities(tree: ast.Module, folder: str) -> Iterator[tuple[int, Fault]]:
                     )
                 ]
             yield from ((node.lineno, fault) for fault in faults)
-        elif isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
-            yield node.lineno, _CATCHES_ALL
         elif isinstance(node, ast.Name) and node.id in FORBIDDEN_BUILTINS and node.id not in own_names:
             yield (
                 node.lineno,
                 (f"uses `{node.id}`, which {FORBIDDEN_BUILTINS[node.id]}", _remedy_call(node.id)),
             )
+
+
+def cautions(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
+    """What loads, and is worth a thought all the same."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+            yield node.lineno, _CATCHES_ALL
+        elif (isinstance(node, ast.Import) and any(alias.name == "re" for alias in node.names)) or (
+            isinstance(node, ast.ImportFrom) and node.module == "re"
+        ):
+            yield node.lineno, _RE
 
 
 def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[Fault]:
@@ -148,10 +158,10 @@ def _module_fault(name: str, folder: str, shown: str = "") -> Iterator[Fault]:
         yield from _sibling_fault(last)
         return
     remedy = _SPECIAL_REMEDY.get(name.partition(".")[0], _REMEDY_IMPORT)
-    why = _SPECIAL_REASON.get(
-        name.partition(".")[0], "a playbook performs no I/O and decides the same event the same way"
+    yield (
+        f"imports {shown or name}: a playbook performs no I/O and decides the same event the same way",
+        remedy,
     )
-    yield f"imports {shown or name}: {why}", remedy
 
 
 def _sibling_fault(name: str) -> Iterator[Fault]:
