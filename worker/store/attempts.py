@@ -61,12 +61,11 @@ def told(conn: Connection, account_id: str) -> Iterator[Told]:
             found = {row["action_id"]: doubtful.get(row["action_id"])}
         else:
             found = dict(calls.pop(row["call_id"], {}))
-        yield from _told(conn, account_id, row, body, found, doubtful)
+        yield from _told(conn, row, body, found, doubtful)
 
 
 def _told(
     conn: Connection,
-    account_id: str,
     row: Mapping[str, Any],
     body: Mapping[str, Any],
     found: Mapping[str, _Sent | None],
@@ -75,7 +74,7 @@ def _told(
     if body.get("event") == "call.not_sent":
         return
     outcomes = _outcomes(row, body)
-    decisions = _decisions(conn, account_id, [action for action, _, _ in outcomes])
+    decisions = _decisions(conn, [action for action, _, _ in outcomes])
     for action, state, error in outcomes:
         sent = found.get(action)
         if sent is None:
@@ -111,13 +110,12 @@ def _outcomes(row: Mapping[str, Any], body: Mapping[str, Any]) -> list[tuple[str
     return [(row["action_id"], body["state"], body["error"])]
 
 
-def _decisions(conn: Connection, account_id: str, actions: list[str]) -> dict[str, Mapping[str, Any]]:
+def _decisions(conn: Connection, actions: list[str]) -> dict[str, Mapping[str, Any]]:
+    """Asked for by the actions' ids alone: with the account too, SQLite would read all of its records each time."""
     t = schema.audit.c
     found: dict[str, Mapping[str, Any]] = {}
     for part in chunks(actions):
-        query = select(t.action_id, t.plan_id, t.body).where(
-            t.account_id == account_id, t.kind == "decided", t.action_id.in_(part)
-        )
+        query = select(t.action_id, t.plan_id, t.body).where(t.action_id.in_(part), t.kind == "decided")
         for row in conn.execute(query):
             found[row.action_id] = {**from_json(row.body), "plan_id": row.plan_id}
     return found

@@ -61,17 +61,17 @@ def _with_evidence(
         if digest == one.digest:
             yield replace(one, body=body)
         else:
-            again = _was_seen(conn, account_id, one, digest)
+            again = _was_seen(conn, one, digest)
             yield replace(one, spoiled=Replayed.SEEN_AGAIN if again else Replayed.EVIDENCE_CHANGED)
 
 
-def _was_seen(conn: Connection, account_id: str, one: PastDecision, digest: str) -> bool:
+def _was_seen(conn: Connection, one: PastDecision, digest: str) -> bool:
     """Whether the log has the event decided on, or parked, with this evidence: then it was seen so at another time."""
     t = schema.audit.c
-    about_it = t.body.contains(digest, autoescape=True) & t.kind.in_(_KINDS)
-    rows = records(conn, account_id, about_it, message_id=one.message_id)
-    identity = (one.source, one.key, one.revision)
+    # By the message alone: with the account too, SQLite would read all of its records.
+    query = select(t.body).where(t.message_id == one.message_id, t.kind.in_(_KINDS))
+    identity = (one.source, one.key, one.revision, digest)
     return any(
-        (body["source"], body["event"], body["revision"], body["evidence_sha256"]) == (*identity, digest)
-        for body in (from_json(row["body"]) for row in rows)
+        (body["source"], body["event"], body["revision"], body["evidence_sha256"]) == identity
+        for body in map(from_json, conn.scalars(query))
     )
