@@ -16,6 +16,7 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
+from worker.model.ledger import Keep
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
 from worker.parts import Parts, Ticker, Timing
@@ -24,8 +25,9 @@ from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
 from worker.pollers.poller import Poller
-from worker.pollers.windows import Reach
+from worker.pollers.windows import SWEEP_REACH, Reach
 from worker.reconciler import Reconciler
+from worker.retention import Retention
 from worker.service import Service
 from worker.settings import Settings
 from worker.storage import Storage
@@ -40,6 +42,7 @@ from worker.watchdog import Memory, Watchdog, beside
 log = get_logger()
 
 HTTP_TIMEOUT = 30.0
+HOUR, DAY = 3600.0, 86400.0
 CHECK_SECONDS = 2.0
 """How long a start may look for damage: some hundred megabytes; `worker doctor` looks at everything."""
 
@@ -123,6 +126,7 @@ def assemble(
         ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
     )
     reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
+    furthest = max(reach.lookback, reach.overlap, SWEEP_REACH) + HOUR
     pollers = [
         Poller(
             source,
@@ -155,6 +159,12 @@ def assemble(
             settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
         ),
         timekeeper=Timekeeper(clock, ledger),
+        retention=Retention(
+            ledger,
+            clock,
+            metrics,
+            Keep(settings.worker_retention_days * DAY, furthest),
+        ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
     )
 

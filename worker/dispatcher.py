@@ -28,6 +28,7 @@ from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
 from worker.ports import Budget, Kept, Ledger
+from worker.proof import Proof
 from worker.standing import Standing
 
 log = get_logger()
@@ -208,7 +209,7 @@ class Dispatcher:
         if not items:
             return True
         try:
-            looked = await look(items, executor, self._cloudflare, self._clock)
+            looked = await look(items, executor, self._cloudflare, self._clock, await self._proof())
         except VendorError as error:
             self._standing.note_refusal(lane.kind, error)
             log.warning(
@@ -227,6 +228,10 @@ class Dispatcher:
         if looked.changed:
             await self._decide_anew(items, looked.changed)
         return True
+
+    async def _proof(self) -> Proof | None:
+        loss = await self._ledger.loss()
+        return Proof(loss, self._options.read_back_delay, self._clock) if loss else None
 
     async def _decide_anew(self, items: Sequence[Item], rows: Sequence[Detection]) -> None:
         """The new verdict replaces what was wanted under the old one, also where it had been decided before."""

@@ -20,6 +20,7 @@ from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
 from worker.ports import Lane
+from worker.proof import Proof
 
 MARGIN_SECONDS = 60.0
 """The vendor does not say which of a message's times its window filters, nor how it rounds."""
@@ -46,34 +47,53 @@ class Looked:
     """When the reading began, seconds since the epoch: what was seen is no younger."""
 
 
-async def look(items: Sequence[Item], executor: Executor, cloudflare: Cloudflare, clock: Clock) -> Looked:
-    """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible."""
+async def look(
+    items: Sequence[Item],
+    executor: Executor,
+    cloudflare: Cloudflare,
+    clock: Clock,
+    prove: Proof | None = None,
+) -> Looked:
+    """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible.
+
+    `prove` is asked too after a restore, about what a message may not show.
+    """
     read_at = clock.now()
     rows = await _listed(items, cloudflare, clock)
     seen: list[Look | Detection] = []
     chosen = list(_bounded(items, rows))
     for start in range(0, len(chosen), AT_ONCE):
         part = chosen[start : start + AT_ONCE]
-        seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare) for item in part))
+        seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare, prove) for item in part))
     looks = tuple(one for one in seen if isinstance(one, Look))
     return Looked(looks, tuple(one for one in seen if isinstance(one, Detection)), read_at)
 
 
 async def _one(
-    item: Item, rows: Mapping[str, Detection], executor: Executor, cloudflare: Cloudflare
+    item: Item,
+    rows: Mapping[str, Detection],
+    executor: Executor,
+    cloudflare: Cloudflare,
+    prove: Proof | None,
 ) -> Look | Detection:
     """Whether to go on with this one; its row where the verdict has changed."""
     try:
         row = rows.get(item.message_id) or await _single(item, cloudflare)
         if row is None:
             return Look(item.action_id, State.SKIPPED, "the message is gone")
-        return row if _verdict_changed(item, row) else await executor.look(item, row)
+        if _verdict_changed(item, row):
+            return row
+        found = await executor.look(item, row)
+        if found.state is State.READY and prove is not None and prove.needed(item, executor):
+            found = await prove(item, executor)
     except VendorError as error:
         if error.status is None or isinstance(error, RateLimited | Unauthorized):
             raise
         # The vendor answers; it is this message that it cannot tell of.
         why = f"the message cannot be read before acting: {error}"
         return Look(item.action_id, State.READY, why, POSTPONED_SECONDS)
+    else:
+        return found
 
 
 def _verdict_changed(item: Item, row: Detection) -> bool:

@@ -19,6 +19,7 @@ from worker.playbooks.loader import Catalogue
 from worker.pollers.poller import Poller
 from worker.ports import Ledger
 from worker.reconciler import Reconciler
+from worker.retention import Retention
 from worker.storage import Storage
 from worker.timekeeper import Timekeeper
 
@@ -76,5 +77,6 @@ class Parts:
     clock: Clock
     timing: Timing
     timekeeper: Timekeeper
+    retention: Retention
     ticker: Callable[[], Ticker]
     health: Health | None = None

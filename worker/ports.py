@@ -16,11 +16,14 @@ from worker.model.ledger import (
     Closed,
     Cursor,
     Grant,
+    Keep,
     Left,
     Limits,
     Look,
+    Loss,
     Parked,
     Pause,
+    Pruned,
     Shadowed,
     TimeMark,
 )
@@ -254,6 +257,26 @@ class Ledger(Protocol):
 
     async def introduce(self, daemon: dict[str, Any]) -> None:
         """Leaves word of the process that acts, for commands beside it: its mode and limits."""
+        ...
+
+    async def suspicion(self) -> str | None:
+        """Why the ledger is an older copy of what ran here last, or from elsewhere; None where it is neither."""
+        ...
+
+    async def begin_loss(self, delay: float, why: str) -> dict[str, int]:
+        """Nothing unfinished is sent before it was looked at. Returns how many there are, by state."""
+        ...
+
+    async def loss(self) -> Loss | None:
+        """What a restore has left in doubt."""
+        ...
+
+    async def keep_head(self) -> None:
+        """Leaves word, beside the ledger, of how far it has come."""
+        ...
+
+    async def prune(self, keep: Keep, most: int) -> Pruned:
+        """Looks at the next `most` rows and removes those that are too old, where it is time for that."""
         ...
 
     async def probe(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from worker.errors import StoreError
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 HOUSEKEEPING_SECONDS = 1.0
 COUNTING_SECONDS = 15.0
+ONCE_SECONDS = 1.0
+"""What a single run spends on removing old rows; the next one goes on."""
 EXIT_KILLED = 130
 
 
@@ -51,6 +54,7 @@ class Service:
             await self._start()
             await self._work()
             await self._kept()
+            await self._leave_word()
         finally:
             if parts.health is not None:
                 await parts.health.stop()
@@ -71,7 +75,9 @@ class Service:
         if not self._stop.is_set():
             await self._unless_stopped(work_off(parts))
         await self._drain()
+        await parts.retention.turn(0.0, ONCE_SECONDS)
         await self._kept()
+        await self._leave_word()
         counts = await parts.ledger.counts_by_kind()
         stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
         left = await parts.ledger.left(parts.ceilings.mode)
@@ -87,6 +93,7 @@ class Service:
     async def _start(self) -> None:
         parts = self._parts
         await parts.cloudflare.open()
+        await self._meet_the_ledger()
         await parts.timekeeper.begin()
         await parts.budget.restore()
         await parts.dispatcher.restore()
@@ -129,7 +136,10 @@ class Service:
                 group.create_task(parts.dispatcher.run(), name="dispatcher"),
                 group.create_task(parts.reconciler.run(), name="reconciler"),
             ]
-            keeping = group.create_task(self._housekeeping(), name="housekeeping")
+            keeping = [
+                group.create_task(self._housekeeping(), name="housekeeping"),
+                group.create_task(parts.retention.run(), name="retention"),
+            ]
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")
                 for poller in parts.pollers
@@ -141,7 +151,8 @@ class Service:
             for task in polling:
                 task.cancel()
             await self._wind_down(acting)
-            keeping.cancel()
+            for task in keeping:
+                task.cancel()
 
     async def _wind_down(self, acting: Sequence[asyncio.Task[None]]) -> None:
         """Lets what is in flight be answered and settled within the drain timeout; names what is then given up."""
@@ -159,6 +170,18 @@ class Service:
         """A pause by signal is written down before the process ends, if the database lets it."""
         if self._keeping:
             await asyncio.wait(self._keeping, timeout=self._parts.timing.drain_timeout)
+
+    async def _meet_the_ledger(self) -> None:
+        """Is it the one that ran here last? What an older copy knows nothing of may have been done already."""
+        ledger = self._parts.ledger
+        if (why := await ledger.suspicion()) is not None:
+            unfinished = await ledger.begin_loss(self._parts.timing.read_back_delay, why)
+            log.warning("ledger.restored", reason=why, count=sum(unfinished.values()))
+        await ledger.keep_head()
+
+    async def _leave_word(self) -> None:
+        with suppress(StoreError):  # which the store itself tells; the word of a second ago will do
+            await self._parts.ledger.keep_head()
 
     async def _drain(self) -> None:
         parts = self._parts
@@ -198,6 +221,7 @@ class Service:
                     await self._count_parked()
                     await parts.ledger.lower_ceiling(parts.ceilings)
                     counted = before
+                await parts.ledger.keep_head()
                 if parts.storage.reason is not None:
                     await parts.ledger.probe()
                     parts.storage.wrote()

@@ -61,6 +61,14 @@ def disk(image: Path, folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """The folder is mounted read-only; skips the test where nothing may be mounted."""
+    with _mounted(folder, "--bind", str(folder)):
+        assert _run("mount", "-o", "remount,bind,ro", str(folder))
+        yield
+
+
 def turn_read_only(folder: Path) -> None:
     """What the kernel does when a disk fails: the file system takes no write any more, open files included."""
     assert _run("mount", "-o", "remount,abort", str(folder))

@@ -137,6 +137,25 @@ async def test_volume_turned_read_only(bench: Bench, tenant: Tenant) -> None:
         await balance(bench, tenant, expected)
 
 
+async def test_a_read_only_folder_is_refused_at_start(worker: Bench, tenant: Tenant) -> None:
+    """One line that names what cannot be written, exit code 2, and not a request; commands say so too."""
+    folder = worker.folder / "volume"
+    worker.env["WORKER_DATABASE_URL"] = f"sqlite:///{folder / 'worker.db'}"
+    worker.rule("junk", rules.JUNK)
+    await tenant.mail("MALICIOUS")
+    await worker.once()
+    (message,) = await tenant.mail("MALICIOUS")
+    asked = len(await tenant.requests())
+    with disks.read_only(folder):
+        for command, code in (("run", 2), ("pause", 1)):
+            result = await worker.run(command)
+            assert (result.code, result.err.count("\n")) == (code, 1), result
+            assert "writable for this user" in result.err
+    assert len(await tenant.requests()) == asked
+    await worker.once()
+    assert (await tenant.effects())["move", message, "JunkEmail"] == 1
+
+
 def delete(database: Path) -> None:
     """Somebody removes the database, as a cleaning job would."""
     for suffix in ("", "-wal", "-shm"):

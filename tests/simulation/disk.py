@@ -17,7 +17,9 @@ from sqlalchemy import Connection, delete, event
 from tests.simulation.process import Process
 from worker.store import schema
 from worker.store.engine import JOBS_PER_COMMIT, Store, sqlite_engine, transact, transact_all
+from worker.store.files import beside
 from worker.store.migrate import migrate
+from worker.store.witness import SUFFIX
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class Disk:
         """An empty database."""
         self.reopen()
         transact(self.engine, _empty)
+        beside(self.path, SUFFIX).unlink(missing_ok=True)
 
     def run(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A store function in a transaction of its own, as a command beside the daemon runs it."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import actions, audit, check, doctor, pause, run, simulate, status
+from worker.cli import actions, audit, backup, check, doctor, pause, run, simulate, status
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
@@ -33,6 +33,8 @@ app.add_typer(actions.app, name="actions")
 app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(audit.app, name="audit")
+app.command("backup", short_help="A whole copy of the ledger, beside a running worker.")(backup.backup)
+app.command("restore", short_help="Puts such a copy in the place of the database.")(backup.restore)
 app.command("doctor", short_help="Token, permissions, clock, database, rules.")(doctor.doctor)
 app.command("simulator", short_help="Serves a fake tenant on loopback.")(simulate.simulator)
 

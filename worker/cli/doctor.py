@@ -16,6 +16,7 @@ from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, Ven
 from worker.settings import Settings
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, revision
+from worker.store.soundness import check
 
 SKEW_SECONDS = 30.0
 
@@ -52,6 +53,7 @@ def _database(settings: Settings) -> Finding:
         engine = sqlite_engine(path)
         try:
             current = transact(engine, revision)
+            check(engine)
         finally:
             engine.dispose()
     except (StoreError, UsageError) as error:
@@ -60,7 +62,7 @@ def _database(settings: Settings) -> Finding:
         return Finding(
             "database", False, f"revision {current}, this program knows {HEAD}; start the newer version"
         )
-    return Finding("database", True, f"{path}, revision {current or 'none'}")
+    return Finding("database", True, f"{path}, revision {current or 'none'}, every page reads well")
 
 
 def _rules(settings: Settings) -> Finding:

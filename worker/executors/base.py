@@ -50,6 +50,9 @@ class Executor(Protocol):
     proofs: int
     """Read-backs without effect, one delay apart, after which the kind may be sent again; 0: never by itself."""
 
+    shows: bool
+    """Whether a message that is listed again shows that this was done to it."""
+
     async def execute(self, call: Call) -> Answered:
         """Sends the call's one request. VendorError where there is no answer to settle."""
         ...

@@ -28,6 +28,7 @@ class MoveExecutor:
     kind = "move"
     parallel = 2
     proofs = 1
+    shows = True
 
     def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, most: int) -> None:
         self._cloudflare = cloudflare

@@ -25,6 +25,7 @@ class ReclassifyExecutor:
     parallel = 8
     # The second submission of a request would be a second ticket at the vendor: look twice.
     proofs = 2
+    shows = False
 
     def __init__(self, cloudflare: Cloudflare) -> None:
         self._cloudflare = cloudflare

@@ -21,6 +21,7 @@ class ReleaseExecutor:
     most = 20
     parallel = 2
     proofs = 0
+    shows = False
 
     def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
         self._cloudflare = cloudflare

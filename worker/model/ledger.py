@@ -100,6 +100,32 @@ class Grant(NamedTuple):
     wait: float
 
 
+class Loss(NamedTuple):
+    """A stretch of time of which the restored ledger knows nothing: what was done then may have been done already."""
+
+    since: float
+    until: float
+
+    def covers(self, message_from: float | None) -> bool:
+        """Whether a message of that time (None: unknown) can have been acted on in the lost stretch."""
+        return message_from is None or message_from <= self.until
+
+
+class Keep(NamedTuple):
+    """How old rows may grow, and how far behind its watermark a window may reach back; both in seconds."""
+
+    seconds: float
+    reach: float
+
+
+class Pruned(NamedTuple):
+    """One batch of old rows that went. `done`: nothing is left to do for now."""
+
+    table: str
+    removed: int
+    done: bool
+
+
 class Shadowed(NamedTuple):
     """An action that shadow only recorded: its event, who wanted it, and the evidence (empty: no longer current)."""
 

@@ -270,6 +270,12 @@ _TABLE: dict[str, LogEvent] = {
         "Requests without an answer were found at start, after a crash; they are read back before all else.",
         "Nothing; later `worker actions list --state unknown`",
     ),
+    "ledger.restored": LogEvent(
+        "warning",
+        "The database is an older copy, or from elsewhere: what it knows nothing of may have been done already.",
+        "Nothing: it looks before it acts. `worker actions list --state held`: what only a person can tell.",
+    ),
+    "retention.pruned": LogEvent("info", "Rows older than WORKER_RETENTION_DAYS were removed.", _NONE),
     "health.listening": LogEvent("info", "Health and metrics are served at this address.", _NONE),
     "health.check_failed": LogEvent(
         "warning",

@@ -129,6 +129,7 @@ class Metrics:
         self._commit = self._histogram(
             "store_commit_seconds", "One transaction, wait included.", _COMMIT_SECONDS
         )
+        self._pruned = self._counter("rows_pruned", "Rows removed for their age.", "table")
         self._loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop last woke up.")
         self._paused = self._gauge("paused", "1 while no new mutating request may start.")
         self._ready = self._gauge("ready", "1 while /readyz says so.")
@@ -219,6 +220,10 @@ class Metrics:
     def commit(self, seconds: float) -> None:
         """One transaction ended."""
         self._commit.observe(seconds)
+
+    def pruned(self, table: str, count: int) -> None:
+        """Rows went for their age."""
+        self._pruned.labels(self._label("table", table)).inc(count)
 
     def loop_lag(self, seconds: float) -> None:
         """The event loop woke up this much later than asked."""

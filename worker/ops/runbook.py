@@ -157,13 +157,26 @@ where it is: it is the only record of what was done.
 _BACKUP = """\
 ## Backup and restore
 
-Stop the worker (SIGTERM), copy the file of WORKER_DATABASE_URL and, where there is one, the file of the same
-name with `-wal`; start it again. A snapshot of the whole volume at one moment needs no stop. Do not copy the
-file of a running worker in any other way, and do not open it with a `sqlite3` older than 3.51.3 while it runs.
+`worker backup FILE` writes a whole copy beside the running worker, and reads it through before FILE has its name
+(mode 0600; an existing file only with `--force`). Take it daily, and keep it on another machine. A snapshot of the
+whole volume at one moment is a backup too. Do not copy the file of a running worker in any other way, and do not
+open it with a `sqlite3` older than 3.51.3 while it runs.
 
-To restore, stop the worker and put the copy in place. It reads on from the copy's watermarks. Moves and
-releases made since the copy are noticed before acting (`skipped`); their audit records are lost, and so are
-approvals.
+To restore, stop the worker, `worker restore FILE`, start it. The replaced database stays beside it as
+`worker.db.replaced-TIME`. From then on the worker knows what it does not know:
+
+- it reads on from the copy's watermarks, so that nothing is lost;
+- whatever the copy had not finished, and whatever is decided anew on mail from before the restore, is looked at before it
+  is sent. What was done since the copy is `skipped`. A release of which the vendor's log shows nothing is `held`:
+  a person looks and approves;
+- a pause of the replaced database stays in force. Approvals, rejections and audit records since the copy are lost here;
+  the replaced file still has them: name it in WORKER_DATABASE_URL for `worker audit show`.
+
+A copy that somebody puts in place by hand, or brings to another machine, is recognised by `worker.db.head`, which names
+the last audit record that ran here: the log says `ledger.restored`, and the same holds. Only a whole volume that was
+rolled back together with that file cannot be told from the present: then run `worker restore` with the database itself
+as FILE before the start. An empty database where one was is refused. Remove the file's `-wal` and `-shm` before
+you put another in its place by hand: they belong to the old one.
 """
 
 _BEFORE_EVENTS = """\

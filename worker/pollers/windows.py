@@ -37,7 +37,8 @@ def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> P
     start = min(cursor.watermark, now) - reach.overlap
     kind = REGULAR
     if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
-        kind, start = SWEEP, min(start, now - SWEEP_REACH)
+        # From the last poll on: while nobody polled, rows may have come late that no window since has shown.
+        kind, start = SWEEP, min(cursor.watermark, now) - max(SWEEP_REACH, reach.overlap)
     # A floor in the future is that of a clock that ran ahead: it would hide everything until then.
     floor = cursor.floor if cursor.floor <= now else now - reach.lookback
     return Poll(new_id(), source, kind, min(max(start, floor), now), now)

@@ -10,13 +10,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from worker.errors import Damaged, StoreError
 
 RESTORE = "stop the worker and restore a backup: `worker restore FILE`"
-_DAMAGES = ("malformed", "not a database")
+_DAMAGES = ("disk image is malformed", "not a database")
 _REMEDIES = {
     "locked": "another process holds it; end that process or wait",
     "disk is full": "free space on the volume; work resumes by itself",
     "readonly": "make the file and its folder writable for this user",
     "unable to open": "make sure that the folder exists and is writable for this user",
-    "malformed": f"the file is damaged; {RESTORE}",
+    "disk image is malformed": f"the file is damaged; {RESTORE}",
     "not a database": f"the file is not a SQLite database; name another in WORKER_DATABASE_URL, or {RESTORE}",
     "disk i/o": "check the volume: its file system may be full, read-only or failing; work resumes by itself",
 }

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -73,6 +74,16 @@ def sqlite_engine(path: Path) -> Engine:
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def reading_engine(path: Path) -> Engine:
+    """One connection that leaves the file as it is: for copies, which no daemon runs on."""
+    return create_engine(
+        f"sqlite+pysqlite:///file:{quote(str(path.resolve()))}?mode=ro&uri=true",
+        module=_driver(),
+        poolclass=StaticPool,
+        connect_args={"check_same_thread": False},
+    )
 
 
 class Store:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from worker.errors import StoreError
 from worker.store import files
@@ -38,12 +40,16 @@ class Guard:
     def check(self, engine: Engine) -> Complaint | None:
         """None where the connection's files are the ones that their names say."""
         if not self._known:
-            # The log is there from a connection's first transaction on.
-            with engine.begin():
-                self._known = {suffix: self._identity(suffix) for suffix in ("", "-wal", ".lock")}
+            self._note(engine)
             return None
         wrong = next((suffix for suffix in ("", "-wal") if self._strange(suffix)), None)
         return None if wrong is None else self._mend(engine, wrong)
+
+    def _note(self, engine: Engine) -> None:
+        """Remembers what the connection has open. The log is there from its first transaction on."""
+        # What forbids one, the caller's own will tell.
+        with suppress(DBAPIError), engine.begin():
+            self._known = {suffix: self._identity(suffix) for suffix in ("", "-wal", ".lock")}
 
     def _strange(self, suffix: str) -> bool:
         return self._identity(suffix) != self._known[suffix]
@@ -79,4 +85,5 @@ class Guard:
         engine.dispose()
         files.put_in_place(fresh, self._path)
         self._known = {}
+        self._note(engine)
         return kept

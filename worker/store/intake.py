@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
 from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting
-from worker.store import schema
+from worker.store import losses, schema
 from worker.store.audit import append, entries_for
 from worker.store.prepared import Prepared, among, insert_rows, put, put_new
 from worker.store.tools import chunks, event_id, evidence_id
@@ -94,13 +94,14 @@ def record(
     _park(conn, account_id, now, decided)
     _stop_waiting(conn, account_id, sightings)
     entries = entries_for("superseded", replaced)
+    loss = losses.current(conn, account_id, now)
     actions: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
     for one in decided:
         if not one.keeps_evidence:
             continue
         for wish in one.wishes:
-            row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at)
+            row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at, loss)
             actions.append(row)
             votes.extend(vote_rows(row, poll, now, wish))
             entries.append(decision_entry(row, wish, digests[one.sighting.key], one))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -16,11 +17,14 @@ from worker.model.ledger import (
     Closed,
     Cursor,
     Grant,
+    Keep,
     Left,
     Limits,
     Look,
+    Loss,
     Parked,
     Pause,
+    Pruned,
     Shadowed,
     TimeMark,
 )
@@ -34,11 +38,14 @@ from worker.store import (
     flags,
     followup,
     intake,
+    losses,
     outcomes,
     queries,
     redating,
+    retention,
     shadows,
     waiting,
+    witness,
 )
 from worker.store.batches import Batches
 from worker.store.engine import Store
@@ -65,6 +72,9 @@ class StoreLedger:
         self._clock = clock
         self._batch = batch
         self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
+        file = store.engine.url.database if store.engine.dialect.name == "sqlite" else None
+        self._path = Path(file) if file else None
+        self._head: witness.Head | None = None
 
     async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
         return await self.store.run(intake.unseen, self.account_id, sightings, read_at, self._clock.now())
@@ -239,6 +249,27 @@ class StoreLedger:
 
     async def introduce(self, daemon: dict[str, Any]) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
+
+    async def suspicion(self) -> str | None:
+        return await self.store.run(witness.suspicion, self._path) if self._path else None
+
+    async def begin_loss(self, delay: float, why: str) -> dict[str, int]:
+        return await self.store.run(losses.begin, self.account_id, self._clock.now(), delay, why)
+
+    async def loss(self) -> Loss | None:
+        return await self.store.run(losses.current, self.account_id, self._clock.now())
+
+    async def keep_head(self) -> None:
+        if self._path is None:
+            return
+        # Only what is durable: a head that is ahead would make an older copy of this very ledger.
+        head = await self.store.run(witness.newest, self.account_id)
+        if head != self._head:
+            await self.store.run(witness.keep, self._path, head)
+            self._head = head
+
+    async def prune(self, keep: Keep, most: int) -> Pruned:
+        return await self.store.run(retention.step, self.account_id, self._clock.now(), keep, most)
 
     async def probe(self) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.PROBE, None, self._clock.now())

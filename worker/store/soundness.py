@@ -16,18 +16,18 @@ _INSTRUCTIONS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 
 
-def check(engine: Engine, seconds: float | None = None) -> bool:
+def check(engine: Engine, seconds: float | None = None, *, indexes: bool = False) -> bool:
     """Reads every page, or as many as can be read in so many seconds; False where that were not all. Damaged: one is bad.
 
-    StoreError where it cannot be read at all.
+    `indexes`: also compares them with their tables, which takes longer. StoreError where it cannot be read at all.
     """
     try:
-        return _read_through(engine, seconds)
+        return _read_through(engine, seconds, "integrity_check" if indexes else "quick_check")
     except DBAPIError as error:
         raise mapped(error) from error
 
 
-def _read_through(engine: Engine, seconds: float | None) -> bool:
+def _read_through(engine: Engine, seconds: float | None, pragma: str) -> bool:
     deadline = time.monotonic() + (seconds or 0.0)
     with engine.connect() as plain:
         conn = plain.execution_options(**{READS: True})
@@ -35,7 +35,7 @@ def _read_through(engine: Engine, seconds: float | None) -> bool:
         if seconds is not None:
             driver.set_progress_handler(lambda: time.monotonic() > deadline, _INSTRUCTIONS)
         try:
-            found = conn.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            found = conn.exec_driver_sql(f"PRAGMA {pragma}(1)").scalar_one()
         except DBAPIError as error:
             if "interrupted" in str(error.orig):
                 return False

@@ -7,6 +7,7 @@ from typing import Any
 from worker.ids import new_id
 from worker.model.actions import State
 from worker.model.events import Detection
+from worker.model.ledger import Loss
 from worker.model.plans import Decided, Poll, Sighting, Wish
 from worker.store.audit import Entry
 from worker.store.tools import to_json
@@ -27,12 +28,17 @@ def action_row(
     wish: Wish,
     batch: int,
     read_at: float | None,
+    loss: Loss | None = None,
 ) -> dict[str, Any]:
-    """The action as it enters the ledger, in an open plan. `read_at`: when the vendor showed the message."""
+    """The action as it enters the ledger, in an open plan. `read_at`: when the vendor showed the message.
+
+    `loss`: what may have been done to it already, as far as a restored ledger knows.
+    """
     message: Detection = wish.action.message
     action = wish.action
     owner = wish.owner
     times = _times(message)
+    doubtful = loss is not None and loss.covers(min(times, default=None))
     return {
         "id": new_id(),
         "account_id": account_id,
@@ -63,7 +69,7 @@ def action_row(
         "refusals": 0,
         "read_backs": 0,
         "batch": batch,
-        "verified_at": read_at if _needs_no_look(action.kind, message) else None,
+        "verified_at": None if doubtful or not _needs_no_look(action.kind, message) else read_at,
         "created_at": now,
         "updated_at": now,
     }

@@ -1,0 +1,108 @@
+"""What is proved of an action after a restore, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.builders import NOW, at, detection, item
+from tests.desk import Desk
+from tests.fakes import FakeCloudflare, ManualClock
+from worker.cloudflare import LogEntry
+from worker.errors import BadAnswer, Transient
+from worker.executors import executors
+from worker.executors.base import Executor
+from worker.looks import look
+from worker.model.ledger import Look, Loss
+from worker.proof import Proof
+
+DELAY = 30.0
+RESTORED = NOW - 600
+LOSS = Loss(since=NOW - 7200, until=RESTORED)
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def known(tenant: FakeCloudflare, desk: Desk) -> dict[str, Executor]:
+    """Every executor."""
+    tenant.add(detection(is_quarantined=True, delivery_status=("quarantined",)))
+    return executors(tenant.client, desk.ledger, DELAY, 250)
+
+
+@pytest.fixture
+def ask(known: dict[str, Executor], tenant: FakeCloudflare, clock: ManualClock) -> Ask:
+    """Looks at one message as the dispatcher does."""
+
+    async def once(kind: str, loss: Loss = LOSS, **changes: Any) -> Look:
+        target = {"move": "JunkEmail", "reclassify": "NONE"}.get(kind, "")
+        told = {"kind": kind, "target": target, "submitted_at": None, "message_from": RESTORED - 60} | changes
+        looked = await look([item(**told)], known[kind], tenant.client, clock, Proof(loss, DELAY, clock))
+        return looked.looks[0]
+
+    return once
+
+
+async def test_what_the_lost_worker_did_is_skipped(ask: Ask, tenant: FakeCloudflare) -> None:
+    """The vendor's log knows it."""
+    entry: dict[str, Any] = {
+        "started_at": at(RESTORED - 60),
+        "completed_at": at(RESTORED - 60),
+        "success": True,
+    }
+    tenant.logs["m1"] = [
+        LogEntry(operation="SUBMISSION", requested_disposition="NONE", **entry),
+        LogEntry(operation="QUARANTINE_RELEASE", **entry),
+    ]
+    for kind in ("reclassify", "release"):
+        found = await ask(kind)
+        assert (found.state, found.why) == (
+            "skipped",
+            "done already, by what the restored database does not know of",
+        )
+
+
+@pytest.mark.parametrize("kind, state", [("move", "ready"), ("reclassify", "ready"), ("release", "held")])
+async def test_what_nothing_shows_is_sent_where_its_kind_allows_that(ask: Ask, kind: str, state: str) -> None:
+    """A release is a person's decision."""
+    assert (await ask(kind)).state == state
+
+
+async def test_a_person_who_approved_after_the_restore_has_decided(ask: Ask) -> None:
+    """One who approved before it decided on what is lost."""
+    assert (await ask("release", approved_at=RESTORED + 60)).state == "ready"
+    assert (await ask("release", approved_at=RESTORED - 60)).state == "held"
+
+
+async def test_mail_that_came_after_the_restore_is_in_no_doubt(ask: Ask, tenant: FakeCloudflare) -> None:
+    """Nor is anybody asked about it; mail of unknown age is in doubt."""
+    assert (await ask("release", message_from=RESTORED + 1)).state == "ready"
+    assert tenant.asked("action_log") == []
+    assert (await ask("release", message_from=None)).state == "held"
+
+
+@pytest.mark.parametrize("kind, delays", [("reclassify", 2), ("release", 1)])
+async def test_the_vendors_log_gets_time_to_catch_up(
+    ask: Ask, clock: ManualClock, kind: str, delays: int
+) -> None:
+    """As long as after a lost answer; nobody is asked before."""
+    fresh = Loss(since=NOW - 7200, until=NOW)
+    found = await ask(kind, fresh)
+    assert (found.state, found.again_in) == ("ready", delays * DELAY)
+    clock.pass_time(delays * DELAY)
+    assert (await ask(kind, fresh)).again_in is None
+
+
+async def test_what_cannot_be_told_is_held(ask: Ask, tenant: FakeCloudflare) -> None:
+    """More submissions than can be paged through must not block the others for ever."""
+    tenant.will("action_log", BadAnswer("nonsense"))
+    found = await ask("reclassify")
+    assert (found.state, "nobody can tell: nonsense" in found.why) == ("held", True)
+
+
+async def test_a_vendor_that_cannot_be_reached_proves_nothing(ask: Ask, tenant: FakeCloudflare) -> None:
+    """The kind waits and looks again."""
+    tenant.will("action_log", Transient("no connection"))
+    with pytest.raises(Transient):
+        await ask("release")
