@@ -95,7 +95,7 @@ def run(contestant: Contestant, tenant: Tenant, *, until: Callable[[], bool] | N
         chosen = {
             name: value.replace("{database}", database) for name, value in contestant.environment.items()
         }
-        environment = _clean() | tenant.environment | chosen
+        environment = clean_environment() | tenant.environment | chosen
         spawned_at = time.time()
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment)
         try:
@@ -148,7 +148,7 @@ def _high_water(pid: int) -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
-def _clean() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """This environment without anybody's own settings of the worker."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("WORKER_", "CLOUDFLARE_"))
