@@ -137,8 +137,23 @@ async def approvals(stage: Stage) -> None:
 
 async def mood(stage: Stage) -> None:
     """A playbook fails, and a file cannot be loaded: for the second time."""
-    stage.write_rules(moody=True)
+    stage.write_rules("moody")
     await stage.decide_only()
+    await stage.deliver("BULK", "NONE")
+
+
+async def sulk(stage: Stage) -> None:
+    """A playbook fails so often that it is not asked any more."""
+    stage.write_rules("sulking")
+    await stage.deliver(*["BULK"] * 14)
+
+
+async def cheer(stage: Stage) -> None:
+    """A playbook that was not asked any more would not fail now."""
+    await sulk(stage)
+    await stage.decide_only()
+    stage.write_rules("cheered")
+    stage.make_due()
 
 
 async def mended(stage: Stage) -> None:
@@ -166,6 +181,9 @@ ACTS: dict[str, Act] = {
     "gone": Act(meanwhile=lost_and_gone, faults=every("drop", *WRITES, after=True), seconds=3.0),
     "liar": Act(faults=(*every("html", *WRITES, after=True, count=2), *every("empty", *WRITES, count=1))),
     "limited": Act(faults=every("429", "move", "reclassify", "list", seconds=0, count=2)),
+    "limited-meanwhile": Act(faults=every("429", "reclassify", seconds=1, count=2), breaks=("hesitates",)),
+    "dawdling": Act(breaks=("dawdles_once",), seconds=4.0),
+    "unwilling": Act(breaks=("unwilling_store",), seconds=2.5),
     "refused": Act(faults=every("401", *WRITES, count=2)),
     "partial": Act(before=crowds, faults=every("partial", "move", "release", recipients=[BOB])),
     "unreadable": Act(
@@ -189,6 +207,9 @@ ACTS: dict[str, Act] = {
     "approved": Act(before=approvals),
     "trial": Act(env=_env(WORKER_MODE="shadow"), seconds=1.0),
     "moody": Act(before=mood),
+    "sulking": Act(before=sulk),
+    "cheered": Act(before=cheer, seconds=2.0),
+    "void": Act(before=Stage.void_approvals),
     "mended": Act(before=mended),
     "clumsy-look": Act(before=paused, meanwhile=the_world_moves_on, breaks=("slip_in_look",), seconds=2.0),
     "clumsy": Act(breaks=("slip_after_sending", "slip_in_read_back"), seconds=2.5),

@@ -13,13 +13,16 @@ from typing import Literal, NamedTuple
 
 from tests.acceptance.bench import Bench
 from tests.acceptance.kills.acts import ACTS, told
+from tests.acceptance.kills.laws import StarvedError
 from tests.acceptance.kills.points import Point
-from tests.acceptance.kills.stage import Stage, StarvedError
+from tests.acceptance.kills.stage import Stage
 from tests.acceptance.tenants import open_tenant
 
 Place = tuple[str, int]
 SURVEYS = 8
 """How often all acts are played in search of lines that nobody has passed yet."""
+ENDS = (0, 1, 3, -signal.SIGKILL, -signal.SIGTERM)
+"""How a life may end by itself; SIGTERM is deadly to a process that does not listen yet."""
 START_SECONDS = 10.0
 PATIENCE = 6
 """Times that a line is aimed at in vain before it is left alone."""
@@ -115,6 +118,7 @@ async def run(
 
 async def _live(stage: Stage, life: Life, tally: Tally, breaks: Sequence[str]) -> None:
     act = ACTS[life.act]
+    stage.make_due()
     await stage.deliver_some()
     await act.before(stage)
     await stage.tenant.faults(*act.faults)
@@ -133,7 +137,7 @@ async def _live(stage: Stage, life: Life, tally: Tally, breaks: Sequence[str]) -
     await trouble
     stage.resume()
     _count(stage, life, tally, killed=result.code == -signal.SIGKILL)
-    assert not by_itself or result.code in (0, 1, 3, -signal.SIGKILL), (result.code, result.err[-3000:])
+    assert not by_itself or result.code in ENDS, (result.code, result.err[-3000:])
 
 
 def _count(stage: Stage, life: Life, tally: Tally, *, killed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,24 @@ ROUNDING = 0.01
 ONCE_ONLY = ("release", "reclassify")
 
 
+class StarvedError(Exception):
+    """The machine was too slow to judge: the server took a request after the read-back had looked for its effect."""
+
+
 class Effect(NamedTuple):
     """What the server did at the API's request."""
 
     kind: str
     message: str
     target: str
+    at: float
+
+
+class Post(NamedTuple):
+    """A request to change something, as the server got it."""
+
+    kind: str
+    messages: tuple[str, ...]
     at: float
 
 
@@ -53,7 +66,7 @@ class Books:
         self.actions: dict[str, Sent] = {}
         self.intents: dict[Key, list[float]] = defaultdict(list)
         self.calls = Counter[str]()
-        self._delay = delay
+        self.delay = delay
         self._open: dict[str, list[str]] = {}
         for record in records:
             read = getattr(self, f"_{record['kind']}", None)
@@ -90,7 +103,7 @@ class Books:
         sent = self.actions[record["action_id"]]
         if sent.state != "in doubt":
             self._fault(record, record["action_id"], f"read back while it was {sent.state}")
-        if not sent.looked and at < sent.at + self._delay - ROUNDING:
+        if not sent.looked and at < sent.at + self.delay - ROUNDING:
             self._fault(record, record["action_id"], f"read back {at - sent.at:.3f} s after it was sent")
         sent.looked = True
         if body["state"] == "ready":
@@ -106,7 +119,7 @@ class Books:
         if sent.kind == "release":
             self._fault(record, record["action_id"], "a release was made ready by a read-back")
         if sent.kind == "reclassify" and not any(
-            at - look >= self._delay - ROUNDING for look in sent.empty_looks
+            at - look >= self.delay - ROUNDING for look in sent.empty_looks
         ):
             self._fault(record, record["action_id"], "a reclassify was made ready by one look")
 
@@ -128,10 +141,21 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def against_server(books: Books, effects: Sequence[Effect], posts: int) -> Iterator[str]:
-    """Every effect has an intent before it, none happened twice, and no request went out without an intent."""
-    if posts > books.calls.total():
-        yield f"{posts} POSTs, but only {books.calls.total()} intents"
+def of_requests(books: Books, posts: Sequence[Post]) -> Iterator[str]:
+    """No request without an intent before it, for all that it names."""
+    if len(posts) > books.calls.total():
+        yield f"{len(posts)} POSTs, but only {books.calls.total()} intents"
+    meant: dict[tuple[str, str], float] = {}
+    for key, intents in books.intents.items():
+        meant[key.kind, key.message] = min(intents[0], meant.get((key.kind, key.message), math.inf))
+    for post in posts:
+        for message in post.messages:
+            if meant.get((post.kind, message), math.inf) > post.at + ROUNDING:
+                yield f"{post.kind} {message}: requested without an intent before it"
+
+
+def of_effects(books: Books, effects: Sequence[Effect]) -> Iterator[str]:
+    """Every effect has an intent before it, and none happened twice."""
     times: dict[Key, list[float]] = defaultdict(list)
     for effect in effects:
         times[Key(*effect[:3])].append(effect.at)
@@ -140,6 +164,8 @@ def against_server(books: Books, effects: Sequence[Effect], posts: int) -> Itera
         if not intents or min(intents) > min(happened) + ROUNDING:
             yield f"{key}: happened without an intent before it"
         if len(happened) > 1:
+            if any(done - intended >= books.delay for done, intended in zip(happened, intents, strict=False)):
+                raise StarvedError(f"{key} came later than its read-back: {happened}, intents at {intents}")
             yield f"{key}: happened {len(happened)} times, first at {happened[:3]}; intents at {intents[:3]}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -11,13 +13,13 @@ from worker import bootstrap
 from worker import dispatcher as dispatcher_module
 from worker.clock import SteadyClock
 from worker.dispatcher import Dispatcher
-from worker.errors import VendorError
+from worker.errors import StoreError, VendorError
 from worker.executors.base import Executor, ReadBack, from_error
 from worker.executors.move import MoveExecutor
-from worker.model.actions import State
+from worker.model.actions import Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
-from worker.model.ledger import Look
+from worker.model.ledger import BulkLane, Look
 from worker.store import engine, intake, outcomes, schema
 from worker.store.ledger import StoreLedger
 
@@ -36,6 +38,46 @@ def impatient() -> None:
 def hasty() -> None:
     """A request is given up, and a claim too old, after a third of a second rather than half a minute."""
     bootstrap.HTTP_TIMEOUT = SHORT_TIMEOUT
+
+
+def unwilling_store() -> None:
+    """The database refuses the first settlement, and the first question for work after it."""
+    settle, lanes = StoreLedger.settle, StoreLedger.lanes
+    refuses_settle, refuses_lanes = _once(), _once()
+    asked = count()
+
+    async def settle_(self: StoreLedger, call: Call, answered: Answered) -> int:
+        if refuses_settle():
+            raise StoreError("database: disk I/O error; made up by a test")
+        return await settle(self, call, answered)
+
+    async def lanes_(self: StoreLedger, ceiling: Mode) -> list[BulkLane]:
+        if next(asked) and refuses_lanes():
+            raise StoreError("database: disk I/O error; made up by a test")
+        return await lanes(self, ceiling)
+
+    StoreLedger.settle, StoreLedger.lanes = settle_, lanes_  # type: ignore[method-assign]
+
+
+def dawdles_once() -> None:
+    """The first request waits until its claim is too old."""
+    _wait_before_sending(2.2, _once())
+
+
+def hesitates() -> None:
+    """Every move waits a little, so that other answers come between its claim and its request."""
+    _wait_before_sending(0.3, lambda: True)
+
+
+def _wait_before_sending(seconds: float, times: Callable[[], bool]) -> None:
+    honest = Dispatcher._answer
+
+    async def answer(self: Dispatcher, executor: Executor, call: Call) -> Answered:
+        if call.kind == "move" and times():
+            await asyncio.sleep(seconds)
+        return await honest(self, executor, call)
+
+    Dispatcher._answer = answer  # type: ignore[method-assign]
 
 
 def slip_in_look() -> None:

@@ -97,6 +97,12 @@ def text_of(place: tuple[str, int]) -> str:
     return _source(module)[line - 1].strip()
 
 
+def out_of_reach() -> set[tuple[str, int]]:
+    """Lines of the core that no daemon passes: what stops an endless playbook where there is no quarantine."""
+    (at,) = (n for n, text in enumerate(_source("pipeline.py"), 1) if text.strip().endswith("_UNASKED))"))
+    return {("pipeline.py", at), ("pipeline.py", at + 1)}
+
+
 def first_line(module: str, function: str) -> Point:
     """Where the body of a function begins: `dispatcher.py`, `Dispatcher._settle`."""
     (code,) = (one for one in bodies()[module] if one.co_qualname == function)

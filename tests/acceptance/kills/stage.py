@@ -9,17 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench, Process
 from tests.acceptance.conftest import connect
-from tests.acceptance.kills.laws import Books, Effect, Key, against_server, of_ledger
+from tests.acceptance.kills.laws import Books, Effect, Key, Post, of_effects, of_ledger, of_requests
 from tests.acceptance.kills.points import Point
 from tests.acceptance.tenants import Tenant, ago
 from worker.model.actions import State
+from worker.ports import Kept
 from worker.store import audit, flags, reviews, schema, verification
 from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
@@ -51,8 +52,18 @@ def historian(message: Detection, context: Context) -> Move | None:
 """
 
 
-class StarvedError(Exception):
-    """The machine was too slow for the experiment: the server needed longer than the read-back waits."""
+SULKING = f"""\
+from worker.playbooks import Caps, Context, Detection, Move, playbook
+
+
+@playbook(on=Detection, id="moody", mode="enforce", owner="soc@example.com", caps={ROOMY})
+def moody(message: Detection, context: Context) -> Move | None:
+    \"\"\"Fails where the list says so.\"\"\"
+    if message.final_disposition == "BULK" and [1 / int(mood) for mood in context.lists["moods"]]:
+        return Move(message, to="DeletedItems", reason="test")
+    return None
+"""
+Mood = Literal["fine", "moody", "sulking", "cheered"]
 
 
 class Stage:
@@ -80,8 +91,12 @@ class Stage:
 
     # -- playbooks and mail
 
-    def write_rules(self, *, moody: bool = False) -> None:
-        """Writes the playbooks; where they are moody, one fails, one cannot be loaded and one is not there."""
+    def write_rules(self, mood: Mood = "fine") -> None:
+        """Writes the playbooks.
+
+        Moody: one fails, one cannot be loaded, one is not there. Sulking: one fails because of a list, and is fine
+        again, as the same version, where the list cheers it up.
+        """
 
         def verdict(value: str, action: str, name: str, **more: Any) -> None:
             self.bench.rule(name, rules.on_verdict(value, action, name=name, **{"caps": ROOMY, **more}))
@@ -96,8 +111,14 @@ class Stage:
         verdict("EXTERNAL", rules.to("RecoverableItemsPurges"), "purge")
         verdict("EXTERNAL", rules.to("DeletedItems"), "timid", mode="shadow")
         verdict("MALICIOUS-BEC", rules.to("JunkEmail"), "capped", caps="Caps(per_poll=1)")
-        mood = "int('mood')" if moody else rules.to("DeletedItems")
-        verdict("BULK", mood, "moody")
+        moody = mood == "moody"
+        if mood in ("sulking", "cheered"):
+            self.bench.rule("moody", SULKING)
+        else:
+            verdict("BULK", "int('mood')" if moody else rules.to("DeletedItems"), "moody")
+        lists = self.bench.folder / "rules" / "lists"
+        lists.mkdir(exist_ok=True)
+        (lists / "moods.txt").write_text("0\n" if mood == "sulking" else "1\n", encoding="utf-8")
         reported = rules.rule(
             "message.message is not None",
             'Reclassify(message.message, to="SPAM", reason="test")',
@@ -244,11 +265,27 @@ class Stage:
             conn.execute(update(a).where(a.c.state == State.READY).values(due_at=time.time()))
 
         self.store(due)
+        for name in (Kept.BREAKERS, Kept.QUARANTINE):
+            told = self.store(flags.get, name) or {}
+            again = {one: about | {"next_try": time.time()} for one, about in told.items()}
+            self.store(flags.set_value, name, again, time.time())
 
-    async def decide_only(self) -> None:
+    async def void_approvals(self) -> None:
+        """What a person let go was altered since."""
+        await self.decide_only(WORKER_MODE="approve")
+        self.decide_as_a_person(last=False)
+
+        def void(conn: Connection, _account: str) -> list[str]:
+            p, a = schema.approvals, schema.actions
+            conn.execute(update(p).values(digest="0" * 64))
+            return list(conn.scalars(select(a.c.message_id).where(a.c.state == State.READY)))
+
+        self.disturbed.update(self.store(void))
+
+    async def decide_only(self, **env: str) -> None:
         """Everything is decided, and nothing is sent yet."""
         self.pause()
-        await (await self.bench.start("run", "--once")).wait(60)
+        await (await self.bench.start("run", "--once", **env)).wait(60)
         self.resume()
 
     async def lock_now_and_then(self, process: Process, seconds: float) -> None:
@@ -293,21 +330,13 @@ class Stage:
         assert broken is None, f"the audit log of {count} records breaks: {broken}"
         # The server first: what happens meanwhile has an intent in what is read afterwards.
         effects = await self.effects()
-        posts = len(await self.tenant.requests("POST"))
+        requests = await self.tenant.requests("POST")
+        posts = [Post(one["endpoint"], tuple(one["ids"]), one["at"]) for one in requests]
         records = self.store(lambda conn, account: list(audit.records(conn, account)))
         books = Books(records, DELAY)
-        faults = [*books.faults, *against_server(books, effects, posts)]
-        if faults:
-            self._excuse(books, effects)
+        faults = [*books.faults, *of_requests(books, posts)] or list(of_effects(books, effects))
         assert not faults, "\n".join(faults)
         return books, effects
-
-    def _excuse(self, books: Books, effects: Sequence[Effect]) -> None:
-        """A server that took a request later than the read-back came proves nothing against the worker."""
-        for effect in effects:
-            intents = [at for at in books.intents.get(Key(*effect[:3]), ()) if at <= effect.at]
-            if intents and effect.at - max(intents) > DELAY / 2:
-                raise StarvedError(f"{effect} came {effect.at - max(intents):.2f} s after its intent")
 
     async def settle(self) -> None:
         """The faults end, a person decides, the worker works off what is left."""
