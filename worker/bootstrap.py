@@ -12,6 +12,7 @@ from worker.budget import RequestBudget
 from worker.clock import SteadyClock
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
+from worker.confirmer import Confirmer
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
@@ -152,6 +153,7 @@ def assemble(
         pollers=pollers,
         dispatcher=dispatcher,
         reconciler=Reconciler(ledger, carry_out, clock, metrics, settings.worker_read_back_delay),
+        confirmer=Confirmer(ledger, cloudflare, clock),
         metrics=metrics,
         storage=storage,
         clock=clock,

@@ -9,6 +9,7 @@ from typing import Protocol
 from worker.budget import RequestBudget
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
+from worker.confirmer import Confirmer
 from worker.dispatcher import Dispatcher
 from worker.executors.base import Executor
 from worker.intake import Intake
@@ -72,6 +73,7 @@ class Parts:
     pollers: Sequence[Poller]
     dispatcher: Dispatcher
     reconciler: Reconciler
+    confirmer: Confirmer
     metrics: Metrics
     storage: Storage
     clock: Clock

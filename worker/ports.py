@@ -14,6 +14,7 @@ from worker.model.ledger import (
     BulkLane,
     Claimed,
     Closed,
+    Confirmation,
     Cursor,
     Grant,
     Keep,
@@ -221,6 +222,14 @@ class Ledger(Protocol):
         self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
     ) -> bool:
         """Writes what a read-back of the request of `sent_at` showed, unless another has been sent since."""
+        ...
+
+    async def due_confirmations(self, most: int) -> list[Item]:
+        """Reclassifications that were taken and are to be looked for now."""
+        ...
+
+    async def confirm(self, seen: Sequence[Confirmation]) -> None:
+        """Records what was found of them, or when to look again."""
         ...
 
     async def expire(self) -> list[dict[str, Any]]:

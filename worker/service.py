@@ -74,6 +74,7 @@ class Service:
             polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled
         if not self._stop.is_set():
             await self._unless_stopped(work_off(parts))
+            await self._unless_stopped(parts.confirmer.step())
         await self._drain()
         await parts.retention.turn(0.0, ONCE_SECONDS)
         await self._kept()
@@ -139,6 +140,7 @@ class Service:
             keeping = [
                 group.create_task(self._housekeeping(), name="housekeeping"),
                 group.create_task(parts.retention.run(), name="retention"),
+                group.create_task(parts.confirmer.run(), name="confirmer"),
             ]
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")

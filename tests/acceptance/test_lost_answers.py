@@ -170,3 +170,17 @@ async def test_partial_success(worker: Bench, tenant: Tenant) -> None:
         assert "bob@corp.example" in action["error"]
         assert "ann@corp.example" not in action["error"]
     assert len(await tenant.requests("POST")) == 2
+
+
+async def test_a_reclassify_that_was_taken_is_confirmed_later(worker: Bench, tenant: Tenant) -> None:
+    """Succeeded with its 202; what the team's submissions show afterwards is a record of its own."""
+    worker.rule("reclassify", rules.RECLASSIFY)
+    (spoof,) = await tenant.mail("SPOOF")
+    await worker.once(WORKER_READ_BACK_DELAY="0.2")
+    (action,) = await worker.actions()
+    assert (action["message_id"], action["state"]) == (spoof, "succeeded")
+    await asyncio.sleep(0.3)
+    await worker.once(WORKER_READ_BACK_DELAY="0.2")
+    records = [one for one in await worker.audit() if one["action_id"] == action["id"]]
+    assert [one["kind"] for one in records][-3:] == ["intent", "outcome", "confirmed"]
+    assert await tenant.effects() == {("reclassify", spoof, "NONE"): 1}

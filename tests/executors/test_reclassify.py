@@ -17,7 +17,7 @@ WISH = item(kind="reclassify", target="SPAM")
 @pytest.fixture
 def executor(tenant: FakeCloudflare) -> ReclassifyExecutor:
     """Asks the fake tenant."""
-    return ReclassifyExecutor(tenant.client)
+    return ReclassifyExecutor(tenant.client, 30.0)
 
 
 def entry(seconds: float | None, **changes: Any) -> LogEntry:
@@ -48,7 +48,7 @@ async def read_back(executor: ReclassifyExecutor, now: float = NOW + 30) -> Effe
 async def test_the_202_is_success(executor: ReclassifyExecutor, tenant: FakeCloudflare) -> None:
     """The request was taken; its confirmation comes later."""
     answered = await executor.execute(call(WISH))
-    assert [one.state for one in answered.outcomes] == [State.SUCCEEDED]
+    assert [(one.state, one.due_in) for one in answered.outcomes] == [(State.SUCCEEDED, 30.0)]
     assert (answered.status, tenant.effects) == (202, [("reclassify", "m1", "SPAM")])
 
 

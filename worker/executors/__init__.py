@@ -17,6 +17,6 @@ def executors(
     known: tuple[Executor, ...] = (
         MoveExecutor(cloudflare, ledger, read_back_delay, batch),
         ReleaseExecutor(cloudflare, read_back_delay),
-        ReclassifyExecutor(cloudflare),
+        ReclassifyExecutor(cloudflare, read_back_delay),
     )
     return {executor.kind: executor for executor in known}

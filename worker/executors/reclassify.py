@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.clock import utc
 from worker.cloudflare import Cloudflare
+from worker.cloudflare.wire import Submission
 from worker.errors import BadAnswer
 from worker.executors.base import Effect, ReadBack, moment, ready, skipped
 from worker.model.actions import State
@@ -27,13 +28,15 @@ class ReclassifyExecutor:
     proofs = 2
     shows = False
 
-    def __init__(self, cloudflare: Cloudflare) -> None:
+    def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
         self._cloudflare = cloudflare
+        self._confirm_after = read_back_delay
 
     async def execute(self, call: Call) -> Answered:
         (item,) = call.items
         receipt = await self._cloudflare.investigate.reclassify(item.message_id, item.target)
-        outcome = Outcome(item.action_id, State.SUCCEEDED)
+        # Due again: the confirmer looks whether it arrived.
+        outcome = Outcome(item.action_id, State.SUCCEEDED, due_in=self._confirm_after)
         return Answered((outcome,), "call.answered", receipt.status, receipt.ray)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
@@ -48,23 +51,36 @@ class ReclassifyExecutor:
         return await self._in_submissions(item, since, now)
 
     async def _in_submissions(self, item: Item, since: float, now: float) -> ReadBack:
-        for page in range(1, SUBMISSION_PAGES + 1):
-            answer = await self._cloudflare.submissions.list(
-                start=utc(since), end=utc(now), type="TEAM", page=page, lane=Lane.READ_BACK
-            )
-            for row in answer.rows:
-                if (
-                    item.postfix_id
-                    and row.original_postfix_id == item.postfix_id
-                    and row.requested_disposition == item.target
-                ):
-                    return ReadBack(Effect.DONE, {"submission_id": row.submission_id})
-            if not answer.more:
-                return ReadBack(Effect.NOT_DONE, {"read_at": now})
-        raise BadAnswer(f"the submissions did not end after {SUBMISSION_PAGES} pages")
+        for row in await team_submissions(self._cloudflare, since, now, Lane.READ_BACK):
+            if (
+                item.postfix_id
+                and row.original_postfix_id == item.postfix_id
+                and row.requested_disposition == item.target
+            ):
+                return ReadBack(Effect.DONE, {"submission_id": row.submission_id})
+        return ReadBack(Effect.NOT_DONE, {"read_at": now})
 
     async def look(self, item: Item, row: Detection) -> Look:
         """The verdict is already the wanted one: nothing to do."""
         if row.final_disposition == item.target:
             return skipped(item, f"the verdict is already {item.target}")
         return ready(item)
+
+
+async def team_submissions(
+    cloudflare: Cloudflare, since: float, until: float, lane: Lane
+) -> list[Submission]:
+    """What the team and this worker asked for between two times, in seconds since the epoch.
+
+    Raises:
+        VendorError: it could not be read; BadAnswer where it does not end.
+    """
+    rows: list[Submission] = []
+    for page in range(1, SUBMISSION_PAGES + 1):
+        answer = await cloudflare.submissions.list(
+            start=utc(since), end=utc(until), type="TEAM", page=page, lane=lane
+        )
+        rows.extend(answer.rows)
+        if not answer.more:
+            return rows
+    raise BadAnswer(f"the submissions did not end after {SUBMISSION_PAGES} pages")

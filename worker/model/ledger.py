@@ -66,6 +66,14 @@ class Look(NamedTuple):
     again_in: float | None = None
 
 
+class Confirmation(NamedTuple):
+    """What a later look showed of an action that was taken: `found` (empty: nothing), or a further look is needed."""
+
+    action_id: str
+    found: dict[str, str]
+    again_in: float | None = None
+
+
 class Left(NamedTuple):
     """What is left to do: counts, and when the next of it falls due (None for never)."""
 

@@ -201,6 +201,17 @@ _TABLE: dict[str, LogEvent] = {
         "A claimed request waited too long, or a 429 came first: it was not sent; its actions are `ready` again.",
         "If it repeats without rate.limited: CPU and disk of the host, clock (`worker doctor`).",
     ),
+    "reclassify.confirmed": LogEvent(
+        "info", "The team's submissions show a reclassification that was taken.", _NONE
+    ),
+    "reclassify.unconfirmed": LogEvent(
+        "warning",
+        "A reclassification was taken (202), but the team's submissions do not show it. It is not sent again.",
+        "Look for it in the dashboard's submissions; ask Cloudflare with the call's `ray` (`worker actions show ID`).",
+    ),
+    "reclassify.lookup_failed": LogEvent(
+        "warning", "The team's submissions could not be read; they are read again later.", _NONE
+    ),
     "readback.confirmed": LogEvent("info", "A read-back found the effect: the action succeeded.", _NONE),
     "readback.no_effect": LogEvent(
         "warning",

@@ -165,11 +165,6 @@ def settle_read_back(
     return True
 
 
-def confirm(conn: Connection, account_id: str, now: float, action_id: str, body: Mapping[str, Any]) -> None:
-    """Records that the vendor's own log shows the effect of an action that had already succeeded."""
-    append(conn, account_id, now, [Entry("confirmed", dict(body), action_id=action_id)])
-
-
 def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceilings) -> int:
     """At start under a lower WORKER_MODE: what no person approved waits for one. Returns how many."""
     if ceilings.mode is Mode.ENFORCE:

@@ -15,6 +15,7 @@ from worker.model.ledger import (
     BulkLane,
     Claimed,
     Closed,
+    Confirmation,
     Cursor,
     Grant,
     Keep,
@@ -35,6 +36,7 @@ from worker.store import (
     budget,
     claims,
     closing,
+    confirmations,
     flags,
     followup,
     intake,
@@ -222,6 +224,12 @@ class StoreLedger:
             counted=counted,
             sent_at=sent_at,
         )
+
+    async def due_confirmations(self, most: int) -> list[Item]:
+        return await self.store.run(confirmations.due_confirmations, self.account_id, self._clock.now(), most)
+
+    async def confirm(self, seen: Sequence[Confirmation]) -> None:
+        await self.store.run(confirmations.confirm, self.account_id, self._clock.now(), seen)
 
     async def expire(self) -> list[dict[str, Any]]:
         return await self.store.run(approvals.expire, self.account_id, self._clock.now())

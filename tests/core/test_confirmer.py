@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import NOW, detection
+from tests.desk import Desk
+from tests.fakes import FakeCloudflare, ManualClock
+from worker.cloudflare import Submission
+from worker.confirmer import LATER, Confirmer
+from worker.errors import AnswerLost
+from worker.model.actions import Reclassify, State
+
+DELAY = 30.0
+
+
+@pytest.fixture
+def confirmer(desk: Desk, tenant: FakeCloudflare, clock: ManualClock) -> Confirmer:
+    """Looks at the fake tenant."""
+    return Confirmer(desk.ledger, tenant.client, clock)
+
+
+async def take(desk: Desk) -> None:
+    """A reclassify that was taken at NOW."""
+    await desk.want(Reclassify(detection(), to="SPAM"))
+    (call,) = await desk.claim()
+    await desk.settle(call, State.SUCCEEDED, due_in=DELAY)
+
+
+def ticket(to: str = "SPAM") -> Submission:
+    """What the team's list shows of it."""
+    postfix_id = detection().postfix_id
+    return Submission(submission_id="s1", original_postfix_id=postfix_id, requested_disposition=to)
+
+
+async def told(desk: Desk) -> list[tuple[str, str]]:
+    """Kind and body of the records about it that came later."""
+    return [(row["kind"], row["body"]) for row in await desk.audit("confirmed", "unconfirmed")]
+
+
+async def test_what_the_submissions_show_is_confirmed(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """A record of its own, once; the action has been succeeded all along."""
+    await take(desk)
+    tenant.tickets.append(ticket())
+    assert await confirmer.step() == 0
+    desk.clock.pass_time(DELAY)
+    assert await confirmer.step() == 1
+    assert await confirmer.step() == 0
+    assert await told(desk) == [("confirmed", '{"submission_id":"s1"}')]
+    assert (await desk.row())["state"] == "succeeded"
+
+
+async def test_what_they_never_show_is_told_after_the_last_look(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """Another request of the same message is none; nothing is sent again."""
+    await take(desk)
+    tenant.tickets.append(ticket("SPOOF"))
+    for wait in (DELAY, *LATER):
+        assert await told(desk) == []
+        desk.clock.pass_time(wait)
+        assert await confirmer.step() == 1
+    assert await told(desk) == [("unconfirmed", "{}")]
+    desk.clock.pass_time(LATER[-1])
+    assert await confirmer.step() == 0
+    assert (await desk.row())["state"] == "succeeded"
+    assert tenant.effects == []
+
+
+async def test_a_list_that_cannot_be_read_says_nothing(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """However often: it is read again later."""
+    await take(desk)
+    tenant.tickets.append(ticket())
+    tenant.will("submissions", *(AnswerLost("no answer") for _ in range(5)))
+    desk.clock.pass_time(DELAY)
+    for _ in range(5):
+        assert await confirmer.step() == 1
+        assert await told(desk) == []
+        desk.clock.pass_time(LATER[-1])
+    assert await confirmer.step() == 1
+    assert [kind for kind, _ in await told(desk)] == ["confirmed"]
+
+
+async def test_one_list_serves_all(desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare) -> None:
+    """Requests are the currency."""
+    await desk.want(*(Reclassify(detection(f"m{n}"), to="SPAM") for n in range(20)))
+    while calls := await desk.claim(most=1):
+        for call in calls:
+            await desk.settle(call, State.SUCCEEDED, due_in=DELAY)
+    desk.clock.pass_time(DELAY)
+    assert await confirmer.step() == 20
+    assert len(tenant.asked("submissions")) == 1
+    assert tenant.asked("submissions")[0]["start"].timestamp() < NOW

@@ -1,0 +1,78 @@
+"""A reclassify's 202 says only that it was taken: later the team's submissions show whether it arrived.
+
+One list serves all that are due. Nothing is sent again for what is missing: a person is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from worker.clock import Clock
+from worker.cloudflare import Cloudflare
+from worker.errors import StoreError, VendorError
+from worker.executors.reclassify import SKEW_SECONDS, team_submissions
+from worker.model.calls import Item
+from worker.model.ledger import Confirmation
+from worker.ops.logs import get_logger
+from worker.ports import Lane, Ledger
+
+log = get_logger()
+
+AT_ONCE = 1000
+LATER = (600.0, 3600.0)
+"""Seconds to the second and the third look; what that one does not find either is left to a person."""
+IDLE_SECONDS = 5.0
+
+
+class Confirmer:
+    """Looks for what was taken when it falls due."""
+
+    def __init__(self, ledger: Ledger, cloudflare: Cloudflare, clock: Clock) -> None:
+        self._ledger = ledger
+        self._cloudflare = cloudflare
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Works until it is cancelled: nothing hangs on it."""
+        while True:
+            await self.step()
+            await asyncio.sleep(IDLE_SECONDS)
+
+    async def step(self) -> int:
+        """Looks for all that are due; how many that was."""
+        try:
+            items = await self._ledger.due_confirmations(AT_ONCE)
+            if items:
+                await self._ledger.confirm(await self._look(items))
+        except StoreError:
+            return 0  # which the store itself tells
+        return len(items)
+
+    async def _look(self, items: Sequence[Item]) -> list[Confirmation]:
+        now = self._clock.now()
+        since = min(item.submitted_at or now for item in items) - SKEW_SECONDS
+        try:
+            rows = await team_submissions(self._cloudflare, since, now, Lane.ENRICH)
+        except VendorError as error:
+            log.warning("reclassify.lookup_failed", count=len(items), error=error)
+            return [_again(item) or Confirmation(item.action_id, {}, LATER[-1]) for item in items]
+        found = {(row.original_postfix_id, row.requested_disposition): row.submission_id for row in rows}
+        return [self._judge(item, found.get((item.postfix_id, item.target))) for item in items]
+
+    def _judge(self, item: Item, submission_id: str | None) -> Confirmation:
+        fields = {"action_id": item.action_id, "message_id": item.message_id, "target": item.target}
+        if submission_id is not None:
+            log.info("reclassify.confirmed", **fields, submission_id=submission_id)
+            return Confirmation(item.action_id, {"submission_id": submission_id})
+        if again := _again(item):
+            return again
+        log.warning("reclassify.unconfirmed", **fields)
+        return Confirmation(item.action_id, {})
+
+
+def _again(item: Item) -> Confirmation | None:
+    """The next look; None where this was the last one."""
+    if item.read_backs >= len(LATER):
+        return None
+    return Confirmation(item.action_id, {}, LATER[item.read_backs])

@@ -1,0 +1,62 @@
+"""Actions that the vendor took for later: what its own records say of them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from worker.model.actions import State
+from worker.model.calls import Item
+from worker.model.events import DISPOSITIONS
+from worker.model.ledger import Confirmation
+from worker.store import schema
+from worker.store.audit import Entry, append
+from worker.store.claims import ITEM_COLUMNS, item
+from worker.store.prepared import Prepared
+from worker.store.wishes import lane_of
+
+_A = schema.actions.c
+_LANES = [lane_of("reclassify", disposition) for disposition in DISPOSITIONS]
+_NOTE = Prepared(
+    update(schema.actions)
+    .where(_A.id == bindparam("action"), _A.state == State.SUCCEEDED)
+    .values(due_at=bindparam("to_due"), read_backs=_A.read_backs + 1)
+)
+
+
+def due_confirmations(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:
+    """Reclassifications that were taken and are to be looked for now, the oldest first."""
+    query = (
+        select(*ITEM_COLUMNS)
+        .where(
+            _A.account_id == account_id,
+            _A.state == State.SUCCEEDED,
+            _A.lane.in_(_LANES),
+            _A.due_at <= now,
+        )
+        .order_by(_A.due_at)
+        .limit(most)
+    )
+    return [item(row) for row in conn.execute(query).mappings()]
+
+
+def confirm(conn: Connection, account_id: str, now: float, seen: Sequence[Confirmation]) -> None:
+    """Records what was found, and what was looked for in vain for the last time; the others are due again."""
+    _NOTE.many(
+        conn,
+        [
+            {"action": one.action_id, "to_due": None if one.again_in is None else now + one.again_in}
+            for one in seen
+        ],
+    )
+    append(
+        conn,
+        account_id,
+        now,
+        [
+            Entry("confirmed" if one.found else "unconfirmed", one.found, action_id=one.action_id)
+            for one in seen
+            if one.again_in is None
+        ],
+    )
