@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from random import Random
 from typing import get_args
@@ -10,21 +10,32 @@ from typing import get_args
 from tests.simulation.disk import Disk
 from tests.simulation.plan import HTTP_TIMEOUT, draw
 from tests.simulation.playbooks import FRAGILE, PURGED
-from tests.simulation.world import DISPOSITIONS, FOLDERS, World
+from tests.simulation.world import FOLDERS, World
 from worker.model.actions import Mode, State
 from worker.simulator.faults import IN_HANDLER, Fault, Kind, PathClass
 
-WRITES: tuple[PathClass, ...] = ("move", "release", "reclassify")
+MIX = {
+    "SPAM": 5, "MALICIOUS": 5, "SUSPICIOUS": 4, "BULK": 3, "SPOOF": 2, "MALICIOUS-BEC": 1, "ENCRYPTED": 1, "EXTERNAL": 1,
+    "NONE": 2,
+}  # fmt: skip
+ACTED_ON: dict[PathClass, tuple[str, ...]] = {
+    "move": ("SPAM", "MALICIOUS"),
+    "release": ("BULK",),
+    "reclassify": ("SUSPICIOUS",),
+}
+WRITES = tuple(ACTED_ON)
 LOSSES: tuple[Kind, ...] = ("drop", "500", "empty", "html", "slow")
 FAULTS: tuple[Kind, ...] = (*LOSSES[:2], "slow", "429", "401", "202", "success_false", "poison", "partial")
 STEPS = (6, 22)
+OFTEN = 60
+"""The weight of what is wanted often, beside about 120 of everything."""
 CLASSES: tuple[PathClass, ...] = tuple(one for one in get_args(PathClass) if one != "verify")
 
 
 class History:
     """Draws one event after another and lets it happen."""
 
-    def __init__(self, seed: int, world: World) -> None:
+    def __init__(self, seed: int, world: World, often: Collection[str] = ()) -> None:
         self._draw = Random(f"{seed}/history")
         self._world = world
         self._steps: list[tuple[Callable[[], None], int]] = [
@@ -44,6 +55,10 @@ class History:
             (self._clock, 4),
         ]
 
+        for name in often:
+            step = getattr(self, f"_{name.replace(' ', '_')}")
+            self._steps.append((step, OFTEN))
+
     def play(self) -> None:
         """Some events, with time in between; then everything works again."""
         steps, weights = zip(*self._steps, strict=True)
@@ -57,17 +72,25 @@ class History:
     def _mail(self) -> None:
         for _ in range(self._draw.randint(1, 5)):
             word = self._draw.choices(("", FRAGILE, PURGED), (85, 10, 5))[0]
-            self._world.arrive(self._draw.choice(DISPOSITIONS), word=word)
+            self._world.arrive(self._verdict_of_mail(), word=word, quarantined=self._draw.random() < 0.3)
+
+    def _verdict_of_mail(self) -> str:
+        return self._draw.choices(tuple(MIX), tuple(MIX.values()))[0]
+
+    def _mail_for(self, kind: PathClass) -> None:
+        """What a fault of this kind of request can strike."""
+        for _ in range(self._draw.randint(1, 3)):
+            self._world.arrive(self._draw.choice(ACTED_ON[kind]), quarantined=kind == "release")
 
     def _late_mail(self) -> None:
         late = self._draw.choice((10.0, 100.0, 2000.0, 7000.0))
-        self._world.arrive(self._draw.choice(DISPOSITIONS), late=self._draw.uniform(0, late))
+        self._world.arrive(self._verdict_of_mail(), late=self._draw.uniform(0, late))
 
     def _message(self) -> str:
         return self._draw.choice(list(self._world.tenant.messages))
 
     def _verdict(self) -> None:
-        self._world.judge(self._message(), self._draw.choice(DISPOSITIONS))
+        self._world.judge(self._message(), self._verdict_of_mail())
 
     def _analyst(self) -> None:
         message_id = self._message()
@@ -91,9 +114,10 @@ class History:
             after=after,
             seconds=seconds,
             count=self._draw.randint(1, 3),
-            skip=self._draw.randint(0, 1),
+            skip=self._draw.choice((0, 0, 1)),
         )
         self._world.fault(fault)
+        self._mail_for(on)
 
     def _fault(self) -> None:
         on = self._draw.choice(CLASSES)
@@ -109,6 +133,8 @@ class History:
             poison=self._draw.choice(("types", "missing", "surrogate", "enum", "nan")),
         )
         self._world.fault(fault)
+        if on in ACTED_ON:
+            self._mail_for(on)
 
     def _no_connection(self) -> None:
         self._world.refuse_connections(self._draw.randint(1, 6))
@@ -164,12 +190,21 @@ class History:
         self._world.set_clock(self._draw.choice((0.0, self._draw.uniform(-reach, reach))))
 
 
-def play(seed: int, disk: Disk, tell: Callable[[str], None] = lambda _: None) -> World:
+def play(
+    seed: int,
+    disk: Disk,
+    tell: Callable[[str], None] = lambda _: None,
+    often: Collection[str] = (),
+    *,
+    listen: bool = True,
+) -> World:
     """The history of a seed, to its end; `tell` is given every line of it. BrokenLawError where a law is broken."""
     world = World(seed, draw(Random(f"{seed}/plan")), disk, tell)
     with closing(world):
         try:
-            History(seed, world).play()
+            if listen:
+                world.ears.listen()
+            History(seed, world, often).play()
         except Exception as error:
             error.add_note(f"replay it: python -m tests.simulation {seed}")
             raise

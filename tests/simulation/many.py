@@ -6,14 +6,13 @@ import multiprocessing
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.simulation.disk import Disk
 from tests.simulation.history import play
-from worker.ops import logs
 
 CHUNK = 25
 FIRST = 1
@@ -45,7 +44,6 @@ class Tally:
 
 def play_some(seeds: Sequence[int]) -> Tally:
     """One history after another in this process."""
-    logs.configure(format="json", level="critical")
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         disk = Disk(Path(folder) / "worker.db")
@@ -71,11 +69,11 @@ def play_all(count: int, first: int = FIRST) -> Tally:
     return tally
 
 
-def caught(seeds: Iterable[int], disk: Disk) -> tuple[int, str] | None:
+def caught(seeds: Iterable[int], disk: Disk, often: Collection[str] = ()) -> tuple[int, str] | None:
     """The first of the seeds that breaks a law, and which."""
     for seed in seeds:
         try:
-            play(seed, disk)
+            play(seed, disk, often=often)
         except AssertionError as error:
             return seed, str(error)
     return None

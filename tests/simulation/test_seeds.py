@@ -24,12 +24,6 @@ HAPPENS = (
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Disk:
-    """A file for one history after another."""
-    return Disk(tmp_path / "worker.db")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_seed_breaks_a_law() -> None:

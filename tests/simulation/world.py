@@ -16,7 +16,8 @@ from sqlalchemy import Connection, select
 
 from tests.simulation import playbooks
 from tests.simulation.disk import Disk, SteppedStore
-from tests.simulation.laws import Laws
+from tests.simulation.ears import Ears
+from tests.simulation.laws import Laws, law
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import HTTP_TIMEOUT, Plan
 from tests.simulation.process import Process
@@ -25,6 +26,7 @@ from tests.simulation.wire import Network, Vendor
 from worker import ids
 from worker.bootstrap import Outside, assemble
 from worker.model.actions import Mode, State
+from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.ops.metrics import Metrics
 from worker.playbooks.declaration import Caps
 from worker.pollers.poller import Poller
@@ -34,26 +36,15 @@ from worker.simulator import actions as people
 from worker.simulator.config import SimulatorConfig
 from worker.simulator.faults import Fault
 from worker.simulator.generate import Generator
-from worker.simulator.rows import Destination
+from worker.simulator.rows import Destination, Row
 from worker.simulator.tenant import Message, Tenant
-from worker.store import flags, reviews, schema, waiting
+from worker.store import closing, flags, reviews, schema, waiting
 
-DISPOSITIONS = (
-    "SPAM",
-    "MALICIOUS",
-    "MALICIOUS-BEC",
-    "SPOOF",
-    "BULK",
-    "SUSPICIOUS",
-    "ENCRYPTED",
-    "EXTERNAL",
-    "NONE",
-)
 FOLDERS: tuple[Destination, ...] = get_args(Destination)
 Call = Literal["approve", "reject", "retry"]
 SWEEPS = 3
-LONGEST_REST = 700.0
-"""As long as the budget's window may keep the worker waiting, twice."""
+LONGEST_REST = 400.0
+"""Longer than the window of the request budget may keep the worker waiting."""
 _metrics = Metrics()
 
 
@@ -68,6 +59,7 @@ class World:
         self.disk = disk
         self.trace: list[str] = []
         self._tell = tell
+        self.ears = Ears()
         self.stats: Counter[str] = Counter()
         self.loop = VirtualLoop()
         self.times = Times(self.loop)
@@ -142,14 +134,20 @@ class World:
         until = self.loop.elapsed + seconds
         while (left := until - self.loop.elapsed) > 0:
             self.loop.run_until_complete(self._until(left))
-            if self.laws.broken is not None:
-                raise self.laws.broken
+            self.check()
             if self.process.dead:
                 self.bury()
                 self.stats["crashes"] += 1
                 self.start()
             elif self.task.done():
                 raise AssertionError(f"the service ended by itself: {self.task}")
+
+    def check(self) -> None:
+        """Whether all is well so far."""
+        if self.laws.broken is not None:
+            raise self.laws.broken
+        law(not self.ears.heard, "no task fails unseen", *self.ears.heard[:1])
+        law(not self.loop.complaints, "no task fails unseen", self.loop.complaints[:1])
 
     async def _until(self, seconds: float) -> None:
         ends: list[asyncio.Future[Any]] = [self.process.gone, self.task]
@@ -176,8 +174,7 @@ class World:
         bound = self.plan.drain + HTTP_TIMEOUT + 1.0
         while not self.task.done() and not self.process.dead and self.loop.elapsed < asked + bound:
             self.loop.run_until_complete(self._until(0.5))
-        if self.laws.broken is not None:
-            raise self.laws.broken
+        self.check()
         if not self.process.dead:
             assert self.task.done(), f"did not stop within {bound} s"
             assert self.task.result() == 0
@@ -190,15 +187,23 @@ class World:
 
     # What happens at the vendor.
 
-    def arrive(self, disposition: str, *, late: float = 0.0, word: str = "") -> str:
+    def arrive(
+        self, disposition: str, *, late: float = 0.0, word: str = "", quarantined: bool = False
+    ) -> str:
         """A message arrives; `late`: it shows only now, so long after it was scanned."""
         row = self.mail.message(int((self.times.true() - late) * 1000), disposition)
-        row.is_phish_submission = False
         # Not in the subject: a poisoned row would lose it.
         row.from_name = word or row.from_name
+        row.is_quarantined = quarantined
+        row.delivery_status = ["quarantined" if quarantined else "delivered"]
+        return self.show(row)
+
+    def show(self, row: Row) -> str:
+        """From now on the vendor lists this message."""
+        row.is_phish_submission = False
         self.tenant.add(row)
         self.arrived[row.id] = self.times.true()
-        self.tell(f"mail {row.id}: {disposition} {word} {row.delivery_status} late {late:.0f}")
+        self.tell(f"mail {row.id}: {row.final_disposition} {row.from_name} {row.delivery_status}")
         self.stats["messages"] += 1
         return row.id
 
@@ -316,23 +321,30 @@ class World:
         if self.laws.paused_at is not None:
             self.resume()
         self.tell("everything works again")
-        self._work_off()
+        self._work_off(0.0)
         for _ in range(SWEEPS):
             requests = len(self.laws.posts)
             self.stop()
             # The next poll is a sweep over the day, and reports have waited long enough for their messages.
             self.skip(3700.0)
             self.start()
-            self._work_off()
+            self._work_off(self.times.true())
             if len(self.laws.posts) == requests and not self.disk.run(waiting.waiting_reports, self.account):
                 break
         self.laws.final()
 
-    def _work_off(self) -> None:
+    def _work_off(self, since: float) -> None:
+        """Until nothing is left to do and both sources have been swept `since` then."""
         self.wait(self.plan.poll_interval)
         until = self.loop.elapsed + LONGEST_REST
-        while (self.busy() or self.tenant.verdicts) and self.loop.elapsed < until:
+        while self.loop.elapsed < until:
+            if not (self.busy() or self.tenant.verdicts or self._unswept(since)):
+                break
             self.wait(2.0)
+
+    def _unswept(self, since: float) -> bool:
+        cursors = [self.disk.run(closing.cursor, self.account, source) for source in (DETECTIONS, PHISHGUARD)]
+        return any(one is None or one.swept_at < since for one in cursors)
 
     def busy(self) -> bool:
         """Whether the worker has something left that it can do by itself."""
