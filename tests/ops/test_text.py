@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import sys
 import unicodedata
 
@@ -7,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ops.lines import Lines
+from worker.cli.common import print_table, say
+from worker.ops import logs
 from worker.ops.text import safe
+
+log = logs.get_logger()
+NASTY = (
+    "\x1b[2J", "\x1b]0;owned\x07", "\n", "\r\n", "\t", "\x85", "\u2028", "\u2029", "\u202e", "\u2066", "\u200b", "\ud800",
+    "\udfff", "\ud83d", "\x00", "\x7f", "\x9b31m", '"', "\\", "%s", "{}", "\u3164",
+    "\u00e9", "\u8acb", "\U0001f389", "\U000e0041",
+)  # fmt: skip
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 
@@ -53,6 +64,26 @@ def test_a_long_text_ends_in_an_ellipsis_and_never_in_half_an_escape() -> None:
     """The cut falls between characters of the original."""
     assert safe("x" * 100_000) == "x" * 199 + "…"
     assert safe("\x1b" * 100, 10) == r"\x1b\x1b" + "…"
+
+
+def test_no_hostile_subject_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """10,000 of them, some of 100 kB: each is one line of a console log, a table and a message, without an escape."""
+    random_ = random.Random(18)
+    console, count = Lines(), 10_000
+    logs.configure(format="console", level="info", stream=console)
+    for number in range(count):
+        parts = random_.choices(NASTY, k=8)
+        parts.insert(4, "A" * (100_000 if number % 500 == 0 else number % 20))
+        subject = "".join(parts)
+        log.info("action.finished", subject=subject, recipients=[subject])
+        say(subject)
+        print_table(["subject"], [[subject]])
+    printed = capsys.readouterr().out
+    for text, lines in ((console.getvalue(), count), (printed, 3 * count)):
+        assert text.count("\n") == lines
+        assert len(text.splitlines()) == lines
+        shown = set(text) - {"\n"}
+        assert all(character.isprintable() or unicodedata.category(character) == "Zs" for character in shown)
 
 
 def test_every_character_of_the_living_planes_is_handled() -> None:

@@ -184,9 +184,9 @@ def check_per_page(per_page: int) -> int:
     return per_page
 
 
-def check_ids(ids: Sequence[object]) -> tuple[str, ...]:
+def check_ids(ids: object) -> tuple[str, ...]:
     """An explicit selection: 1 to 1,000 distinct ids. An empty one may mean everything to a server."""
-    if isinstance(ids, str) or not 1 <= len(ids) <= MAX_IDS:
+    if not isinstance(ids, Sequence) or isinstance(ids, str | bytes) or not 1 <= len(ids) <= MAX_IDS:
         raise ValueError(f"an action needs a list of 1 to {MAX_IDS} ids")
     chosen = tuple(one for one in ids if isinstance(one, str) and one.strip() and len(one) <= MAX_ID)
     if len(chosen) < len(ids):

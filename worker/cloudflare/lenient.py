@@ -11,13 +11,17 @@ import math
 import re
 from typing import Any
 
+from worker.model.events import MAX_TEXT
+
 MAX_CONTAINERS, MAX_COMMAS = 200_000, 1_000_000
 """Of one body: what it may cost in memory once it is parsed. A real page has a tenth of either at most."""
-MAX_TEXT = 10_000
-"""Characters of one string; the rest is cut off once, here."""
 MAX_CONTENT = 100_000
 """Characters of a report's `content`, which is prose for people."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
+UNSAFE = "\ufffd"
+"""What stands for half a letter, or for a control character where a space would be wrong."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EXACT = frozenset({"id", "next"})
+"""Beside all that end in `_id`: names and cursors, which mean something else with a space in them."""
 _MAX_DIGITS = 18
 
 
@@ -47,7 +51,7 @@ class DuplicateKey(Poison):
 
 
 def parse(body: bytes) -> Any:
-    """The body as Python values: nulls in objects left out, long strings cut, surrogates replaced.
+    """The body as Python values: nulls in objects left out, long strings cut, surrogates and control characters replaced.
 
     Raises:
         UnbelievableError: not JSON, too deep, too much.
@@ -86,7 +90,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _value(key: str, value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value, MAX_CONTENT if key == "content" else MAX_TEXT)
+        if key == "content":
+            return _text(value, MAX_CONTENT, keep="\n\r\t")
+        return _text(value, keep="" if key in _EXACT or key.endswith("_id") else None)
     return _items(value) if isinstance(value, list) else value
 
 
@@ -94,9 +100,19 @@ def _items(items: list[Any]) -> list[Any]:
     return [_value("", item) for item in items]
 
 
-def _text(text: str, limit: int = MAX_TEXT) -> str:
+def _text(text: str, limit: int = MAX_TEXT, keep: str | None = None) -> str:
+    """The text, cut and made safe. `keep`: control characters to leave; None turns those that are spaces into one."""
     text = text[:limit]
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+    if text.isprintable():
+        return text
+
+    def safe(match: re.Match[str]) -> str:
+        character = match[0]
+        if keep is not None:
+            return character if character in keep else UNSAFE
+        return " " if character.isspace() else UNSAFE
+
+    return _CONTROL.sub(safe, text)
 
 
 def _constant(_: str) -> NotANumber:

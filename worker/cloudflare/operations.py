@@ -51,9 +51,9 @@ class Operation:
         return (self.scope + self.template).format(account_id=segment(account_id), **values)
 
 
-def segment(text: str) -> str:
+def segment(text: object) -> str:
     """One segment of a path, percent-encoded. A dot segment cannot be encoded away, so it is refused."""
-    if not text or len(text) > MAX_ID or text in {".", ".."}:
+    if not isinstance(text, str) or not text.strip() or len(text) > MAX_ID or text in {".", ".."}:
         raise ValueError(f"an id must have 1 to {MAX_ID} characters and must not be a dot segment")
     return quote(text, safe=":")
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from worker.cloudflare.lenient import MAX_TEXT
+from worker.cloudflare.lenient import UNSAFE
 from worker.cloudflare.operations import MAX_ID
 from worker.cloudflare.wire import LogEntry, MoveRow, ReleaseRow, Submission, TokenStatus
 from worker.model.events import Detection, PhishReport, ReportFields, Tag
@@ -72,12 +72,9 @@ def settle_detection(row: Detection) -> Detection:
     """The row with its times in UTC.
 
     Raises:
-        ValueError: an id by which nothing can be asked, or a string beyond its bound.
+        ValueError: an id by which nothing can be asked.
     """
     _check_id(row.id)
-    for text in (row.subject, row.message_id, row.sender, row.from_name):
-        if text is not None and len(text) > MAX_TEXT:
-            raise ValueError(f"a string of more than {MAX_TEXT} characters")
     # In place: the row was made a moment ago and nobody else has seen it.
     if row.scanned_at is not None and row.scanned_at.tzinfo is not UTC:
         force_setattr(row, "scanned_at", _aware(row.scanned_at))
@@ -127,7 +124,7 @@ def _settle_log(row: _LogEntry) -> LogEntry:
 
 
 def _check_id(row_id: str) -> None:
-    if not row_id or len(row_id) > MAX_ID or row_id in {".", ".."} or "\ufffd" in row_id:
+    if not row_id or len(row_id) > MAX_ID or row_id in {".", ".."} or UNSAFE in row_id:
         raise ValueError("an id that cannot be asked for - at `$.id`")
 
 

@@ -11,6 +11,7 @@ from typing import Self
 
 import aiohttp
 import msgspec
+from multidict import CIMultiDict
 from yarl import URL
 
 from worker.cloudflare import verdicts
@@ -25,7 +26,7 @@ MAX_BYTES = 32 * 2**20
 """Bytes of a body after inflating. A page of 1,000 rows has about one or two million."""
 WRITE_CONNECT_SECONDS = 2.5
 """How long a write waits for its connection: one that starts later may start after a pause."""
-_SHORTEST_SECRET = 16
+_SHORTEST_SECRET, _REMEMBERED = 16, 4
 _READ, _WRITE = aiohttp.ClientTimeout(), aiohttp.ClientTimeout(connect=WRITE_CONNECT_SECONDS)
 
 
@@ -79,6 +80,7 @@ class Transport:
         self._gate = gate
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._told: tuple[_Secret, ...] = ()
         self._connect = connect
         self._session: aiohttp.ClientSession | None = None
 
@@ -186,8 +188,8 @@ class Transport:
             allow_redirects=False,
             trace_request_ctx=flight,
         ) as response:
-            flight.status, flight.headers = response.status, response.headers
-            flight.body = secret.hide(await self._read(response))
+            flight.status, flight.headers = response.status, self._hide_in(response.headers)
+            flight.body = self._hide(await self._read(response))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks, size = [], 0
@@ -207,7 +209,25 @@ class Transport:
             ) from None
         if not secret or any(not "!" <= letter <= "~" for letter in secret):
             raise Unauthorized("the API token is empty or holds a character no token has; check its file")
+        if secret not in self._told and len(secret) >= _SHORTEST_SECRET:
+            self._told = (secret, *self._told[: _REMEMBERED - 1])
         return secret
+
+    def _hide(self, body: bytes) -> bytes:
+        """The body without the tokens that were sent, should somebody have put them there."""
+        for secret in self._told:
+            body = body.replace(secret.encode(), b"[token]")
+        return body
+
+    def _hide_in(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers without those that hold a token: a request id that does would go to log and ledger."""
+        if not any(secret in value for secret in self._told for value in headers.values()):
+            return headers
+        return CIMultiDict(
+            (name, value)
+            for name, value in headers.items()
+            if not any(secret in value for secret in self._told)
+        )
 
 
 class _Secret(str):
@@ -217,10 +237,6 @@ class _Secret(str):
 
     def __repr__(self) -> str:
         return "<secret>"
-
-    def hide(self, body: bytes) -> bytes:
-        """The body without the token, should somebody have put it there."""
-        return body.replace(self.encode(), b"[token]") if len(self) >= _SHORTEST_SECRET else body
 
 
 class _TooLargeError(Exception):

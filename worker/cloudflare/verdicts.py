@@ -17,7 +17,7 @@ from worker.errors import AnswerLost, BadAnswer, RateLimited, Refused, Transient
 
 _UNSURE = frozenset({408, 425, 499})
 """4xx that a proxy may send after the origin has begun its work."""
-_MOST_ERRORS, _MOST_TEXT = 5, 200
+_MOST_ERRORS, _MOST_TEXT, _MOST_BYTES = 5, 200, 2**16
 
 
 @dataclass(slots=True)
@@ -73,6 +73,8 @@ def unbelievable(
 
 def api_errors(body: bytes) -> tuple[ApiError, ...]:
     """The API's own errors, as far as they can be read."""
+    if len(body) > _MOST_BYTES:
+        return ()
     try:
         return tuple(msgspec.json.decode(body, type=_Errors).errors or ())
     except (ValueError, RecursionError):

@@ -8,6 +8,7 @@ null is an empty tuple here; `validation` and `properties` are always present, w
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -15,56 +16,61 @@ DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
 """Verdicts that the API accepts in requests; rows may carry more (MALICIOUS-BEC, ENCRYPTED, ...)."""
 
 
+MAX_TEXT = 10_000
+"""Characters of one text; what the vendor sends beyond is cut off when it is read."""
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+
+
 class Validation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Results of mail authentication: `pass`, `neutral`, `fail`, `error`, `none`, or None where unknown."""
 
-    comment: str | None = None
-    dkim: str | None = None
-    dmarc: str | None = None
-    spf: str | None = None
+    comment: Text | None = None
+    dkim: Text | None = None
+    dmarc: Text | None = None
+    spf: Text | None = None
 
 
 class Properties(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which allow or block pattern of the tenant touched the message, if any."""
 
-    allowlisted_pattern: str | None = None
-    allowlisted_pattern_type: str | None = None
+    allowlisted_pattern: Text | None = None
+    allowlisted_pattern_type: Text | None = None
     blocklisted_message: bool | None = None
-    blocklisted_pattern: str | None = None
+    blocklisted_pattern: Text | None = None
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):
     """One message as the list of `GET /investigate` shows it; `from` alone is called `sender`."""
 
-    id: str
+    id: Text
     """The investigate id: opaque; every action names the message by it."""
-    postfix_id: str = ""
-    alert_id: str | None = None
-    message_id: str | None = None
+    postfix_id: Text = ""
+    alert_id: Text | None = None
+    message_id: Text | None = None
     """The RFC 5322 Message-ID header."""
-    subject: str | None = None
-    final_disposition: str | None = None
-    client_recipients: tuple[str, ...] = ()
-    to: tuple[str, ...] = ()
-    to_name: tuple[str, ...] = ()
-    sender: str | None = None
-    from_name: str | None = None
-    replyto: str | None = None
-    envelope_from: str | None = None
-    envelope_to: tuple[str, ...] = ()
-    threat_categories: tuple[str, ...] = ()
-    detection_reasons: tuple[str, ...] = ()
-    delivery_mode: str | None = None
-    delivery_status: tuple[str, ...] = ()
-    post_delivery_operations: tuple[str, ...] = ()
+    subject: Text | None = None
+    final_disposition: Text | None = None
+    client_recipients: tuple[Text, ...] = ()
+    to: tuple[Text, ...] = ()
+    to_name: tuple[Text, ...] = ()
+    sender: Text | None = None
+    from_name: Text | None = None
+    replyto: Text | None = None
+    envelope_from: Text | None = None
+    envelope_to: tuple[Text, ...] = ()
+    threat_categories: tuple[Text, ...] = ()
+    detection_reasons: tuple[Text, ...] = ()
+    delivery_mode: Text | None = None
+    delivery_status: tuple[Text, ...] = ()
+    post_delivery_operations: tuple[Text, ...] = ()
     is_quarantined: bool = False
     is_phish_submission: bool = False
-    edf_hash: str | None = None
-    htmltext_structure_hash: str | None = None
-    postfix_id_outbound: str | None = None
-    smtp_helo_server_ip: str | None = None
-    smtp_previous_hop_ip: str | None = None
-    x_originating_ip: str | None = None
+    edf_hash: Text | None = None
+    htmltext_structure_hash: Text | None = None
+    postfix_id_outbound: Text | None = None
+    smtp_helo_server_ip: Text | None = None
+    smtp_previous_hop_ip: Text | None = None
+    x_originating_ip: Text | None = None
     scanned_at: datetime | None = None
     """Aware, UTC."""
     sent_at: datetime | None = None
@@ -100,17 +106,17 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"se
 class ReportFields(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):
     """What a PhishGuard report says of the message that it is about."""
 
-    to: tuple[str, ...] = ()
-    sender: str | None = None
-    postfix_id: str | None = None
+    to: tuple[Text, ...] = ()
+    sender: Text | None = None
+    postfix_id: Text | None = None
     occurred_at: datetime | None = None
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A label that the PhishGuard team put on a report."""
 
-    category: str
-    value: str
+    category: Text
+    value: Text
 
 
 class PhishReport(msgspec.Struct, frozen=True, kw_only=True):
