@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.brake import Brake
 from worker.budget import RequestBudget
-from worker.clock import SteadyClock
+from worker.clock import SteadyClock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
 from worker.confirmer import Confirmer
@@ -98,7 +98,8 @@ def assemble(
     storage = Storage(clock)
     store.tell(storage.failed)
     ledger = StoreLedger(store, account, clock, settings.worker_move_batch, brake.on)
-    budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget)
+    vendor_time = VendorTime(clock)
+    budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget, vendor_time)
     cloudflare = Cloudflare(
         base_url=settings.cloudflare_base_url,
         account_id=account,
@@ -122,6 +123,7 @@ def assemble(
         settings.worker_request_budget,
         settings.worker_read_back_delay,
         outside.http_timeout,
+        vendor_time,
     )
     dispatcher = Dispatcher(
         ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
@@ -152,7 +154,9 @@ def assemble(
         intake=intake,
         pollers=pollers,
         dispatcher=dispatcher,
-        reconciler=Reconciler(ledger, carry_out, clock, metrics, settings.worker_read_back_delay),
+        reconciler=Reconciler(
+            ledger, carry_out, clock, metrics, settings.worker_read_back_delay, vendor_time
+        ),
         confirmer=Confirmer(ledger, cloudflare, clock),
         metrics=metrics,
         storage=storage,

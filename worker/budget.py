@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
@@ -28,11 +28,19 @@ LONGEST_WAIT = 5.0
 class RequestBudget:
     """Implements `ports.Budget` on the ledger's sliding window."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, metrics: Metrics, limit: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        metrics: Metrics,
+        limit: int,
+        vendor_time: VendorTime | None = None,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._metrics = metrics
         self.limit = limit
+        self._vendor_time = vendor_time
         self._blocked_until = 0.0
         self._dry_until = 0.0
         self._told_until = 0.0
@@ -63,6 +71,8 @@ class RequestBudget:
 
     def observe(self, seen: Observation) -> None:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
+        if self._vendor_time is not None and seen.server_time is not None:
+            self._vendor_time.note(seen.server_time)
         if seen.status == TOO_MANY:
             # Those that were on their way together are one refusal.
             self._refusals += 1 if not self.refused_for() else 0

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 _BOTH_READ_SECONDS = 0.1
+_SKEW_SECONDS = 5.0
+"""A `Date` has whole seconds and has been on its way."""
 
 
 class Clock(Protocol):
@@ -71,6 +73,25 @@ class SteadyClock:
             # A process that was stopped between the two must not take that for a step.
             if after - before <= _BOTH_READ_SECONDS:
                 return wall - after
+
+
+class VendorTime:
+    """The vendor's clock, as the `Date` of its answers tells it: what is compared with its logs must not be ours."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset: float | None = None
+
+    def note(self, told: float) -> None:
+        """An answer came: this was the vendor's time, in seconds since the epoch."""
+        self._offset = told - self._clock.monotonic()
+
+    def __call__(self, at: float) -> float:
+        """One of our moments on the vendor's clock; as it is while nothing speaks against ours."""
+        if self._offset is None:
+            return at
+        ahead = self._offset + self._clock.monotonic() - self._clock.now()
+        return at + ahead if abs(ahead) > _SKEW_SECONDS else at
 
 
 def _since_boot() -> float:

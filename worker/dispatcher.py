@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
 from worker.errors import AnswerLost, StoreError, Transient, VendorError
@@ -47,6 +49,8 @@ class DispatchOptions:
     budget: int
     read_back_delay: float
     http_timeout: float
+    vendor_time: Callable[[float], float] = float
+    """One of our moments on the vendor's clock."""
 
     @property
     def lease(self) -> float:
@@ -196,6 +200,12 @@ class Dispatcher:
         await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
         return bool(claimed.calls)
 
+    def _as_the_vendor_dates(self, item: Item) -> Item:
+        """Whether somebody moved a message after its approval, the vendor's log tells by the vendor's clock."""
+        if item.approved_at is None:
+            return item
+        return structs.replace(item, approved_at=self._options.vendor_time(item.approved_at))
+
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where the lane has to wait."""
         most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
@@ -209,7 +219,8 @@ class Dispatcher:
         if not items:
             return True
         try:
-            looked = await look(items, executor, self._cloudflare, self._clock, await self._proof())
+            asked = [self._as_the_vendor_dates(item) for item in items]
+            looked = await look(asked, executor, self._cloudflare, self._clock, await self._proof())
         except VendorError as error:
             self._standing.note_refusal(lane.kind, error)
             log.warning(

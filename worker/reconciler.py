@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from msgspec import structs
 
 from worker.clock import Clock
 from worker.errors import Refused, StoreError, VendorError
@@ -35,12 +37,14 @@ class Reconciler:
         clock: Clock,
         metrics: Metrics,
         read_back_delay: float,
+        vendor_time: Callable[[float], float] = float,
     ) -> None:
         self._ledger = ledger
         self._executors = executors
         self._clock = clock
         self._metrics = metrics
         self._delay = read_back_delay
+        self._vendor_time = vendor_time
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -73,7 +77,7 @@ class Reconciler:
         """Looks once at one action's effect and settles what that proves."""
         executor = self._executors[item.kind]
         try:
-            seen = await executor.read_back(item, self._clock.now())
+            seen = await executor.read_back(*self._as_the_vendor_dates(item))
         except Refused as error:
             seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
         except Exception as error:
@@ -95,6 +99,13 @@ class Reconciler:
         await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at)
         self._tell(item, outcome, seen)
         return outcome
+
+    def _as_the_vendor_dates(self, item: Item) -> tuple[Item, float]:
+        """The action and now: its logs are read by the vendor's clock."""
+        now = self._vendor_time(self._clock.now())
+        if item.submitted_at is None:
+            return item, now
+        return structs.replace(item, submitted_at=self._vendor_time(item.submitted_at)), now
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""

@@ -55,8 +55,7 @@ def _actions(conn: Connection, account_id: str, before: float, step: float) -> N
             submitted_at=a.c.submitted_at + step, lease_until=a.c.lease_until + step
         )
     )
-    due = mine.where(a.c.state.in_((State.READY, State.UNKNOWN)))
-    conn.execute(due.values(due_at=a.c.due_at + step))
+    conn.execute(mine.where(a.c.due_at.is_not(None)).values(due_at=a.c.due_at + step))
     conn.execute(mine.where(a.c.state == State.HELD).values(held_until=a.c.held_until + step))
     conn.execute(mine.where(a.c.admitted_at > before - DAY).values(admitted_at=a.c.admitted_at + step))
 
