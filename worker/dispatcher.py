@@ -164,8 +164,12 @@ class Dispatcher:
         executor = self._executors.get(lane.kind)
         if executor is None:
             return
-        if not await self._look(lane, executor):
-            return
+        # What has been looked at goes first: it would be too old once everything else has been looked at too.
+        await self._send_verified(lane, executor)
+        if not self._stopping and not self._budget.blocked_for() and await self._look(lane, executor):
+            await self._send_verified(lane, executor)
+
+    async def _send_verified(self, lane: BulkLane, executor: Executor) -> None:
         deep = lane.waiting > executor.most
         # Two turns at a deep queue: while one waits for the vendor, the other claims.
         turns, calls = (2, executor.parallel // 2) if deep else (1, 1)
@@ -207,7 +211,7 @@ class Dispatcher:
         return structs.replace(item, approved_at=self._options.vendor_time(item.approved_at))
 
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
-        """Reads again what was seen too long ago; False where the lane has to wait."""
+        """Reads again what was seen too long ago; False where there was nothing, or the lane has to wait."""
         most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
         items = await self._ledger.unverified(lane, self._options.ceilings.mode, most)
         if approved := [item.action_id for item in items if item.approved_at is not None]:
@@ -217,7 +221,7 @@ class Dispatcher:
             gone = {row["id"] for row in back}
             items = [item for item in items if item.action_id not in gone]
         if not items:
-            return True
+            return False
         try:
             asked = [self._as_the_vendor_dates(item) for item in items]
             looked = await look(asked, executor, self._cloudflare, self._clock, await self._proof())
@@ -230,7 +234,8 @@ class Dispatcher:
             return False
         self._standing.note_steady(lane.kind)
         await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks, looked.read_at)
-        log.info("state.refreshed", kind=lane.kind, target=lane.target, count=len(items))
+        count = len(looked.looks) + len(looked.changed)
+        log.info("state.refreshed", kind=lane.kind, target=lane.target, count=count)
         by_id = {item.action_id: item for item in items}
         for one in looked.looks:
             if one.state is not State.READY:

@@ -32,6 +32,8 @@ AT_ONCE = 8
 """Messages whose own logs are read side by side: one after the other, the first would be old before the last."""
 SINGLE_READS = 50
 """Messages asked for by id in one round; the others wait for the next."""
+LOOK_SECONDS = 30.0
+"""What is not looked at by then waits for the next round, or what was seen first would be too old to act on."""
 NOT_FOUND = 404
 POSTPONED_SECONDS = 30.0
 """How long an action waits whose own message cannot be read; the others go on."""
@@ -62,7 +64,10 @@ async def look(
     rows = await _listed(items, cloudflare, clock)
     seen: list[Look | Detection] = []
     chosen = list(_bounded(items, rows))
+    began = clock.monotonic()
     for start in range(0, len(chosen), AT_ONCE):
+        if clock.monotonic() - began > LOOK_SECONDS:
+            break
         part = chosen[start : start + AT_ONCE]
         seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare, prove) for item in part))
     looks = tuple(one for one in seen if isinstance(one, Look))

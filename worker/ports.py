@@ -22,6 +22,7 @@ from worker.model.ledger import (
     Limits,
     Look,
     Loss,
+    OurMove,
     Parked,
     Pause,
     Pruned,
@@ -202,8 +203,8 @@ class Ledger(Protocol):
         """Writes what looks before acting showed, `read_at` being when they began (None: just now)."""
         ...
 
-    async def our_last_move(self, message_id: str) -> str | None:
-        """The folder that the worker itself last moved the message to."""
+    async def our_moves(self, message_id: str) -> list[OurMove]:
+        """The moves of the message by the worker itself, oldest first."""
         ...
 
     async def due_read_backs(self, most: int) -> list[Item]:

@@ -88,6 +88,11 @@ class Tenant:
         found: list[dict[str, Any]] = await self._call("effects")
         return found
 
+    async def folder(self, message: str) -> str:
+        """Where a message truly is: where it was moved last, by whomever; else in the Inbox that it was delivered to."""
+        moves = [one for one in await self._call("effects") if (one["kind"], one["id"]) == ("move", message)]
+        return str(moves[-1]["target"]) if moves else "Inbox"
+
     async def requests(self, method: str | None = None) -> list[dict[str, Any]]:
         """Every request to the vendor's paths so far."""
         found = (await self._call("requests"))["requests"]

@@ -603,3 +603,11 @@ async def test_an_idle_probe_is_no_probe(bench: Bench, clock: ManualClock) -> No
     await bench.work(2)
     assert len(bench.tenant.effects) == 1
     assert open_breakers(bench) == set()
+
+
+async def test_what_has_been_looked_at_goes_before_another_look(bench: Bench) -> None:
+    """A thousand looks, each a request, must not make what they saw too old to act on, over and over."""
+    await bench.arrive(junk("m1"))
+    await bench.arrive(junk("m2"), old=True)
+    await bench.work()
+    assert [one.operation for one in bench.tenant.requests] == ["move", "list", "move"]

@@ -233,3 +233,93 @@ def test_the_fake_row_is_what_the_item_was_made_of() -> None:
     """Or the tests above would prove nothing about verdicts."""
     row: Detection = detection()
     assert (row.final_disposition, row.id) == (item().verdict, item().message_id)
+
+
+def going_back(cause: str, **changes: Any) -> Item:
+    """An undo of the worker's own move to Junk, on its way to the Inbox."""
+    return item(target="Inbox", cause=cause, submitted_at=None, **changes)
+
+
+async def our_move(tenant: FakeCloudflare, desk: Desk, *, logged: bool = True) -> str:
+    """The id of a move to Junk that the worker made just now."""
+    tenant.add(detection())
+    (row,) = await desk.bring(State.SUCCEEDED, junk())
+    if logged:
+        tenant.moved("m1", "JunkEmail", NOW, by="worker")
+    return str(row["id"])
+
+
+async def test_an_undo_goes_back_from_where_the_worker_put_it(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """The log shows our own move and nothing since; where the message is now is kept, for an undo of the undo."""
+    one = await our_move(tenant, desk)
+    (seen,) = (await eye(going_back(one))).looks
+    assert (seen.state, seen.origin) == (State.READY, "JunkEmail")
+
+
+async def test_an_undo_of_a_message_that_somebody_moved_meanwhile_is_held(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """It is not where the worker put it; to where the undo would put it, it is skipped."""
+    one = await our_move(tenant, desk)
+    tenant.moved("m1", "DeletedItems", NOW + 5, by="bob@corp.example")
+    assert await eye.state(going_back(one)) == ("held", "moved to DeletedItems by bob@corp.example")
+    tenant.moved("m1", "Inbox", NOW + 6, by="bob@corp.example")
+    assert await eye.state(going_back(one)) == ("skipped", "already in Inbox")
+
+
+async def test_an_undo_waits_until_the_log_shows_what_it_undoes(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """An older move to the same folder must not be taken for the present one; in the end a person decides."""
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW - 600, by="bob@corp.example")
+    one = await our_move(tenant, desk, logged=False)
+    tenant.add(detection(post_delivery_operations=("MOVE",)))
+    (seen,) = (await eye(going_back(one))).looks
+    assert (seen.state, seen.again_in) == (State.READY, 30.0)
+    desk.clock.pass_time(150)
+    tenant.moved("m1", "DeletedItems", NOW + 60, by="bob@corp.example")
+    assert (await eye.state(going_back(one)))[0] == "held"
+
+
+async def test_an_undo_whose_way_back_was_assumed_wrongly_is_held(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """Somebody had moved it just before the worker did: a person says where to, or that it is right all the same."""
+    tenant.add(detection())
+    tenant.moved("m1", "DeletedItems", NOW - 1, by="bob@corp.example")
+    one = await our_move(tenant, desk)
+    why = f"the vendor's log shows it in DeletedItems before {one}"
+    assert await eye.state(going_back(one)) == ("held", why)
+    assert (await eye.state(going_back(one, approved_at=NOW + 1)))[0] == "ready"
+    elsewhere = item(target="DeletedItems", cause=one, submitted_at=None)
+    assert (await eye.state(elsewhere))[0] == "ready"
+
+
+async def test_an_undo_of_a_move_for_some_recipients_knows_its_own_hand(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """It failed, and the message was moved all the same."""
+    one = await our_move(tenant, desk)
+    await desk.edit(one, state=State.FAILED, error="moved for some recipients only; not for bob@corp.example")
+    assert (await eye.state(going_back(one)))[0] == "ready"
+
+
+async def test_a_slow_look_leaves_the_rest_for_the_next_round(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """Or what was seen first would be too old to act on when the last is seen: a mass undo would never begin."""
+    for number in range(20):
+        tenant.add(detection(f"m{number}"))
+        tenant.moved(f"m{number}", "JunkEmail", NOW - 5)
+
+    def slow(id: str) -> Any:  # noqa: A002 - the fake's name
+        desk.clock.pass_time(5)
+        return tuple(tenant.logs[id])
+
+    tenant.will("action_log", *[slow] * 20)
+    looked = await eye(*(item(f"m{number}") for number in range(20)))
+    assert len(looked.looks) == 8
+    assert looked.read_at == NOW

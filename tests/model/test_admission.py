@@ -18,16 +18,16 @@ SHADOW, APPROVE, ENFORCE = Mode
 WIDE = Ceilings(ENFORCE)
 
 
-def move(name: str, *votes: Vote, message: str = "", to: str = "JunkEmail") -> Candidate:
+def move(name: str, *votes: Vote, message: str = "", to: str = "JunkEmail", cause: str = "") -> Candidate:
     """A wish for a message of its own, unless it is named."""
-    return Candidate(name, message or f"message of {name}", "move", to, votes or (vote(),))
+    return Candidate(name, message or f"message of {name}", "move", to, votes or (vote(),), cause)
 
 
 def old(
-    name: str, message: str, *, to: str = "JunkEmail", state: State = State.READY, undo: bool = False
+    name: str, message: str, *, to: str = "JunkEmail", state: State = State.READY, cause: str = ""
 ) -> Existing:
     """An action from an earlier poll."""
-    return Existing(name, message, "move", to, state, is_undo=undo)
+    return Existing(name, message, "move", to, state, cause)
 
 
 def decide(
@@ -276,10 +276,45 @@ def test_a_live_action_stands_for_the_same_wish(state: State) -> None:
     assert (ruling.state, ruling.joins) == (State.SKIPPED, "old")
 
 
+@pytest.mark.parametrize("state", [State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN, State.SUCCEEDED])
+def test_a_wish_against_an_undo_is_held_and_the_undo_is_not(state: State) -> None:
+    """A person has decided about this message: a playbook has to ask, whatever it wants instead."""
+    back = old("u", "m", to="Inbox", state=state, cause="a")
+    rulings = decide(move("new", message="m", to="DeletedItems"), existing=(back,))
+    assert (only(rulings).state, only(rulings).why) == (State.HELD, "a person has it put back to Inbox (u)")
+    assert rulings.also_hold == {}
+
+
+def test_a_rejected_undo_stops_nobody() -> None:
+    """The person who rejected it let the message be where it is."""
+    back = old("u", "m", to="Inbox", state=State.REJECTED, cause="a")
+    assert only(decide(move("new", message="m", to="DeletedItems"), existing=(back,))).state is State.READY
+
+
+def test_an_undo_waits_for_no_playbook() -> None:
+    """It holds what contradicts it and has not been sent, and goes out itself."""
+    back = move("u", message="m", to="Inbox", cause="a")
+    for to in ("DeletedItems", "Inbox"):
+        rulings = decide(back, existing=(old("wish", "m", to=to),))
+        assert only(rulings).state is State.READY
+        assert rulings.also_hold == {"wish": "a person has it put back to Inbox (u)"}
+
+
+def test_undos_of_two_moves_to_one_folder_are_two() -> None:
+    """What they undo is part of what they are."""
+    first, second = (move(name, message="m", to="Inbox", cause=name) for name in ("a", "b"))
+    assert {one.joins for one in decide(first, second).rulings} == {""}
+
+
 def test_an_undo_does_not_stand_for_a_wish_of_its_own() -> None:
-    """A playbook's wish is not swallowed by a person's undo that happens to go to the same folder."""
-    ruling = only(decide(move("new", message="m"), existing=(old("old", "m", undo=True),)))
-    assert ruling.state is State.READY
+    """A playbook's wish is not swallowed by a person's undo that happens to go to the same folder.
+
+    While that is on its way, it waits, or both would be sent; once it is done, the look finds nothing left to do.
+    """
+    ruling = only(decide(move("new", message="m"), existing=(old("old", "m", cause="a"),)))
+    assert (ruling.state, ruling.joins) == (State.HELD, "")
+    done = old("old", "m", state=State.SUCCEEDED, cause="a")
+    assert only(decide(move("new", message="m"), existing=(done,))).state is State.READY
 
 
 def test_a_shadow_wish_joins_nothing() -> None:

@@ -114,6 +114,7 @@ def test_a_file_that_cannot_be_loaded_is_one_problem(
         ("on=Detection, id='x' * 65", "at most 64 characters", "write id="),
         ("on=Detection, id=''", "id ''", 'write id="my-playbook"'),
         ("on=Detection, id=7", "id 7", 'write id="7"'),
+        ("on=Detection, id='undo'", "is taken by `worker undo`", "choose another id"),
         ("on=Detection, owner=None", "owner=None: expected text", "write owner="),
         ("on=Detection, caps=100", "caps=100: expected Caps", "caps=Caps(per_poll=100"),
         ("on=Detection, examples=hit()", "expected a list of hit(...) and miss(...)", "examples=[hit("),

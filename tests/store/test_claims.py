@@ -347,13 +347,17 @@ async def test_a_look_that_comes_too_late_changes_nothing(desk: Desk) -> None:
     assert await desk.audit("skipped") == []
 
 
-async def test_our_last_move_is_the_last_that_succeeded(desk: Desk) -> None:
+async def test_our_moves_are_those_that_took_effect(desk: Desk) -> None:
     """By which the worker tells its own hand from another's."""
-    assert await desk.ledger.our_last_move("m1") is None
+    assert await desk.ledger.our_moves("m1") == []
     await desk.bring(State.SUCCEEDED, junk("m1", to="JunkEmail"))
     desk.clock.pass_time(10)
     await desk.bring(State.SUCCEEDED, junk("m1", to="DeletedItems", final_disposition="SPAM"))
-    assert await desk.ledger.our_last_move("m1") == "DeletedItems"
+    ours = await desk.ledger.our_moves("m1")
+    assert [(one.folder, one.at, one.age) for one in ours] == [
+        ("JunkEmail", NOW, 10.0),
+        ("DeletedItems", NOW + 10, 0.0),
+    ]
 
 
 @pytest.mark.parametrize("mode, ready", [(Mode.ENFORCE, 2), (Mode.APPROVE, 1), (Mode.SHADOW, 0)])

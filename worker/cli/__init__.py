@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import actions, audit, backup, check, doctor, pause, run, simulate, status
+from worker.cli import actions, audit, backup, check, doctor, pause, run, simulate, status, undo
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
@@ -30,6 +30,7 @@ app.command("run")(run.run)
 app.command("check", short_help="Loads playbooks and runs their examples.")(check.check)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
+app.command("undo", short_help="Plans to move messages back.")(undo.undo)
 app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(audit.app, name="audit")

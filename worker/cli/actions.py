@@ -13,7 +13,8 @@ from worker.cli.common import Database, Json, database, person, print_json, prin
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
-from worker.store import flags, queries, reviews
+from worker.model.undoing import irreversible
+from worker.store import queries, reviews
 from worker.store.tools import Connection
 
 app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
@@ -23,7 +24,18 @@ Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of actions.")]
 SHOWN = tuple(str(state) for state in State if state is not State.OPEN)
 ASKING = (State.HELD, State.UNKNOWN)
 """States in which a person has to decide, and therefore sees the message too."""
-COLUMNS = ("id", "state", "kind", "target", "playbook", "mode", "attempts", "message_id", "updated_at")
+COLUMNS = (
+    "id",
+    "state",
+    "kind",
+    "target",
+    "undo",
+    "playbook",
+    "mode",
+    "attempts",
+    "message_id",
+    "updated_at",
+)
 EVIDENCE = ("from", "subject", "final_disposition", "client_recipients", "delivery_status")
 
 
@@ -99,6 +111,7 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         "held_until",
     ):
         say(f"{name:<12} {_plain(data[name])}")
+    say(f"undo         {_undo(data)}")
     if approval := data["approval"]:
         over = (
             f", over since {approval['ended_at']}: {approval['ended_because']}"
@@ -134,7 +147,7 @@ def approve(
         raise UsageError(
             "approve: name actions, or one plan with --plan; see `worker actions list --state held`"
         )
-    _review(json_, lambda db: db.run(_approve, ids, plan, db.settings.worker_approval_timeout))
+    _review(json_, lambda db: db.run(_approve, ids, plan, db.ceilings().hold_seconds))
 
 
 def _approve(
@@ -144,7 +157,6 @@ def _approve(
         ids = reviews.held_of_plan(conn, account_id, plan)
         if not ids:
             raise UsageError(f"--plan: no action of {plan} is held; see `worker actions list --plan {plan}`")
-    seconds = flags.of_daemon(conn, account_id, "approval_timeout", seconds)
     return reviews.approve(conn, account_id, ids or [], person(), time.time(), seconds)
 
 
@@ -163,14 +175,12 @@ def retry(
     json_: Json = False,
 ) -> None:
     """Tries failed and dead actions again; unknown ones only with --i-checked."""
-    _review(json_, lambda db: db.run(_retry, ids, db.settings.worker_approval_timeout, checked=i_checked))
 
+    def retry(db: Database) -> reviews.Review:
+        seconds = db.ceilings().hold_seconds
+        return db.run(reviews.retry, ids, person(), time.time(), checked=i_checked, seconds=seconds)
 
-def _retry(
-    conn: Connection, account_id: str, ids: list[str], seconds: float, *, checked: bool
-) -> reviews.Review:
-    seconds = flags.of_daemon(conn, account_id, "approval_timeout", seconds)
-    return reviews.retry(conn, account_id, ids, person(), time.time(), checked=checked, seconds=seconds)
+    _review(json_, retry)
 
 
 def _review(json_: bool, decide: Callable[[Database], reviews.Review]) -> None:
@@ -187,6 +197,15 @@ def _review(json_: bool, decide: Callable[[Database], reviews.Review]) -> None:
     raise typer.Exit(0 if all(one.ok for one in review.verdicts) else 1)
 
 
+def _undo(data: dict[str, Any]) -> str:
+    """Whether and how it can be undone, or has been."""
+    undoes = f"this undoes {data['undoes']}; " if data["undoes"] else ""
+    undo = data["undo"]
+    if not undo["possible"]:
+        return f"{undoes}impossible: {undo['why']}"
+    return f"{undoes}`worker undo {data['id']}` moves it back to {undo['to']} ({undo['why']})"
+
+
 def _plain(value: Any) -> str:
     """A value as a line shows it: text as it is, `-` for none, anything else as JSON."""
     if value is None:
@@ -195,8 +214,11 @@ def _plain(value: Any) -> str:
 
 
 def _cell(row: dict[str, Any], name: str) -> Any:
+    target = next(iter(row["params"].values()), "")
     if name == "target":
-        return next(iter(row["params"].values()), "-")
+        return target or "-"
+    if name == "undo":
+        return "impossible" if irreversible(row["kind"], target) else "possible"
     if name not in EVIDENCE:
         return row[name]
     seen = row["evidence"] or {}

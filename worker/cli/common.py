@@ -14,11 +14,14 @@ import typer
 
 from worker import settings as settings_module
 from worker.errors import StoreError, UsageError
+from worker.model.actions import Mode
+from worker.model.plans import Ceilings
 from worker.ops.text import safe
 from worker.settings import Settings
-from worker.store import queries
+from worker.store import flags, queries
 from worker.store.conditions import told
 from worker.store.engine import READS, sqlite_engine, sqlite_path, transact
+from worker.store.lock import holder
 from worker.store.migrate import HEAD, migrate, revision
 from worker.store.tools import Connection, Engine
 
@@ -41,6 +44,32 @@ class Database:
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs a store function with this account in one transaction."""
         return transact(self.engine, lambda conn: function(conn, self.account_id, *args, **kwargs))
+
+    def ceilings(self) -> Ceilings:
+        """The operator's limits as the worker obeys them.
+
+        A running daemon's choices count, not those of the shell that asks; where none runs, what the shell sets
+        counts, and then what the last worker on this database said of itself.
+        """
+        said = transact(self.engine, lambda conn: flags.get(conn, self.account_id, flags.DAEMON)) or {}
+        runs = said.get("pid") is not None and said.get("pid") == self.daemon()
+
+        def choice(name: str, setting: str) -> Any:
+            mine = setting in self.settings.model_fields_set and not runs
+            own = getattr(self.settings, setting)
+            return own if mine else said.get(name, own)
+
+        return Ceilings(
+            Mode(choice("mode", "worker_mode")),
+            choice("cap_per_poll", "worker_cap_per_poll"),
+            choice("cap_per_hour", "worker_cap_per_hour"),
+            choice("approval_timeout", "worker_approval_timeout"),
+            choice("cap_per_day", "worker_cap_per_day"),
+        )
+
+    def daemon(self) -> int | None:
+        """The process that acts on this database now, if one does."""
+        return holder(sqlite_path(self.settings.database_url))
 
     @contextmanager
     def stream(self) -> Iterator[Connection]:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from worker.cloudflare import Cloudflare, LogEntry, MoveRow
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
-from worker.model.actions import State
+from worker.model.actions import PARTLY, State
 from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.events import Detection
-from worker.model.ledger import Look
+from worker.model.ledger import Look, OurMove
 from worker.ports import Lane, Ledger
 
 PATIENT_READS = 5
@@ -59,17 +59,16 @@ class MoveExecutor:
         if not row.has_moved:
             return ready(item)
         moves = [entry for entry in await self._moves(item, Lane.ACTION) if entry.success is not False]
+        ours = await self._ledger.our_moves(item.message_id)
+        if ours and _begin(moves, ours[-1]) is None and 0 <= ours[-1].age < PATIENT_READS * self._delay:
+            why = "the vendor's log does not show the worker's own last move yet"
+            return Look(item.action_id, State.READY, why, again_in=self._delay)
         if not moves:
             return self._unlogged(item)
-        last = moves[-1]
-        if last.folder == item.target:
+        if moves[-1].folder == item.target:
             return skipped(item, f"already in {item.target}")
-        if last.folder == await self._ledger.our_last_move(item.message_id):
-            return ready(item)
-        at = moment(last.completed_at)
-        if item.approved_at is not None and (at is None or at <= item.approved_at):
-            return ready(item)
-        return self._foreign(item, f"moved to {last.folder} by {last.requested_by or 'somebody else'}")
+        why = _elsewhere(item, moves, ours)
+        return self._foreign(item, why) if why else ready(item)._replace(origin=moves[-1].folder)
 
     async def _moves(self, item: Item, lane: Lane) -> list[LogEntry]:
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=lane)
@@ -84,6 +83,37 @@ class MoveExecutor:
 
     def _foreign(self, item: Item, why: str) -> Look:
         return Look(item.action_id, State.HELD, why)
+
+
+def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -> str:
+    """Why the message is not where the decision took it to be; empty where it is, or where a person knew."""
+    last = moves[-1]
+    at = moment(last.completed_at)
+    if item.approved_at is not None and (at is None or at <= item.approved_at):
+        return ""
+    if not ours or last.folder != ours[-1].folder:
+        return f"moved to {last.folder} by {last.requested_by or 'somebody else'}"
+    undone = next((one for one in ours if one.action_id == item.cause), None)
+    before = _before(moves, undone) if undone is not None else None
+    if before in (None, item.target):
+        return ""
+    # The way back was assumed, or somebody moved the message just before we did.
+    return f"the vendor's log shows it in {before} before {item.cause}"
+
+
+def _before(moves: Sequence[LogEntry], ours: OurMove) -> str | None:
+    """The folder before our own move, which may have been sent more than once; None where the log shows none."""
+    folders = [entry.folder for entry in moves[: _begin(moves, ours) or 0]]
+    return next((folder for folder in reversed(folders) if folder != ours.folder), None)
+
+
+def _begin(moves: Sequence[LogEntry], ours: OurMove) -> int | None:
+    """Where in the log our own move begins; None where it is not shown."""
+    for index, entry in enumerate(moves):
+        at = moment(entry.completed_at) or moment(entry.started_at)
+        if entry.folder == ours.folder and (at is None or at >= ours.at - SKEW_SECONDS):
+            return index
+    return None
 
 
 def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple[Outcome, ...]:
@@ -121,9 +151,7 @@ def _outcome(item: Item, rows: Sequence[MoveRow], delay: float) -> Outcome:
         return Outcome(item.action_id, State.FAILED, f"refused for every recipient: {_why(bad)}")
     if bad and good:
         names = ", ".join(sorted({name or "an unnamed recipient" for name in refused} | missing))
-        return Outcome(
-            item.action_id, State.FAILED, f"moved for some recipients only; not for {names}: {_why(bad)}"
-        )
+        return Outcome(item.action_id, State.FAILED, f"{PARTLY}; not for {names}: {_why(bad)}")
     if missing and not (good == {""} and len(expected) == 1):
         return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", delay)
     return Outcome(item.action_id, State.SUCCEEDED)

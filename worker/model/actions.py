@@ -15,6 +15,9 @@ DESTINATIONS = ("Inbox", "JunkEmail", "DeletedItems", "RecoverableItemsDeletions
 PURGE = "RecoverableItemsPurges"
 """The one destination from which a user cannot bring a message back: it needs approval in every mode."""
 
+PARTLY = "moved for some recipients only"
+"""How the error of a move begins that had its effect in some mailboxes: `failed`, and yet there is something to undo."""
+
 
 class Mode(StrEnum):
     """How far a playbook may go; compare with `lower_mode`."""

@@ -29,6 +29,8 @@ class Candidate(Struct, frozen=True, gc=False):
     kind: str
     target: str
     votes: tuple[Vote, ...]
+    cause: str = ""
+    """The id of the action that this one undoes."""
 
     def mode(self, ceiling: Mode) -> Mode:
         """The highest of the votes' modes, under the ceiling."""
@@ -43,7 +45,7 @@ class Existing(Struct, frozen=True, gc=False):
     kind: str
     target: str
     state: State
-    is_undo: bool = False
+    cause: str = ""
     waits: bool = False
     """Whether nothing holds it but its playbook's mode: an enforcing one that agrees lets it go."""
 
@@ -113,15 +115,15 @@ def _joins(
 ) -> dict[str, str]:
     """Candidates that a live action of the same identity stands for, by its id. Shadow never joins."""
     joins: dict[str, str] = {}
-    first: dict[tuple[str, str, str], str] = {}
+    first: dict[tuple[str, str, str, str], str] = {}
     for one in candidates:
         if one.mode(ceiling) is Mode.SHADOW:
             continue
-        identity = (one.message_id, one.kind, one.target)
+        identity = (one.message_id, one.kind, one.target, one.cause)
         live = (
             other.action_id
             for other in by_message.get(one.message_id, ())
-            if (other.kind, other.target) == identity[1:] and not other.is_undo
+            if (other.kind, other.target, other.cause) == identity[1:]
         )
         twin = next(live, None) or first.get(identity)
         if twin is not None:
@@ -194,22 +196,48 @@ def _clashes(
     clashes: dict[str, str] = {}
     also_hold: dict[str, str] = {}
     for message_id, group in new.items():
-        unsent = [old for old in by_message.get(message_id, ()) if old.state in (State.HELD, State.READY)]
-        if len(group) == 1 and not unsent:
+        known = by_message.get(message_id, ())
+        if len(group) == 1 and not known:
             continue
+        unsent = [old for old in known if old.state in (State.HELD, State.READY)]
         for one in group:
-            for other in group:
-                if one is not other and contradicts(one.kind, one.target, other.kind, other.target):
-                    clashes[one.action_id] = _clash(other.kind, other.target, other.action_id)
-            for old in unsent:
-                if contradicts(one.kind, one.target, old.kind, old.target):
-                    clashes[one.action_id] = _clash(old.kind, old.target, old.action_id)
-                    also_hold[old.action_id] = _clash(one.kind, one.target, one.action_id)
+            if undo := _put_back(one, known):
+                clashes[one.action_id] = _undone(undo)
+                continue
+            others = [other for other in group if _contradict(one, other)]
+            earlier = [old for old in unsent if _contradict(one, old) or _crosses(one, old)]
+            also_hold.update((old.action_id, _undone(one) if one.cause else _clash(one)) for old in earlier)
+            # A person's undo waits for no playbook.
+            against: list[Candidate | Existing] = [*others, *earlier]
+            if against and not one.cause:
+                clashes[one.action_id] = _clash(against[-1])
     return clashes, also_hold
 
 
-def _clash(kind: str, target: str, action_id: str) -> str:
-    return f"contradicts {kind} {target}".rstrip() + f" ({action_id})"
+def _put_back(one: Candidate, known: Iterable[Existing]) -> Existing | None:
+    """The undo that a playbook's wish would work against: a person has decided about this message."""
+    if one.cause:
+        return None
+    undos = [old for old in known if old.cause and old.state is not State.REJECTED]
+    return next((old for old in undos if _contradict(one, old) or _crosses(old, one)), None)
+
+
+def _crosses(undo: Candidate | Existing, wish: Candidate | Existing) -> bool:
+    """Whether an undo that is still on its way meets a playbook's move of the message, wherever that goes."""
+    done = isinstance(undo, Existing) and undo.state is State.SUCCEEDED
+    return bool(undo.cause) and not wish.cause and undo.kind == wish.kind and not done
+
+
+def _contradict(one: Candidate, other: Candidate | Existing) -> bool:
+    return contradicts(one.kind, one.target, other.kind, other.target)
+
+
+def _undone(undo: Candidate | Existing) -> str:
+    return f"a person has it put back to {undo.target} ({undo.action_id})"
+
+
+def _clash(other: Candidate | Existing) -> str:
+    return f"contradicts {other.kind} {other.target}".rstrip() + f" ({other.action_id})"
 
 
 def _why_held(

@@ -58,12 +58,23 @@ class Look(NamedTuple):
     """What a look at the message before acting showed: READY to go on, SKIPPED or HELD and why.
 
     `again_in`: it showed nothing; the action stays READY and is looked at again after so many seconds.
+    `origin`: the folder that the message is in now, where the vendor's log told it.
     """
 
     action_id: str
     state: State
     why: str = ""
     again_in: float | None = None
+    origin: str | None = None
+
+
+class OurMove(NamedTuple):
+    """A move of a message by the worker itself: where to, when it was sent, and how many seconds ago that is."""
+
+    action_id: str
+    folder: str
+    at: float
+    age: float
 
 
 class Confirmation(NamedTuple):

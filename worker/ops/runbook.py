@@ -123,7 +123,11 @@ _FIRST_PAGE = (
     ("prove that the record is whole", "`worker audit verify`"),
     (
         "undo a move",
-        "`worker actions show ID` says where it went; move it back in the dashboard, Email Security.",
+        "`worker undo ID`; its output says where to, and whether that is known or assumed (`--to FOLDER`)",
+    ),
+    (
+        "undo what a bad playbook did",
+        "`worker pause`, `worker undo --playbook NAME --since 2h --dry-run`, the same without; mend it, `worker resume`",
     ),
     (
         "undo a release or a reclassify",

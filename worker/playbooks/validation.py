@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from worker.model.actions import Mode
 from worker.model.events import Detection, PhishReport
+from worker.model.undoing import UNDO
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
 from worker.playbooks.examples import Example
@@ -95,6 +96,8 @@ def _id_faults(name: object) -> Iterator[Fault]:
             f"id {repr(name)}: expected lower-case letters, digits and dashes, at most 64 characters",
             f'write id="{kebab}"',
         )
+    if name == UNDO:
+        yield f"id {UNDO!r}: is taken by `worker undo`", "choose another id"
 
 
 def _mode_faults(mode: object) -> Iterator[Fault]:

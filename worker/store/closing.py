@@ -82,13 +82,13 @@ def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
             known[key] = Vote(playbook, version, Mode(mode), *allowed)
         votes[action_id] = (*votes.get(action_id, ()), known[key])
     query = (
-        select(a.c.id, a.c.message_id, a.c.kind, a.c.target)
+        select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.cause)
         .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
         .order_by(a.c.id)
     )
     return [
-        Candidate(action_id, message_id, intern(kind), intern(target), votes.get(action_id, ()))
-        for action_id, message_id, kind, target in conn.execute(query)
+        Candidate(action_id, message_id, intern(kind), intern(target), votes.get(action_id, ()), cause)
+        for action_id, message_id, kind, target, cause in conn.execute(query)
     ]
 
 
@@ -136,7 +136,7 @@ def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list
                 row.kind,
                 row.target,
                 State(row.state),
-                is_undo=bool(row.cause),
+                row.cause,
                 waits=row.state == State.HELD and row.error == WAITS,
             )
             for row in conn.execute(query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -12,7 +12,6 @@ from worker.store.audit import Entry, append
 from worker.store.prepared import Prepared, put
 from worker.store.tools import from_json, to_json
 
-T = TypeVar("T")
 _VALUE = Prepared(
     select(schema.settings.c.value).where(
         schema.settings.c.account_id == bindparam("account"), schema.settings.c.name == bindparam("setting")
@@ -29,12 +28,6 @@ def get(conn: Connection, account_id: str, name: str) -> Any:
     """The value of one setting, or None."""
     text = _VALUE(conn, account=account_id, setting=name).scalar_one_or_none()
     return None if text is None else from_json(text)
-
-
-def of_daemon(conn: Connection, account_id: str, name: str, default: T) -> T:
-    """What the daemon that acts, or acted last, said of itself; its choices count, not those of the shell that asks."""
-    told: T | None = (get(conn, account_id, DAEMON) or {}).get(name)
-    return default if told is None else told
 
 
 def set_value(conn: Connection, account_id: str, name: str, value: Any, now: float) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, false, func, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, false, func, select, true, update
 
-from worker.model.actions import LIVE, Mode, State
+from worker.model.actions import LIVE, PARTLY, Mode, State
 from worker.model.calls import Item, Outcome
-from worker.model.ledger import Left, Look
+from worker.model.ledger import Left, Look, OurMove
 from worker.model.plans import Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
@@ -25,6 +25,7 @@ _LOOK = (
         verified_at=bindparam("to_verified"),
         due_at=func.coalesce(bindparam("to_due"), schema.actions.c.due_at),
         held_until=bindparam("to_held_until"),
+        origin=func.coalesce(bindparam("to_origin"), schema.actions.c.origin),
         updated_at=bindparam("at"),
     )
 )
@@ -76,24 +77,26 @@ def _look_row(look: Look, now: float, seen: float, hold_seconds: float) -> dict[
         "to_verified": seen if look.state is State.READY and look.again_in is None else None,
         "to_due": None if look.again_in is None else now + look.again_in,
         "to_held_until": now + hold_seconds if look.state is State.HELD else None,
+        "to_origin": look.origin,
         "at": now,
     }
 
 
-def our_last_move(conn: Connection, account_id: str, message_id: str) -> str | None:
-    """The folder that the worker itself last moved the message to, if it did."""
+def took_effect() -> ColumnElement[bool]:
+    """Moves that moved the message, if only for some of its recipients."""
     a = schema.actions
-    return conn.execute(
-        select(a.c.target)
-        .where(
-            a.c.account_id == account_id,
-            a.c.message_id == message_id,
-            a.c.kind == "move",
-            a.c.state == State.SUCCEEDED,
-        )
-        .order_by(a.c.submitted_at.desc())
-        .limit(1)
-    ).scalar_one_or_none()
+    partly = (a.c.state == State.FAILED) & a.c.error.startswith(PARTLY)
+    return (a.c.kind == "move") & ((a.c.state == State.SUCCEEDED) | partly)
+
+
+def our_moves(conn: Connection, account_id: str, message_id: str, now: float) -> list[OurMove]:
+    """The moves of the message by the worker itself that took effect, oldest first."""
+    a = schema.actions
+    query = select(a.c.id, a.c.target, a.c.submitted_at).where(
+        a.c.account_id == account_id, a.c.message_id == message_id, took_effect()
+    )
+    rows = conn.execute(query.order_by(a.c.submitted_at, a.c.id))
+    return [OurMove(row.id, row.target, row.submitted_at, now - row.submitted_at) for row in rows]
 
 
 def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:

@@ -85,7 +85,7 @@ def record(
     `sightings` are the page's unseen events, `rows` how many rows it showed, `read_at` when the vendor showed them
     (None where they are old). Returns the unsent actions that a changed verdict replaced.
     """
-    _open(conn, account_id, poll, now, rows, len(sightings))
+    open_poll(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
     _see(conn, account_id, now if read_at is None else read_at, sightings)
     again = not sightings or any(one.changed for one in sightings)
@@ -113,7 +113,8 @@ def record(
     return replaced
 
 
-def _open(conn: Connection, account_id: str, poll: Poll, now: float, rows: int, fresh: int) -> None:
+def open_poll(conn: Connection, account_id: str, poll: Poll, now: float, rows: int, fresh: int) -> None:
+    """Opens the poll where it is not open yet, and counts what one page of it brought."""
     values = {
         "id": poll.id,
         "account_id": account_id,

@@ -23,6 +23,7 @@ from worker.model.ledger import (
     Limits,
     Look,
     Loss,
+    OurMove,
     Parked,
     Pause,
     Pruned,
@@ -201,8 +202,8 @@ class StoreLedger:
             followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks, read_at
         )
 
-    async def our_last_move(self, message_id: str) -> str | None:
-        return await self.store.run(followup.our_last_move, self.account_id, message_id)
+    async def our_moves(self, message_id: str) -> list[OurMove]:
+        return await self.store.run(followup.our_moves, self.account_id, message_id, self._clock.now())
 
     async def due_read_backs(self, most: int) -> list[Item]:
         return await self.store.run(followup.due_read_backs, self.account_id, self._clock.now(), most)

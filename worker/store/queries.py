@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
-from worker.store import approvals, audit, schema
+from worker.store import approvals, audit, schema, undoable
 from worker.store.doubts import doubts, in_words
 from worker.store.tools import CHUNK, chunks, evidence_id, from_json
 
@@ -131,6 +131,7 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         "approved_by": row["approved_by"],
         "approval": approvals.describe(conn, row["approval_id"]),
         "doubt": doubt,
+        **undoable.prospect(conn, account_id, row),
         "playbooks": [dict(vote) for vote in votes],
         "evidence": _evidence(conn, account_id, [row]).get(row["id"]),
         "history": _history(conn, account_id, row),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select, update
 
 from worker.model.actions import State, contradicts
+from worker.model.undoing import irreversible
 from worker.store import approvals, schema
 from worker.store.audit import Entry, append
 from worker.store.followup import has_live_twin
@@ -56,6 +57,8 @@ def approve(
             error = f"{one} was approved instead"
             _change(conn, [loser], "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
         message = "".join(f"; rejects {loser['id']}, which contradicts it" for loser in beaten)
+        if for_good := irreversible(rows[one]["kind"], rows[one]["target"]):
+            message += f"; it cannot be undone: {for_good}"
         verdicts.append(Verdict(one, True, f"approved{message}"))
         chosen.append(rows[one])
     return Review(verdicts, _let_go(conn, account_id, chosen, "approved", by, now, seconds))

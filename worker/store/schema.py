@@ -201,6 +201,8 @@ actions = Table(
     Column("kind", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("params", Text, nullable=False),
+    # The folder that the message was in before, as the vendor's log showed it when it was looked at.
+    Column("origin", Text),
     # The id of the action that this one undoes; empty otherwise.
     Column("cause", Text, nullable=False, default=""),
     Column("mode", Text, nullable=False),
