@@ -21,8 +21,30 @@ SHARES = {Lane.ACTION: 1.0, Lane.READ_BACK: 0.95, Lane.POLL: 0.85, Lane.ENRICH: 
 TOO_MANY = 429
 FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
 """Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
+IN_FLIGHT = 32
+"""Requests that may be on their way, uncounted by the vendor yet, when an answer is seen."""
 LOW, ENOUGH = 0.8, 0.65
 LONGEST_WAIT = 5.0
+
+
+class VendorWindow:
+    """What the vendor's own count leaves to each lane, by the answer seen last. Others draw on it too."""
+
+    def __init__(self) -> None:
+        self._used, self._quota, self._until = 0, 0, 0.0
+
+    def note(self, seen: Observation, now: float) -> None:
+        """An answer came; without a policy there is nothing to have shares of."""
+        if seen.remaining is not None and seen.quota:
+            self._used, self._quota = seen.quota - seen.remaining, seen.quota
+            self._until = now + min(seen.resets_in or FIRST_BLOCK, LONGEST_BLOCK)
+
+    def wait(self, lane: Lane, now: float) -> float:
+        """Seconds until the lane may go on; 0 for now. The last of it is left for what is on its way."""
+        if now >= self._until:
+            return 0.0
+        kept = min(IN_FLIGHT, self._quota // 4)
+        return 0.0 if self._used < self._quota * SHARES[lane] - kept else self._until - now
 
 
 class RequestBudget:
@@ -42,6 +64,7 @@ class RequestBudget:
         self.limit = limit
         self._vendor_time = vendor_time
         self._blocked_until = 0.0
+        self._window = VendorWindow()
         self._dry_until = 0.0
         self._told_until = 0.0
         self._refusals = 0
@@ -58,7 +81,8 @@ class RequestBudget:
     async def admit(self, lane: Lane) -> None:
         limit = max(1, int(self.limit * SHARES[lane]))
         while True:
-            if not self.refused_for():
+            wait = max(self.refused_for(), self._window.wait(lane, self._clock.monotonic()))
+            if not wait:
                 grant = await self._ledger.take_budget(limit)
                 self._note_used(grant.used)
                 # Looked at again: a 429 may have come while this one stood in line.
@@ -66,8 +90,8 @@ class RequestBudget:
                     return
                 if not grant.granted:
                     self._note_dry(lane, grant.wait)
-                    await self._clock.sleep(min(grant.wait, LONGEST_WAIT))
-            await self._clock.sleep(min(self.refused_for(), LONGEST_WAIT))
+                wait = grant.wait
+            await self._clock.sleep(min(wait, LONGEST_WAIT))
 
     def observe(self, seen: Observation) -> None:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
@@ -75,7 +99,8 @@ class RequestBudget:
             self._vendor_time.note(seen.server_time)
         if seen.status == TOO_MANY:
             # Those that were on their way together are one refusal.
-            self._refusals += 1 if not self.refused_for() else 0
+            if not self._refusals or not self.refused_for():
+                self._refusals += 1
             self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** min(self._refusals - 1, 9), LONGEST_BLOCK))
         elif seen.status is not None:
             # An answer to what was sent before the 429 says nothing of it.
@@ -84,9 +109,11 @@ class RequestBudget:
                 self._refusals = 0
             if seen.remaining is not None and seen.remaining <= 0 and seen.resets_in:
                 self._block(min(seen.resets_in, LONGEST_BLOCK))
+            self._window.note(seen, self._clock.monotonic())
 
     def blocked_for(self) -> float:
-        return max(0.0, max(self._blocked_until, self._dry_until) - self._clock.monotonic())
+        now = self._clock.monotonic()
+        return max(self.refused_for(), self._dry_until - now, self._window.wait(Lane.ACTION, now))
 
     def refused_for(self) -> float:
         return max(0.0, self._blocked_until - self._clock.monotonic())

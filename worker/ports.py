@@ -63,6 +63,8 @@ class Observation:
     """`r` of the `Ratelimit` header: requests left in the vendor's window."""
     resets_in: float | None = None
     """`t` of the `Ratelimit` header: seconds until that window ends."""
+    quota: int | None = None
+    """`q` of its `Ratelimit-Policy`: requests that window allows in all."""
     server_time: float | None = None
     """The `Date` header: the vendor's clock, seconds since the epoch."""
 

@@ -61,6 +61,8 @@ def test_any_pause_is_bounded(text: str) -> None:
     "text,expected",
     [
         ('"default";r=50;t=30', (50, 30.0)),
+        ("default;r=50;t=30", (50, 30.0)),
+        ('"a, b;r=1";r=50;t=30', (50, 30.0)),
         ('"default"; r=0; t=1', (0, 1.0)),
         ('"burst";r=90;t=5, "default";r=50;t=30', (50, 30.0)),
         ('"default";t=30;r=50', (50, 30.0)),
@@ -74,16 +76,30 @@ def test_any_pause_is_bounded(text: str) -> None:
 )
 def test_the_tightest_limit_counts(text: str, expected: tuple[int | None, float | None]) -> None:
     """`Ratelimit` may list several windows; the fewest requests left decide."""
-    assert rate_limit({"Ratelimit": text}) == expected
+    assert rate_limit({"Ratelimit": text})[:2] == expected
+
+
+@pytest.mark.parametrize(
+    "policy,quota",
+    [
+        ('"default";q=1200;w=300', 1200),
+        ('"burst";q=100;w=60, "default"; q=1200; w=300', 1200),
+        ('"burst";q=100;w=60', None),
+        ("nonsense", None),
+        ("", None),
+    ],
+)
+def test_a_limit_has_the_quota_of_its_own_policy(policy: str, quota: int | None) -> None:
+    """Windows and policies go together by name."""
+    headers = {"Ratelimit": '"default";r=50;t=30', "Ratelimit-Policy": policy}
+    assert rate_limit(headers) == (50, 30.0, quota)
 
 
 @settings(deadline=None)
-@given(st.text())
-def test_any_limit_is_read_or_ignored(text: str) -> None:
+@given(st.text(), st.text())
+def test_any_limit_is_read_or_ignored(text: str, policy: str) -> None:
     """No text makes it fall."""
-    left, resets = rate_limit({"Ratelimit": text})
-    assert left is None or left >= 0
-    assert resets is None or resets >= 0
+    assert all(one is None or one >= 0 for one in rate_limit({"Ratelimit": text, "Ratelimit-Policy": policy}))
 
 
 @pytest.mark.parametrize("text", ["", "<script>", "a" * 65, "8f1\x1b[2J"])

@@ -6,7 +6,8 @@ import pytest
 
 from tests.desk import Desk
 from tests.fakes import FailingLedger, ManualClock
-from worker.budget import FIRST_BLOCK, LONGEST_BLOCK, SHARES, RequestBudget
+from worker.budget import FIRST_BLOCK, IN_FLIGHT, LONGEST_BLOCK, SHARES, RequestBudget
+from worker.model.ledger import Grant
 from worker.ops.metrics import Metrics
 from worker.ports import Lane, Observation
 
@@ -192,3 +193,93 @@ async def test_pressure_is_the_share_in_use(budget: RequestBudget) -> None:
     for _ in range(LIMIT // 2):
         await budget.admit(Lane.ACTION)
     assert budget.pressure() == 0.5
+
+
+def told(used: int, quota: int = 1200, resets: float | None = 120.0) -> Observation:
+    """An answer that tells how much of the vendor's window is used."""
+    return Observation("GET investigate", 200, 0.1, remaining=quota - used, resets_in=resets, quota=quota)
+
+
+async def waits(budget: RequestBudget, lane: Lane, clock: ManualClock) -> float:
+    """How long a lane has to wait for its next request."""
+    before = clock.now()
+    await budget.admit(lane)
+    return clock.now() - before
+
+
+@pytest.mark.parametrize("lane", Lane)
+async def test_the_vendors_window_has_the_same_shares(
+    budget: RequestBudget, clock: ManualClock, lane: Lane
+) -> None:
+    """Whoever used it: enrichment and polls give way first, and the last of it is left for what is on its way."""
+    edge = int(1200 * SHARES[lane]) - IN_FLIGHT
+    budget.observe(told(edge - 1))
+    assert await waits(budget, lane, clock) == 0.0
+    budget.observe(told(edge))
+    assert await waits(budget, lane, clock) == pytest.approx(120.0)
+
+
+async def test_a_claim_obeys_the_vendors_window_too(budget: RequestBudget, clock: ManualClock) -> None:
+    """Writes ask for no admission: they are not claimed while it is short."""
+    budget.observe(told(1190))
+    assert budget.blocked_for() == 120.0
+    assert budget.refused_for() == 0.0
+    clock.pass_time(120)
+    assert budget.blocked_for() == 0.0
+
+
+@pytest.mark.parametrize("quota", [1, 2, 3, 10, 100])
+async def test_a_small_window_of_the_vendors_can_be_used(budget: RequestBudget, quota: int) -> None:
+    """At least three quarters of it, however few that are."""
+    budget.observe(told(0, quota))
+    assert budget.blocked_for() == 0.0
+
+
+async def test_nonsense_about_the_window_is_bounded(budget: RequestBudget) -> None:
+    """More left than there is, no end, an end in a hundred years."""
+    budget.observe(told(-500))
+    assert budget.blocked_for() == 0.0
+    budget.observe(told(1199, resets=None))
+    assert 0 < budget.blocked_for() <= LONGEST_BLOCK
+    budget.observe(told(1199, resets=3e9))
+    assert budget.blocked_for() == LONGEST_BLOCK
+
+
+async def test_refusals_that_were_on_their_way_together_are_one(
+    budget: RequestBudget, clock: ManualClock
+) -> None:
+    """Twenty at once are no reason to wait for five minutes."""
+    for _ in range(20):
+        await refuse(budget)
+    assert budget.blocked_for() == FIRST_BLOCK
+    clock.pass_time(FIRST_BLOCK)
+    await refuse(budget)
+    assert budget.blocked_for() == 2 * FIRST_BLOCK
+
+
+async def test_a_late_answer_does_not_end_the_doubling(budget: RequestBudget, clock: ManualClock) -> None:
+    """It was sent before the 429."""
+    await refuse(budget)
+    budget.observe(seen(200))
+    clock.pass_time(FIRST_BLOCK)
+    await refuse(budget)
+    assert budget.blocked_for() == 2 * FIRST_BLOCK
+
+
+async def test_a_read_in_line_for_the_budget_sees_a_429_that_came_meanwhile(
+    budget: RequestBudget, ledger: FailingLedger, clock: ManualClock
+) -> None:
+    """It was granted before the 429 was told of, and has not left yet."""
+    take = ledger.port.take_budget
+
+    async def slow(limit: int) -> Grant:
+        grant = await take(limit)
+        if grant.used == 1:
+            budget.observe(Observation("POST investigate/move", 429, 0.1, 42.0))
+        return grant
+
+    ledger.take_budget = slow  # type: ignore[attr-defined]
+    before = clock.now()
+    await budget.admit(Lane.POLL)
+    assert clock.now() - before >= 42
+    await written(budget)

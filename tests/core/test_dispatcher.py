@@ -237,7 +237,7 @@ async def test_a_used_up_budget_is_told(bench: Bench) -> None:
     await bench.arrive(junk())
     await bench.desk.run(requests.take, ACCOUNT, NOW, 600, 600)
     await bench.work()
-    assert bench.budget.waits == [301.0]
+    assert bench.budget.waits == [306.0]
     assert bench.tenant.effects == []
 
 

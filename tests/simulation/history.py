@@ -160,21 +160,21 @@ class History:
     def _operator(self) -> None:
         world = self._world
         held = [row["id"] for row in world.rows(State.HELD)]
-        stuck = world.rows(State.FAILED, State.DEAD, State.UNKNOWN)
+        # Only what the operator has looked at, and found without an effect, as the command asks.
+        done = {(one.id, one.kind) for one in world.tenant.effects}
+        stuck = [
+            row
+            for row in world.rows(State.FAILED, State.DEAD, State.UNKNOWN)
+            if (row["message_id"], row["kind"]) not in done
+            and (row["state"] != State.UNKNOWN or row["due_at"] is None)
+        ]
         choice = self._draw.random()
         if held and choice < 0.5:
             world.people_say("approve", self._some(held))
         elif held and choice < 0.7:
             world.people_say("reject", self._some(held))
         elif stuck:
-            row = self._draw.choice(stuck)
-            effects = [
-                one for one in world.tenant.effects if (one.id, one.kind) == (row["message_id"], row["kind"])
-            ]
-            parked = row["state"] != State.UNKNOWN or row["due_at"] is None
-            if not effects and parked:
-                # The operator has looked at the message, as the command asks.
-                world.people_say("retry", [row["id"]], checked=True)
+            world.people_say("retry", [self._draw.choice(stuck)["id"]], checked=True)
 
     def _some(self, ids: list[str]) -> list[str]:
         return self._draw.sample(ids, self._draw.randint(1, min(3, len(ids))))

@@ -140,7 +140,7 @@ async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:
     assert len(await desk.claim(most=1, budget=2)) == 2
     lane = (await desk.ledger.lanes(Mode.ENFORCE))[0]
     got, wait, _ = await desk.ledger.claim(lane, Limits(Mode.ENFORCE, 2, 120.0), most=1, calls=1)
-    assert (got, wait) == ([], 301.0)
+    assert (got, wait) == ([], 306.0)
     desk.clock.pass_time(wait)
     await desk.ledger.apply_looks(
         1.0, [Look(row["id"], State.READY) for row in await desk.rows(state="ready")]

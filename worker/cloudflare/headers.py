@@ -6,14 +6,22 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 300.0
 """Seconds. The vendor blocks for five minutes at most (API fundamentals, Rate limits)."""
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _RAY = re.compile(r"[0-9A-Za-z-]{1,64}")
-_QUOTED = re.compile(r'"[^"]*"')
-_REMAINING = re.compile(r";\s*r=([0-9]{1,9})(?![0-9])")
-_RESETS = re.compile(r";\s*t=([0-9]{1,9})(?![0-9])")
+_ITEM = re.compile(r'(?:"([^"]*)"|([A-Za-z0-9_*.-]+))([^",]*)')
+_PARAMETER = re.compile(r";\s*([a-z])=([0-9]{1,9})(?![0-9])")
+
+
+class RateLimit(NamedTuple):
+    """What one window of the vendor's allows: requests left, seconds to its end, requests in all."""
+
+    left: int | None = None
+    resets_in: float | None = None
+    quota: int | None = None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -35,14 +43,23 @@ def server_time(headers: Mapping[str, str]) -> float | None:
     return told.timestamp() if told else None
 
 
-def rate_limit(headers: Mapping[str, str]) -> tuple[int | None, float | None]:
-    """Requests left and seconds to the window's end: the tightest of `Ratelimit: "default";r=50;t=30`."""
-    best: tuple[int | None, float | None] = (None, None)
-    for item in _QUOTED.sub('""', headers.get("Ratelimit", "")).split(","):
-        left, resets = _REMAINING.search(item), _RESETS.search(item)
-        if left and (best[0] is None or int(left[1]) < best[0]):
-            best = (int(left[1]), float(resets[1]) if resets else None)
+def rate_limit(headers: Mapping[str, str]) -> RateLimit:
+    """The tightest window of `Ratelimit: "default";r=50;t=30`, with its `Ratelimit-Policy: "default";q=1200;w=300`."""
+    policies = _items(headers.get("Ratelimit-Policy", ""))
+    best = RateLimit()
+    for name, told in _items(headers.get("Ratelimit", "")).items():
+        left = told.get("r")
+        if left is not None and (best.left is None or left < best.left):
+            best = RateLimit(left, told.get("t"), policies.get(name, {}).get("q"))
     return best
+
+
+def _items(text: str) -> dict[str, dict[str, int]]:
+    """The parameters of each named item of a structured list; nothing of what is no such list."""
+    return {
+        quoted or bare: {key: int(number) for key, number in _PARAMETER.findall(rest)}
+        for quoted, bare, rest in _ITEM.findall(text)
+    }
 
 
 def ray_id(headers: Mapping[str, str]) -> str | None:

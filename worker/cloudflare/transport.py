@@ -244,10 +244,17 @@ class _TooLargeError(Exception):
 
 
 def _observation(operation: Operation, flight: verdicts.Flight, seconds: float) -> Observation:
-    left, resets = rate_limit(flight.headers)
-    pause = retry_after(flight.headers)
-    told = server_time(flight.headers)
-    return Observation(operation.endpoint, flight.status, seconds, pause, left, resets, told)
+    window = rate_limit(flight.headers)
+    return Observation(
+        operation.endpoint,
+        flight.status,
+        seconds,
+        retry_after=retry_after(flight.headers),
+        remaining=window.left,
+        resets_in=window.resets_in,
+        quota=window.quota,
+        server_time=server_time(flight.headers),
+    )
 
 
 def _why(error: Exception) -> tuple[str, bool]:

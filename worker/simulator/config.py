@@ -66,6 +66,9 @@ class SimulatorConfig:
         default=1200, metadata={"help": "requests a window; one more blocks every call for a window"}
     )
     limit_window: float = field(default=300.0, metadata={"help": "length of that window in seconds"})
+    limit_headers: bool = field(
+        default=True, metadata={"help": "tell of the limit in Ratelimit headers, as the vendor does"}
+    )
     latency: float = field(default=0.0, metadata={"help": "seconds added to every answer"})
     action_log_lag: float = field(
         default=0.0, metadata={"help": "seconds until an action shows in the action log"}

@@ -37,7 +37,7 @@ class Gate:
         self.faults = FaultPlan(config.seed, config.faults)
         self._tenant = tenant
         self._classes = classes
-        self._limit = RateLimit(config.limit, config.limit_window)
+        self.limit = RateLimit(config.limit, config.limit_window)
 
     @web.middleware
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -63,8 +63,8 @@ class Gate:
         self, request: web.Request, handler: Handler, path_class: PathClass | None
     ) -> web.StreamResponse:
         now = self._tenant.now
-        if not self._limit.admit(now):
-            headers = {"Retry-After": str(self._limit.retry_after(now))}
+        if not self.limit.admit(now):
+            headers = {"Retry-After": str(self.limit.retry_after(now))}
             return refusal(
                 HTTPStatus.TOO_MANY_REQUESTS, 10429, "More than the allowed requests; wait", headers
             )
@@ -105,7 +105,8 @@ class Gate:
     ) -> web.StreamResponse:
         if request.transport is not None and not request.transport.is_closing():
             entry.status = response.status
-        response.headers.update(self._limit.headers(self._tenant.now))
+        if self._tenant.config.limit_headers:
+            response.headers.update(self.limit.headers(self._tenant.now))
         response.headers["CF-Ray"] = entry.ray
         if self._tenant.config.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
             response.enable_compression(web.ContentCoding.gzip)

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from . import admin, app
 from .config import SimulatorConfig
+from .journal import Journal
+from .limits import RateLimit
 from .tenant import Tenant
 
 _HOST = "127.0.0.1"
@@ -34,6 +36,16 @@ class Simulator:
     def token(self) -> str:
         """The bearer token that is accepted now."""
         return self._vendor.gate.token
+
+    @property
+    def journal(self) -> Journal:
+        """Every request so far."""
+        return self._vendor.gate.journal
+
+    @property
+    def limit(self) -> RateLimit:
+        """The limit that every request counts against; others may draw on it too."""
+        return self._vendor.gate.limit
 
     def __repr__(self) -> str:
         return f"<Simulator {self.base_url} with {len(self.tenant.messages)} messages>"

@@ -11,6 +11,8 @@ from worker.store import schema
 from worker.store.prepared import Prepared, put
 
 WINDOW = 300
+SLACK = 5
+"""Seconds that may pass between a grant and the request's arrival: it counts that much longer."""
 _BUCKETS = Prepared(
     select(schema.buckets.c.second, schema.buckets.c.used)
     .where(
@@ -25,7 +27,7 @@ def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int)
     table = schema.buckets
     second = math.floor(now)
     # A bucket counts until its last instant has left the window.
-    horizon = second - WINDOW
+    horizon = second - WINDOW - SLACK
     rows = _BUCKETS(conn, account=account_id, horizon=horizon).all()
     buckets = {row.second: row.used for row in rows}
     if rows and rows[-1].second > second:
@@ -36,9 +38,7 @@ def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int)
         here = buckets.get(second, 0)
         put(conn, table, [{"account_id": account_id, "second": second, "used": here + granted}])
         if not here:
-            conn.execute(
-                delete(table).where(table.c.account_id == account_id, table.c.second < horizon - WINDOW)
-            )
+            conn.execute(delete(table).where(table.c.account_id == account_id, table.c.second < horizon))
         return Grant(granted, used + granted, 0.0)
     return Grant(0, used, _wait(sorted(buckets.items()), used - limit + 1, now))
 
@@ -57,16 +57,16 @@ def _wait(buckets: list[tuple[int, int]], excess: int, now: float) -> float:
     for second, used in buckets:
         excess -= used
         if excess <= 0:
-            return max(0.05, second + WINDOW + 1 - now)
+            return max(0.05, second + WINDOW + SLACK + 1 - now)
     return 1.0
 
 
 def used(conn: Connection, account_id: str, now: float) -> int:
-    """Requests in the window that ends now."""
+    """Requests that count now."""
     table = schema.buckets
     total = conn.execute(
         select(func.sum(table.c.used)).where(
-            table.c.account_id == account_id, table.c.second >= math.floor(now) - WINDOW
+            table.c.account_id == account_id, table.c.second >= math.floor(now) - WINDOW - SLACK
         )
     ).scalar_one()
     return int(total or 0)
