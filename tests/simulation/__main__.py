@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.simulation.disk import Disk
 from tests.simulation.history import play
-from tests.simulation.laws import BrokenLawError
+from tests.simulation.law import BrokenLawError
 from tests.simulation.many import play_all
 from tests.simulation.script import perform
 from worker.ops import logs

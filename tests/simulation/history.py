@@ -10,6 +10,7 @@ from typing import get_args
 from tests.simulation.disk import Disk
 from tests.simulation.plan import HTTP_TIMEOUT, draw
 from tests.simulation.playbooks import FRAGILE, PURGED
+from tests.simulation.settling import settle
 from tests.simulation.world import FOLDERS, World
 from worker.model.actions import Mode, State
 from worker.simulator.faults import IN_HANDLER, Fault, Kind, PathClass
@@ -67,7 +68,7 @@ class History:
             self._draw.choices(steps, weights)[0]()
             self._world.stats["steps"] += 1
             self._world.wait(self._draw.choice((0.05, 0.3, 1.0, 3.0)) * self._draw.uniform(0.5, 1.5))
-        self._world.settle()
+        settle(self._world)
 
     def _mail(self) -> None:
         for _ in range(self._draw.randint(1, 5)):
@@ -169,12 +170,12 @@ class History:
             and (row["state"] != State.UNKNOWN or row["due_at"] is None)
         ]
         choice = self._draw.random()
-        if held and choice < 0.5:
-            world.people_say("approve", self._some(held))
-        elif held and choice < 0.7:
-            world.people_say("reject", self._some(held))
-        elif stuck:
+        if stuck and choice < 0.4:
             world.people_say("retry", [self._draw.choice(stuck)["id"]], checked=True)
+        elif held and choice < 0.8:
+            world.people_say("approve", self._some(held))
+        elif held:
+            world.people_say("reject", self._some(held))
 
     def _some(self, ids: list[str]) -> list[str]:
         return self._draw.sample(ids, self._draw.randint(1, min(3, len(ids))))

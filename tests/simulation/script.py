@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.simulation.disk import Disk
 from tests.simulation.plan import HTTP_TIMEOUT, Plan
+from tests.simulation.settling import settle
 from tests.simulation.world import World
 from worker.model.actions import Mode, State
 from worker.simulator.faults import Fault
@@ -94,7 +95,7 @@ class Player:
         self.world.resume()
 
     def _settle(self) -> None:
-        self.world.settle()
+        settle(self.world)
 
     def _message(self, number: int) -> str:
         names = list(self.world.tenant.messages)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulation.disk import Disk
 from tests.simulation.plan import Plan
+from tests.simulation.settling import settle
 from tests.simulation.world import World
 from worker.simulator.config import DISPOSITIONS
 from worker.simulator.generate import Generator
@@ -58,7 +59,7 @@ def end_of(seed: int, order: int, disk: Disk, *, changing: bool) -> End:
                 world.judge(row.id, str(verdict))
             if draw.random() < 0.4:
                 _interrupt(world, draw)
-        world.settle()
+        settle(world)
         return _ends(world)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.disk import Disk
-from tests.simulation.laws import BrokenLawError
+from tests.simulation.law import BrokenLawError
 from tests.simulation.script import Step, perform
 from worker.clock import VendorTime
 

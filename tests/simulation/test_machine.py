@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from tests.simulation.disk import Disk
 from tests.simulation.history import FAULTS, LOSSES, MIX, WRITES
-from tests.simulation.laws import BrokenLawError
+from tests.simulation.law import BrokenLawError
 from tests.simulation.script import Player, Step, perform
 from tests.simulation.world import FOLDERS
 from tests.simulation.wrong import MISTAKES

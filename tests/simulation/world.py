@@ -17,19 +17,19 @@ from sqlalchemy import Connection, select
 from tests.simulation import playbooks
 from tests.simulation.disk import Disk, SteppedStore
 from tests.simulation.ears import Ears
-from tests.simulation.laws import Laws, law
+from tests.simulation.law import law
+from tests.simulation.laws import Laws
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import HTTP_TIMEOUT, Plan
 from tests.simulation.process import Process
+from tests.simulation.ticks import Ticks
 from tests.simulation.times import Times
 from tests.simulation.wire import Network, Vendor
 from worker import ids
 from worker.bootstrap import Outside, assemble
 from worker.model.actions import Mode, State
-from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.ops.metrics import Metrics
 from worker.playbooks.declaration import Caps
-from worker.pollers.poller import Poller
 from worker.service import Service
 from worker.settings import Settings
 from worker.simulator import actions as people
@@ -38,13 +38,10 @@ from worker.simulator.faults import Fault
 from worker.simulator.generate import Generator
 from worker.simulator.rows import Destination, Row
 from worker.simulator.tenant import Message, Tenant
-from worker.store import closing, flags, reviews, schema, waiting
+from worker.store import flags, reviews, schema
 
 FOLDERS: tuple[Destination, ...] = get_args(Destination)
 Call = Literal["approve", "reject", "retry"]
-SWEEPS = 3
-LONGEST_REST = 400.0
-"""Longer than the window of the request budget may keep the worker waiting."""
 _metrics = Metrics()
 
 
@@ -122,7 +119,7 @@ class World:
         outside = Outside(
             clock=self.times.clock,
             connect=self.network.connect,
-            ticker=lambda pollers, interval, _: _Ticks(self.loop, self.process, pollers, interval),
+            ticker=lambda pollers, interval, _: Ticks(self.loop, self.process, pollers, interval),
             http_timeout=HTTP_TIMEOUT,
         )
         parts = assemble(self.settings, self.catalogue, store, _metrics, outside)
@@ -309,54 +306,6 @@ class World:
         """A message as the vendor holds it."""
         return self.tenant.messages[message_id]
 
-    # The end.
-
-    def settle(self) -> None:
-        """Everything works again: in the end nothing is left to do, and the laws hold."""
-        self.vendor.gate.faults.replace([])
-        self.network.refused = 0
-        self.process.crash_in = 10**9
-        if self.times.offset:
-            self.set_clock(0.0)
-        if self.laws.paused_at is not None:
-            self.resume()
-        self.tell("everything works again")
-        self._work_off(0.0)
-        for _ in range(SWEEPS):
-            requests = len(self.laws.posts)
-            self.stop()
-            # The next poll is a sweep over the day, and reports have waited long enough for their messages.
-            self.skip(3700.0)
-            self.start()
-            self._work_off(self.times.true())
-            if len(self.laws.posts) == requests and not self.disk.run(waiting.waiting_reports, self.account):
-                break
-        self.laws.final()
-
-    def _work_off(self, since: float) -> None:
-        """Until nothing is left to do and both sources have been swept `since` then."""
-        self.wait(self.plan.poll_interval)
-        until = self.loop.elapsed + LONGEST_REST
-        while self.loop.elapsed < until:
-            if not (self.busy() or self.tenant.verdicts or self._unswept(since)):
-                break
-            self.wait(2.0)
-
-    def _unswept(self, since: float) -> bool:
-        cursors = [self.disk.run(closing.cursor, self.account, source) for source in (DETECTIONS, PHISHGUARD)]
-        return any(one is None or one.swept_at < since for one in cursors)
-
-    def busy(self) -> bool:
-        """Whether the worker has something left that it can do by itself."""
-        if self.rows(State.OPEN, State.SUBMITTED):
-            return True
-        if any(row["due_at"] is not None for row in self.rows(State.UNKNOWN)):
-            return True
-        ready = self.rows(State.READY)
-        if self.mode is Mode.APPROVE:
-            ready = [row for row in ready if row["approved_at"] is not None]
-        return bool(ready) and self.mode is not Mode.SHADOW
-
     def close(self) -> None:
         """Gives back what is shared with other histories."""
         with suppress(Exception):
@@ -372,32 +321,3 @@ class World:
 async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=1.0)
-
-
-class _Ticks:
-    """Ticks every poller at its interval."""
-
-    def __init__(
-        self, loop: VirtualLoop, process: Process, pollers: Sequence[Poller], interval: float
-    ) -> None:
-        self._loop = loop
-        self._process = process
-        self._pollers = pollers
-        self._interval = interval
-        self._next: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        """The first tick comes after one interval."""
-        self._next = self._loop.call_later(self._interval, self._tick)
-
-    def stop(self) -> None:
-        """No further tick."""
-        if self._next is not None:
-            self._next.cancel()
-
-    def _tick(self) -> None:
-        if self._process.dead:
-            return
-        for poller in self._pollers:
-            poller.tick()
-        self.start()
