@@ -27,17 +27,20 @@ class PauseWatch:
         self.paused = False
 
     def signalled(self, name: str) -> None:
-        """From here on nothing new starts, also where the database cannot be written."""
+        """From here on nothing new starts, also where the database cannot be written; `keep` makes it last."""
         by = f"{name} to process {os.getpid()}"
         self._brake.pull(Pause("no reason given", self._clock.now(), by, "signal"))
-        self._tell(self._brake.pulled)
 
     async def look(self) -> None:
         """Notes what has changed. StoreError where the database cannot be asked; the file and the signal count anyway."""
         pause = self._brake.on()
-        if pause is not None:
-            self._tell(pause)
-        await self._record()
+        try:
+            # First: whoever reads `pause.on` may rely on it over a restart.
+            await self._record()
+        except StoreError:
+            if pause is not None:
+                self._tell(pause)
+            raise
         self._tell(await self._ledger.paused())
 
     async def _record(self) -> None:
@@ -53,7 +56,7 @@ class PauseWatch:
         """Tries until a signal is written down: a restart must not forget it."""
         while self._brake.pulled is not None:
             try:
-                await self._record()
+                await self.look()
             except StoreError:
                 await self._clock.sleep(1.0)
 

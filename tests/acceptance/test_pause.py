@@ -113,15 +113,20 @@ async def drill(worker: Bench, flips: int, random: Random) -> tuple[int, list[fl
             await tenant.mail(*["MALICIOUS"] * BACKLOG)
             await daemon.until("call.submitted", times=sent + 1)
             await asyncio.sleep(random.uniform(0.0, 2.0))
+            told = len(daemon.events("pause.on"))
             paused = await flip(worker, daemon, random.choice(["command", "file", "signal"]))
             if random.random() < RESTARTS:
+                # A signal is in force at once, and lasts from when it is told of.
+                await daemon.until("pause.on", times=told + 1)
                 await daemon.kill()
                 daemon = await worker.daemon(**EAGER)
             await asyncio.sleep(PROMISE + 1.0)
             posts = [one["at"] for one in await tenant.requests("POST")]
             acting += any(paused - 1.0 < at < paused + 1.0 for at in posts)
             late += [at - paused for at in posts if at > paused + PROMISE]
+            resumed = len(daemon.events("pause.off"))
             await let_go(worker)
+            await daemon.until("pause.off", times=resumed + 1)
         await daemon.kill()
     return acting, late
 

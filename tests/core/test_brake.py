@@ -9,6 +9,7 @@ from tests.builders import junk
 from tests.desk import Desk
 from tests.fakes import FailingLedger, ManualClock
 from worker.brake import Brake
+from worker.errors import StoreError
 from worker.model.actions import Mode
 from worker.model.ledger import Claimed, Limits, Pause
 from worker.ops.metrics import Metrics
@@ -107,12 +108,13 @@ async def test_the_log_has_the_file_s_coming_and_going_once(
 async def test_a_signal_pauses_at_once_and_over_a_restart(
     desk: Desk, brake: Brake, watch: PauseWatch
 ) -> None:
-    """First in memory, then in the database, where `worker resume` finds it."""
+    """First in memory, then in the database, where `worker resume` finds it; only then it is told."""
     watch.signalled("SIGUSR1")
-    assert watch.paused
     assert brake.on() is not None
+    assert not watch.paused
     await watch.keep()
     assert brake.on() is None
+    assert watch.paused
     pause = await desk.ledger.paused()
     assert pause is not None
     assert (pause.how, pause.by) == ("signal", f"SIGUSR1 to process {os.getpid()}")
@@ -124,6 +126,9 @@ async def test_a_signal_counts_while_the_database_refuses(
     """It is written down as soon as that is possible."""
     ledger.fail("pause", 3)
     watch.signalled("SIGUSR1")
+    with pytest.raises(StoreError):
+        await watch.look()
+    assert watch.paused
     await watch.keep()
     assert ledger.calls.count("pause") == 4
     assert isinstance(await desk.ledger.paused(), Pause)
