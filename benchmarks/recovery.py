@@ -84,14 +84,15 @@ def main() -> None:
         "before the first call": [measure(chosen.actions, in_flight=False) for _ in range(chosen.rounds)],
         "with calls in flight": [measure(chosen.actions, in_flight=True) for _ in range(chosen.rounds)],
     }
-    for name, seconds in results.items():
-        print(f"{name:<24}{'  '.join(f'{one:.2f}' for one in seconds)}")
-        median = statistics.median(seconds)
+    for name, found in results.items():
+        told = "  ".join(f"{one:.2f} (processor {cpu:.2f})" for one, cpu in found)
+        print(f"{name:<24}{told}")
+        median = statistics.median(one for one, _ in found)
         judge(f"{name}: {median:.2f} s of {TARGET_SECONDS:g} s", good=median <= TARGET_SECONDS)
 
 
-def measure(actions: int, *, in_flight: bool) -> float:
-    """One kill and one start on a fresh tenant and database."""
+def measure(actions: int, *, in_flight: bool) -> tuple[float, float]:
+    """One kill and one start on a fresh tenant and database: seconds, and how much of them the processor worked."""
     flags = ("--messages", str(int(actions * PER_ACTION)), "--reports", "0")
     slow = ("--latency", "0.3") if in_flight else ()
     with tenant(*flags, *slow) as fresh, tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -106,12 +107,19 @@ def measure(actions: int, *, in_flight: bool) -> float:
         open_then = sum(mine.states()[state] for state in ("ready", "submitted", "unknown"))
         assert open_then >= actions * 0.8, f"only {open_then} actions are open"
         started = time.time()
-        with mine.running():
+        with mine.running() as process:
             wait(lambda: posted(fresh, started) > 0)
+            cpu = processor_seconds(process.pid)
             first = min(one.at for one in fresh.requests() if one.mutating and one.at >= started)
         repeated = sum(count - 1 for count in fresh.effects().values())
         assert not repeated, f"{repeated} actions were done twice"
-    return first - started
+    return first - started, cpu
+
+
+def processor_seconds(pid: int) -> float:
+    """What the process has used of the processor so far: on a busy machine that tells more than the clock."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def posted(fresh: Tenant, since: float) -> int:

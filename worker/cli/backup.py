@@ -19,11 +19,9 @@ from worker.store.restoring import restore as restore_from
 
 MEGABYTE = 10**6
 
-File = Annotated[Path, typer.Argument(metavar="FILE")]
-
 
 def backup(
-    file: File,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
     force: Annotated[bool, typer.Option("--force", help="Replace FILE where there is one.")] = False,
     json_: Json = False,
 ) -> None:
@@ -75,7 +73,7 @@ def _finish(partial: Path, file: Path, *, force: bool) -> None:
 
 
 def restore(
-    file: File,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy that `worker backup` made.")],
     force: Annotated[
         bool, typer.Option("--force", help="Also from a copy whose audit log does not verify.")
     ] = False,
