@@ -110,8 +110,9 @@ async def run(
             await stage.check_all()
     except StarvedError:
         tally.starved += 1
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n\nto run it again:\n  {trial.command}\n") from error
+    except Exception as error:
+        what = str(error) if isinstance(error, AssertionError) else repr(error)
+        raise AssertionError(f"{what}\n\nto run it again:\n  {trial.command}\n") from error
     else:
         tally.trials += 1
 
@@ -153,9 +154,10 @@ def _count(stage: Stage, life: Life, tally: Tally, *, killed: bool) -> None:
 class Planner:
     """Aims at lines where nobody has been killed yet, in acts that are known to pass them."""
 
-    def __init__(self, tally: Tally, wanted: set[Place], seed: int, lives: int) -> None:
+    def __init__(self, tally: Tally, core: set[Place], around: set[Place], *, seed: int, lives: int) -> None:
         self._tally = tally
-        self._wanted = wanted
+        self._core = core
+        self._wanted = core | around
         self._lives = lives
         self._chance = random.Random(seed)
         self._seeds = count(seed)
@@ -168,13 +170,13 @@ class Planner:
             chosen = names[start : start + self._lives]
             yield Trial(next(self._seeds), tuple(Life(name, "end") for name in chosen))
 
-    def campaign(self, core: set[Place], kills: int) -> Iterator[Trial]:
+    def campaign(self, kills: int) -> Iterator[Trial]:
         """Until every line of the core, and every other that is passed, was struck, and so many kills were made."""
         for _ in range(SURVEYS):
             yield from self.survey()
             while self.to_strike():
                 yield self.next()
-            if not core - self._tally.struck:
+            if not self._core - self._tally.struck:
                 break
         while self._tally.kills < kills:
             yield self.next()
@@ -193,6 +195,7 @@ class Planner:
     def _aim(self) -> Life:
         tally = self._tally
         left = self.to_strike()
+        left = left & self._core or left
         # Trials run side by side: they had better not aim at the same line.
         fresh = sorted(left - self._aimed) or sorted(left)
         if not fresh:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import count
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, select, update
@@ -28,6 +29,8 @@ from worker.store.migrate import migrate
 T = TypeVar("T")
 
 DELAY = 0.4
+FEWEST_ROUNDS, ROUNDS = 4, 12
+"""How often the worker works off what is left, with a person who decides in between."""
 ROOMY = "Caps(per_poll=5000, per_hour=50000)"
 WANTED = {
     "MALICIOUS": ("move", "JunkEmail"),
@@ -132,9 +135,9 @@ class Stage:
     async def deliver(self, *verdicts: str, **fields: Any) -> list[str]:
         """Mail that playbooks act on; returns the ids."""
         ids: list[str] = []
-        for verdict, count in Counter(verdicts).items():
+        for verdict, many in Counter(verdicts).items():
             caught = {"delivery_status": ["quarantined"], "is_quarantined": True} if verdict == "SPAM" else {}
-            fresh = await self.tenant.mail(*[verdict] * count, **caught | fields)
+            fresh = await self.tenant.mail(*[verdict] * many, **caught | fields)
             if verdict == "NONE":
                 for one in fresh:
                     await self.tenant.report(one)
@@ -344,11 +347,14 @@ class Stage:
         await self.tenant.token(self.bench.env["CLOUDFLARE_API_TOKEN"])
         self.write_rules()
         self.undisguise()
-        for last in (False, False, True, True):
+        for number in count(1):
             self.make_due()
             result = await (await self.bench.start("run", "--once")).wait(60)
-            assert result.code in (0, 3), (result.code, result.out[-3000:], result.err[-3000:])
-            self.decide_as_a_person(last=last)
+            # A breaker that a vanished message opened again lets only one through, each time.
+            assert result.code in (0, 3) or (result.code == 1 and number < ROUNDS), result
+            if result.code != 1 and number >= FEWEST_ROUNDS:
+                return
+            self.decide_as_a_person(last=number >= FEWEST_ROUNDS - 2)
 
     async def check_all(self) -> None:
         """What must hold at rest: nothing lost, nothing repeated, nothing left over."""

@@ -38,7 +38,7 @@ async def run_all(next_trial: Callable[[], Trial | None], make_bench: MakeBench,
 async def test_thirty_kills(make_bench: MakeBench) -> None:
     """Killed thirty times, at random moments and at lines of the core, in all kinds of trouble."""
     tally = Tally()
-    planner = Planner(tally, lines(*CORE), seed=1, lives=5)
+    planner = Planner(tally, lines(*CORE), set(), seed=1, lives=5)
     survey = planner.survey("plain", "deaf", "liar", "flood", "moved-on", "moody", "approved", "unreachable")
     await run_all(lambda: next(survey, None), make_bench, tally)
     await run_all(lambda: planner.next() if tally.kills < 30 else None, make_bench, tally)
@@ -51,20 +51,23 @@ async def test_thirty_kills(make_bench: MakeBench) -> None:
 async def test_every_line(make_bench: MakeBench, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed at every line of the core, at every other line that is passed, and at random: 500 times or more.
 
-    KILLS_AT_LEAST=2000 goes on for longer, KILLS_SEED=2 takes other turns; KILLS='...', as a failure prints it, runs
-    one trial again.
+    KILLS_LINES=core leaves the other lines out, KILLS_AT_LEAST=2000 goes on for longer, KILLS_SEED=2 takes other
+    turns; KILLS='...', as a failure prints it, runs one trial again.
     """
     tally = Tally()
     if "KILLS" in os.environ:
         await run(Trial.parse(os.environ["KILLS"]), make_bench, tally)
         return
     core = lines(*CORE) - out_of_reach()
-    planner = Planner(tally, core | lines(*AROUND), seed=int(os.environ.get("KILLS_SEED", "1")), lives=6)
-    trials = planner.campaign(core, int(os.environ.get("KILLS_AT_LEAST", "500")))
+    around = set() if os.environ.get("KILLS_LINES") == "core" else lines(*AROUND)
+    planner = Planner(tally, core, around, seed=int(os.environ.get("KILLS_SEED", "1")), lives=6)
+    trials = planner.campaign(int(os.environ.get("KILLS_AT_LEAST", "500")))
 
     def next_trial() -> Trial | None:
         with capsys.disabled():
-            sys.stdout.write(f"\r{tally}; {len(planner.to_strike())} lines to go ")
+            sys.stdout.write(
+                f"\r{tally}; {len(core - tally.struck)} lines of the core and {len(planner.to_strike())} in all to go "
+            )
             sys.stdout.flush()
         return next(trials, None)
 
