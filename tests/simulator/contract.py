@@ -1,4 +1,4 @@
-"""Checks an answer against the vendor's OpenAPI description, trimmed to what the worker uses."""
+"""Checks an answer against the vendor's OpenAPI description, all of its operations, without its notes on where they come from."""
 
 from __future__ import annotations
 
