@@ -1,4 +1,4 @@
-"""Checks an answer against the vendor's OpenAPI description, all of its operations, without its notes on where they come from."""
+"""Checks an answer against the vendor's OpenAPI description: all of its operations, types, enums and limits."""
 
 from __future__ import annotations
 
