@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from worker.model.actions import AnyAction, Mode, Move
 from worker.model.calls import Call, Item
-from worker.model.events import Detection, Event, PhishReport, ReportFields
+from worker.model.events import EVENT_TYPES, Detection, Event, PhishReport, ReportFields, Submission
 from worker.model.plans import (
     DETECTIONS,
     Ceilings,
@@ -21,8 +21,7 @@ from worker.model.plans import (
     Sighting,
     Vote,
     Wish,
-    detection_sighting,
-    report_sighting,
+    sighting_of,
 )
 from worker.playbooks.context import Lists
 from worker.playbooks.deciding import Playbook
@@ -65,10 +64,25 @@ def report(id: int = 1, postfix_id: str | None = "postfix-m1", **changes: Any) -
     return PhishReport(id=id, **told | changes)
 
 
+def submission(id: str = "s1", **changes: Any) -> Submission:  # noqa: A002
+    """Ann reports `m1` as malicious; nobody has judged that yet."""
+    told: dict[str, Any] = {
+        "type": "User",
+        "requested_at": at(NOW - 30),
+        "requested_by": "ann@corp.example",
+        "requested_disposition": "MALICIOUS",
+        "original_disposition": "NONE",
+        "original_postfix_id": "postfix-m1",
+        "subject": "Your parcel is waiting",
+        "status": "pending",
+        "customer_status": "unreviewed",
+    }
+    return Submission(submission_id=id, **told | changes)
+
+
 def sighting(event: Event, *, changed: bool = False) -> Sighting:
     """The event as its source showed it."""
-    seen = report_sighting(event) if isinstance(event, PhishReport) else detection_sighting(event)
-    return replace(seen, changed=changed)
+    return replace(sighting_of(event), changed=changed)
 
 
 def vote(playbook: str = "junk", mode: Mode = Mode.ENFORCE, **caps: Any) -> Vote:
@@ -149,6 +163,6 @@ def catalogue(*playbooks: Playbook, broken: Sequence[str] = ()) -> Catalogue:
     """A generation of playbooks; `broken` are files that could not be loaded."""
     problems = tuple(Problem(Path("rules") / name, 1, "", "is broken", "mend it") for name in broken)
     by_type: dict[type[Event], tuple[Playbook, ...]] = {
-        kind: tuple(one for one in playbooks if one.on is kind) for kind in (Detection, PhishReport)
+        kind: tuple(one for one in playbooks if one.on is kind) for kind in EVENT_TYPES
     }
     return Catalogue(playbooks, problems, Lists(), by_type)

@@ -189,6 +189,8 @@ class _Investigate:
         cursor: str | None = None,
         per_page: int = 1000,
         detections_only: bool,
+        subject: str | None = None,
+        recipient: str | None = None,
         lane: Lane,
     ) -> Page[Detection]:
         tenant = self.vendor
@@ -202,6 +204,8 @@ class _Investigate:
                 if (row.final_disposition != "NONE" or not detections_only)
                 and row.scanned_at is not None
                 and start <= row.scanned_at <= end
+                and all(word in (row.subject or "").split() for word in (subject or "").split())
+                and recipient in (None, *row.client_recipients)
             ]
             first = int(cursor or 0)
             last = first + tenant.per_page
@@ -211,8 +215,16 @@ class _Investigate:
                 next=str(last) if last < len(rows) else None,
             )
 
+        filters = {"subject": subject, "recipient": recipient} if subject or recipient else {}
         got: Page[Detection] = await tenant.answer(
-            "list", page, start=start, end=end, cursor=cursor, detections_only=detections_only, lane=lane
+            "list",
+            page,
+            start=start,
+            end=end,
+            cursor=cursor,
+            detections_only=detections_only,
+            lane=lane,
+            **filters,
         )
         return got
 
@@ -324,9 +336,15 @@ class _Submissions:
         def some() -> Page[Submission]:
             if start > at(tenant.clock.now()):
                 raise Refused("start is in the future", status=400)
+            rows = [
+                one
+                for one in tenant.tickets
+                if (one.type or type).upper() == type
+                and (one.requested_at is None or start <= one.requested_at <= end)
+            ]
             first = (page - 1) * tenant.per_page
             last = first + tenant.per_page
-            return Page(tuple(tenant.tickets[first:last]), more=last < len(tenant.tickets))
+            return Page(tuple(rows[first:last]), more=last < len(rows))
 
         got: Page[Submission] = await tenant.answer(
             "submissions", some, start=start, end=end, type=type, page=page

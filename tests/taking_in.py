@@ -9,11 +9,11 @@ from tests.builders import NOW, playbook, poll, sighting
 from worker.cloudflare import BadRow
 from worker.intake import Intake
 from worker.model.actions import Move
-from worker.model.events import Detection, Event, PhishReport
+from worker.model.events import Detection, Event, message_of
 from worker.model.ledger import Cursor
-from worker.model.plans import DETECTIONS, Sighting
+from worker.model.plans import DETECTIONS, Poll, Sighting
 from worker.playbooks.deciding import Playbook
-from worker.pollers.source import Page, Take
+from worker.pollers.source import Page, Source, Take
 
 Build = Callable[..., Intake]
 
@@ -34,11 +34,22 @@ class Given:
         return [one for one in fresh if one.key not in self.hold_back]
 
 
+async def pages(source: Source, poll: Poll) -> list[list[str]]:
+    """The keys of the events that each page of a source hands over."""
+    found: list[list[str]] = []
+
+    async def take(page: Page) -> None:
+        found.append([one.key for one in page.sightings])
+
+    await source.read(poll, take)
+    return found
+
+
 def junk(version: str = "v1", on: type[Event] = Detection, **more: Any) -> Playbook:
     """A playbook that wants every message in Junk."""
 
     def decide(event: Any) -> Any:
-        message = event.message if isinstance(event, PhishReport) else event
+        message = message_of(event)
         return message and Move(message, to="JunkEmail")
 
     return playbook(decide, version=version, on=on, **more)

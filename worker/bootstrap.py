@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.brake import Brake
 from worker.budget import RequestBudget
-from worker.clock import SteadyClock, VendorTime
+from worker.clock import Clock, SteadyClock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
 from worker.confirmer import Confirmer
@@ -17,6 +17,7 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
+from worker.model.events import Submission
 from worker.model.ledger import Keep
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
@@ -26,7 +27,9 @@ from worker.playbooks.loader import Catalogue, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
 from worker.pollers.poller import Poller
-from worker.pollers.windows import SWEEP_REACH, Reach
+from worker.pollers.source import Source
+from worker.pollers.windows import Reach
+from worker.ports import Ledger
 from worker.reconciler import Reconciler
 from worker.retention import Retention
 from worker.service import Service
@@ -128,8 +131,8 @@ def assemble(
     dispatcher = Dispatcher(
         ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
     )
-    reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
-    furthest = max(reach.lookback, reach.overlap, SWEEP_REACH) + HOUR
+    sources = _sources(settings, catalogue, cloudflare, ledger, clock)
+    furthest = max(reach.furthest for _, reach in sources) + HOUR
     pollers = [
         Poller(
             source,
@@ -141,7 +144,7 @@ def assemble(
             reach=reach,
             interval=settings.worker_poll_interval,
         )
-        for source in (DetectionSource(cloudflare, clock), PhishGuardSource(cloudflare, ledger, clock))
+        for source, reach in sources
     ]
     return Parts(
         catalogue=catalogue,
@@ -169,10 +172,27 @@ def assemble(
             ledger,
             clock,
             metrics,
-            Keep(settings.worker_retention_days * DAY, furthest),
+            Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
     )
+
+
+def _sources(
+    settings: Settings, catalogue: Catalogue, cloudflare: Cloudflare, ledger: Ledger, clock: Clock
+) -> list[tuple[Source, Reach]]:
+    """What is polled, and how far back; submissions only where a playbook wants them."""
+    reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
+    sources: list[tuple[Source, Reach]] = [
+        (DetectionSource(cloudflare, clock), reach),
+        (PhishGuardSource(cloudflare, ledger, clock), reach),
+    ]
+    if catalogue.by_type.get(Submission):
+        from worker.pollers import submissions  # noqa: PLC0415 - for those who need it
+
+        source = submissions.SubmissionSource(cloudflare, ledger, clock)
+        sources.append((source, submissions.reach(reach)))
+    return sources
 
 
 def _told(token: Callable[[], str]) -> Callable[[], str]:

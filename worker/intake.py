@@ -11,13 +11,13 @@ from worker.breakers import Told
 from worker.clock import Clock, utc
 from worker.ids import new_id
 from worker.model.actions import Mode, State, lower_mode
-from worker.model.events import Detection, Event, PhishReport
+from worker.model.events import Detection
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
 from worker.model.plans import (
     DETECTIONS,
-    PHISHGUARD,
     REDECIDE,
     REFRESH,
+    SOURCES,
     Ceilings,
     Decided,
     Poll,
@@ -36,7 +36,6 @@ from worker.quarantine import Quarantine
 
 log = get_logger()
 
-EVENT_TYPES: dict[str, type[Event]] = {DETECTIONS: Detection, PHISHGUARD: PhishReport}
 REDECIDED_AT_ONCE = 500
 TRIAL_SECONDS = 86400.0
 """How old a shadow trial's decisions may be when a higher mode takes them up: as far as a sweep reaches."""
@@ -66,7 +65,7 @@ class Intake:
         self._quarantine = Quarantine(clock, metrics)
         self._kept: dict[str, Told] = {}
         self._trial = asyncio.Lock()
-        self._locks = {DETECTIONS: asyncio.Lock(), PHISHGUARD: asyncio.Lock()}
+        self._locks = {source: asyncio.Lock() for source in SOURCES}
 
     async def take(self, source: Source, poll: Poll, page: Page, *, last_chance: bool) -> None:
         """Records one page of an open poll."""
@@ -160,7 +159,7 @@ class Intake:
         """One poll for each source, so that the caps see all of it; one that a crash left open goes on."""
         now = self._clock.now()
         polls = {}
-        for source in EVENT_TYPES:
+        for source in SOURCES:
             left = [poll for poll in await self._ledger.open_polls(source) if poll.kind == REDECIDE]
             polls[source] = left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
         return polls
@@ -172,7 +171,7 @@ class Intake:
                 row.source,
                 row.key,
                 row.revision,
-                msgspec.json.decode(row.body, type=EVENT_TYPES[row.source]),
+                msgspec.json.decode(row.body, type=SOURCES[row.source]),
                 None,
             )
             for row, _ in rows
@@ -226,7 +225,7 @@ class Intake:
             return
         poll = (await self._redecide_polls())[source]
         done = 0
-        for playbook in self._catalogue.by_type.get(EVENT_TYPES[source], ()):
+        for playbook in self._catalogue.by_type.get(SOURCES[source], ()):
             if self._quarantine.is_due(playbook):
                 done += await self._ask_unasked(poll, playbook, 1)
             while self._quarantine.has_recovered(playbook):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
-from worker.model.events import PhishReport
+from worker.model.events import Event
 from worker.model.ledger import (
     BulkLane,
     Claimed,
@@ -137,12 +137,12 @@ class Ledger(Protocol):
         """Keeps rows that could not be read; returns those not seen before."""
         ...
 
-    async def wait_for_message(self, reports: Sequence[Sighting]) -> None:
-        """Keeps reports whose message has not been found yet."""
+    async def wait_for_message(self, events: Sequence[Sighting]) -> None:
+        """Keeps events whose message has not been found yet."""
         ...
 
-    async def waiting(self) -> list[tuple[PhishReport, float]]:
-        """Reports that wait for their message, and since when (seconds since the epoch)."""
+    async def waiting(self, source: str) -> list[tuple[Event, float]]:
+        """The source's events that wait for their message, and since when (seconds since the epoch)."""
         ...
 
     async def parked_for(self) -> list[tuple[str, str]]:

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from worker.intake import EVENT_TYPES
 from worker.model.actions import Mode
-from worker.model.plans import Sighting
+from worker.model.plans import SOURCES, Sighting
 from worker.model.replay import Judgement, PastDecision, Replayed, Wanted
 from worker.pipeline import decide
 from worker.playbooks.context import PastAction
@@ -60,7 +59,7 @@ def _unavailable(past: PastDecision, catalogue: Catalogue) -> dict[str, Replayed
 
 
 def _decide_again(past: PastDecision, catalogue: Catalogue, asked: Collection[str]) -> Wants:
-    event = msgspec.json.decode(past.body, type=EVENT_TYPES[past.source])
+    event = msgspec.json.decode(past.body, type=SOURCES[past.source])
     sighting = Sighting(past.source, past.key, past.revision, event, None)
     context: Mapping[str, Any] = past.context or {"now": _NO_TIME.isoformat(), "history": ()}
     history = msgspec.convert(context["history"], tuple[PastAction, ...])

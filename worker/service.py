@@ -116,6 +116,7 @@ class Service:
                 "cap_per_poll": parts.ceilings.per_poll,
                 "approval_timeout": parts.ceilings.hold_seconds,
                 "cap_per_day": parts.ceilings.per_day,
+                "sources": [poller.source.name for poller in parts.pollers],
             }
         )
         await parts.intake.restore()

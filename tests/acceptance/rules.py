@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEAD = """\
-from worker.playbooks import Caps, Detection, Move, PhishReport, Reclassify, Release, hit, playbook
+from worker.playbooks import Caps, Detection, Move, PhishReport, Reclassify, Release, Submission, hit, playbook
 
 
 """

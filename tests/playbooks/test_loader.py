@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_loaded_is_one_problem(
 @pytest.mark.parametrize(
     "declared, message, remedy",
     [
-        ("on=int", "on=int: no such event type", "on=Detection or on=PhishReport"),
+        ("on=int", "on=int: no such event type", "on=PhishReport or on=Submission"),
         ("on='Detection'", "on='Detection': no such event type", "on=Detection"),
         (
             "on=Detection, mode='enforced'",

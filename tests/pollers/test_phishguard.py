@@ -7,11 +7,12 @@ import pytest
 from tests.builders import ENFORCE, NOW, at, decided, detection, poll, report, sighting
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from tests.taking_in import pages
 from worker.errors import Transient
 from worker.model.events import Detection, PhishReport, ReportFields
-from worker.model.plans import PHISHGUARD, Sighting
-from worker.pollers.phishguard import MARGIN_SECONDS, PATIENCE_SECONDS, PhishGuardSource
-from worker.pollers.source import Page
+from worker.model.plans import PHISHGUARD, Sighting, sighting_of
+from worker.pollers.joining import MARGIN_SECONDS, PATIENCE_SECONDS
+from worker.pollers.phishguard import PhishGuardSource
 from worker.retry import PAGE_TRIES
 
 POLL = poll(source=PHISHGUARD)
@@ -21,17 +22,6 @@ POLL = poll(source=PHISHGUARD)
 def source(tenant: FakeCloudflare, clock: ManualClock, desk: Desk) -> PhishGuardSource:
     """The reports of the fake tenant."""
     return PhishGuardSource(tenant.client, desk.ledger, clock)
-
-
-async def read(source: PhishGuardSource) -> list[list[str]]:
-    """The ids of the reports that each page hands over."""
-    pages: list[list[str]] = []
-
-    async def take(page: Page) -> None:
-        pages.append([one.key for one in page.sightings])
-
-    await source.read(POLL, take)
-    return pages
 
 
 async def join(
@@ -46,7 +36,7 @@ async def test_every_page_of_reports_is_handed_over(source: PhishGuardSource, te
     """Numbered pages, until one says that it is the last."""
     tenant.per_page = 2
     tenant.told += [report(n) for n in range(5)]
-    assert await read(source) == [["0", "1"], ["2", "3"], ["4"]]
+    assert await pages(source, POLL) == [["0", "1"], ["2", "3"], ["4"]]
     assert [one["page"] for one in tenant.asked("reports")] == [1, 2, 3]
 
 
@@ -57,14 +47,14 @@ async def test_a_page_that_comes_again_ends_the_window(
     from worker.cloudflare import Page as WirePage  # noqa: PLC0415 - only here
 
     tenant.will("reports", *[lambda **_: WirePage((report(1),), more=True)] * 9)
-    assert await read(source) == [["1"]]
+    assert await pages(source, POLL) == [["1"]]
 
 
 async def test_a_page_is_tried_five_times(source: PhishGuardSource, tenant: FakeCloudflare) -> None:
     """What may pass by itself is waited for."""
     tenant.told.append(report(1))
     tenant.will("reports", *[Transient("no connection")] * (PAGE_TRIES - 1))
-    assert await read(source) == [["1"]]
+    assert await pages(source, POLL) == [["1"]]
     assert {one["page"] for one in tenant.asked("reports")} == {1}
 
 
@@ -132,9 +122,9 @@ async def test_a_report_whose_message_is_not_there_waits(
 ) -> None:
     """It comes back with the next poll, before that poll's own reports."""
     assert await join(source, report(1)) == []
-    assert [one.id for one, _ in await desk.ledger.waiting()] == [1]
+    assert [sighting_of(one).key for one, _ in await desk.ledger.waiting(PHISHGUARD)] == ["1"]
     tenant.told.append(report(2))
-    assert await read(source) == [["1"], ["2"]]
+    assert await pages(source, POLL) == [["1"], ["2"]]
     tenant.add(detection())
     assert len(await join(source, report(1))) == 1
 
@@ -153,7 +143,7 @@ async def test_after_an_hour_a_report_is_decided_without_its_message(
 async def test_a_single_run_does_not_wait(source: PhishGuardSource, desk: Desk) -> None:
     """There is no next poll."""
     assert await join(source, report(), last_chance=True) == [None]
-    assert await desk.ledger.waiting() == []
+    assert await desk.ledger.waiting(PHISHGUARD) == []
 
 
 @pytest.mark.parametrize("postfix_id", [None, ""])
@@ -178,7 +168,7 @@ async def test_a_report_that_was_decided_is_looked_for_no_more(source: PhishGuar
     """It leaves the waiting room with its decision."""
     await join(source, report())
     await desk.take_in(decided(report()), ceilings=ENFORCE)
-    assert await read(source) == [[]]
+    assert await pages(source, POLL) == [[]]
 
 
 REVISIONS: list[dict[str, Any]] = [{"disposition": "NONE"}, {"priority": "high"}, {"updated_at": at(NOW)}]

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from worker.playbooks import DESTINATIONS, DISPOSITIONS, Caps, Context, Detection, PhishReport
+from worker.model.events import Event
+from worker.playbooks import DESTINATIONS, DISPOSITIONS, Caps, Context, Detection, PhishReport, Submission
 from worker.playbooks.checking import check
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.examples import EXAMPLE_NOW
@@ -55,7 +56,14 @@ def test_each_bears_an_event_with_nothing_in_it(playbook: Playbook) -> None:
     """Every field but the id may be missing; then nothing is done."""
     context = Context(now=EXAMPLE_NOW, lists=REPORT.catalogue.lists)
     empty = Detection(id="m1")
-    events = [empty] if playbook.on is Detection else [PhishReport(id=1), PhishReport(id=1, message=empty)]
+    about = [None, empty]
+    known: list[Event] = [
+        empty,
+        *(PhishReport(id=1, message=one) for one in about),
+        *(Submission(submission_id="s1", message=one) for one in about),
+    ]
+    events = [event for event in known if isinstance(event, playbook.on)]
+    assert events
     assert [playbook.decide(event, context) for event in events] == [()] * len(events)
 
 
@@ -76,9 +84,9 @@ def test_the_template_is_a_playbook_that_passes(tmp_path: Path) -> None:
     assert (playbook.id, playbook.mode, playbook.caps) == ("my-first-playbook", "shadow", Caps())
 
 
-@pytest.mark.parametrize("kind", [Detection, PhishReport])
+@pytest.mark.parametrize("kind", [Detection, PhishReport, Submission])
 def test_the_readme_names_every_field(kind: type[msgspec.Struct]) -> None:
-    """Fields and helpers of both events are in the tables."""
+    """Fields and helpers of all events are in the tables."""
     helpers = {name for name, value in vars(kind).items() if isinstance(value, property)}
     for name in {*kind.__struct_fields__, *helpers}:
         assert f"`{name}`" in README, name

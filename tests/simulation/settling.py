@@ -6,7 +6,7 @@ from tests.simulation.ends import Ends
 from tests.simulation.process import NEVER
 from tests.simulation.world import World
 from worker.model.actions import Mode, State
-from worker.model.plans import DETECTIONS, PHISHGUARD
+from worker.model.plans import DETECTIONS, PHISHGUARD, SOURCES
 from worker.store import closing, waiting
 
 SWEEPS = 3
@@ -32,7 +32,8 @@ def settle(world: World) -> None:
         world.skip(3700.0)
         world.start()
         _work_off(world, world.times.true())
-        if len(world.laws.posts) == requests and not world.disk.run(waiting.waiting_reports, world.account):
+        waits = any(world.disk.run(waiting.waiting, world.account, source) for source in SOURCES)
+        if len(world.laws.posts) == requests and not waits:
             break
     Ends(world, world.laws).check()
 

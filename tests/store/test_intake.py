@@ -1,15 +1,29 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
-from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, junk, poll, report, sighting, vote, wish
+from tests.builders import (
+    ACCOUNT,
+    ENFORCE,
+    NOW,
+    decided,
+    detection,
+    junk,
+    poll,
+    report,
+    sighting,
+    submission,
+    vote,
+    wish,
+)
 from tests.desk import Desk
 from worker.cloudflare import BadRow
 from worker.errors import StoreError
-from worker.model.actions import Mode, Move, Reclassify, State
+from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.ledger import Cursor
-from worker.model.plans import PHISHGUARD, Ceilings, Failure, Poll
+from worker.model.plans import PHISHGUARD, SUBMISSIONS, Ceilings, Failure, Poll, sighting_of
 from worker.store import intake, queries, schema
 
 CURSOR = Cursor(NOW, NOW - 86400, NOW)
@@ -174,6 +188,17 @@ async def test_a_new_verdict_replaces_what_was_not_sent(desk: Desk, ceiling: Mod
     assert row["state"] == State.SKIPPED
     assert "the verdict changed to NONE" in row["error"]
     assert await desk.audit("superseded")
+
+
+async def test_a_submission_that_went_on_replaces_what_was_not_sent(desk: Desk) -> None:
+    """The reason says how far it has come."""
+    asked = submission(message=detection())
+    await desk.take_in(decided(asked, Release(detection())))
+    judged = replace(asked, outcome_disposition="SPAM", status="completed")
+    await desk.record(poll("later", source=SUBMISSIONS), decided(judged))
+    row = await desk.row()
+    assert row["state"] == State.SKIPPED
+    assert "the submission went on to SPAM, completed, unreviewed" in row["error"]
 
 
 async def test_a_new_verdict_replaces_also_what_the_same_poll_decided(desk: Desk) -> None:
@@ -396,7 +421,8 @@ async def test_a_report_without_its_message_waits(desk: Desk) -> None:
     await desk.ledger.wait_for_message([sighting(report(1))])
     desk.clock.pass_time(100)
     await desk.ledger.wait_for_message([sighting(report(1)), sighting(report(2))])
-    assert [(one.id, since) for one, since in await desk.ledger.waiting()] == [(1, NOW), (2, NOW + 100)]
+    told = [(sighting_of(one).key, since) for one, since in await desk.ledger.waiting(PHISHGUARD)]
+    assert told == [("1", NOW), ("2", NOW + 100)]
     assert len(await desk.ledger.unseen([sighting(report(1))])) == 1
 
 
@@ -404,7 +430,7 @@ async def test_a_report_that_was_decided_waits_no_more(desk: Desk) -> None:
     """It leaves the waiting room in the transaction that records it, under whatever revision it came."""
     await desk.ledger.wait_for_message([sighting(report(1)), sighting(report(2))])
     await desk.take_in(decided(report(1, disposition="NONE")))
-    assert [one.id for one, _ in await desk.ledger.waiting()] == [2]
+    assert [sighting_of(one).key for one, _ in await desk.ledger.waiting(PHISHGUARD)] == ["2"]
 
 
 async def test_a_bad_row_is_quarantined_once(desk: Desk) -> None:

@@ -6,6 +6,7 @@ from tests.builders import ACCOUNT, NOW, detection, junk, report, sighting, vote
 from tests.desk import Desk
 from worker.model.actions import Mode, State
 from worker.model.ledger import Cursor, TimeMark
+from worker.model.plans import PHISHGUARD
 from worker.store import budget, flags, reviews
 
 DAY = 86400.0
@@ -119,7 +120,7 @@ async def test_a_report_waits_its_hour_for_the_message(desk: Desk) -> None:
     """A clock set forward does not give it up."""
     await desk.ledger.wait_for_message([sighting(report())])
     await step(desk, DAY)
-    ((_, since),) = await desk.ledger.waiting()
+    ((_, since),) = await desk.ledger.waiting(PHISHGUARD)
     assert since == NOW + DAY
 
 

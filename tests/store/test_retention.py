@@ -136,6 +136,19 @@ async def test_a_seen_key_outlives_every_window(desk: Desk) -> None:
     assert (await prune(desk))["events"] == 1
 
 
+async def test_a_source_that_is_polled_no_more_keeps_nothing(desk: Desk) -> None:
+    """Its cursor stands still for good once no playbook wants its events."""
+    old = poll("old", source="submissions")
+    await desk.record(old)
+    await desk.ledger.close(old, ENFORCE, Cursor(NOW, NOW, NOW))
+    await desk.take_in(junk("m1"))
+    await age(desk, 200)
+    assert "events" not in await prune(desk)
+    desk.clock.pass_time(retention.EVERY)
+    polled = KEEP._replace(sources=("detections", "phishguard"))
+    assert (await prune(desk, polled))["events"] == 1
+
+
 async def test_a_seen_key_outlives_the_vendors_memory(desk: Desk) -> None:
     """However short the operator keeps the rest; a message from the future is as young as it says."""
     await desk.take_in(junk("m1"), junk("m2", scanned_at=at(NOW + 40 * DAY)))

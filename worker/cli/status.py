@@ -88,7 +88,12 @@ def _collect(db: Database) -> dict[str, Any]:
             "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
             "breakers": _open(conn, account_id, Kept.BREAKERS, "kind"),
             "quarantined_playbooks": _open(conn, account_id, Kept.QUARANTINE, "playbook"),
-            "sources": queries.sources(conn, account_id, now),
+            "sources": [
+                # One that is polled no more lags ever further behind, and nobody minds.
+                one
+                for one in queries.sources(conn, account_id, now)
+                if one["source"] in daemon.get("sources", (one["source"],))
+            ],
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
             **queries.totals(conn, account_id),

@@ -55,6 +55,8 @@ class Investigate:
         cursor: str | None = None,
         per_page: int = MAX_PER_PAGE,
         detections_only: bool,
+        subject: str | None = None,
+        recipient: str | None = None,
         lane: Lane,
     ) -> Page[Detection]:
         """One page of the messages of a window, in no documented order.
@@ -67,6 +69,8 @@ class Investigate:
             cursor: `Page.next` of the page before, with the same window.
             per_page: 1 to 1,000.
             detections_only: the vendor's default, true, hides benign mail; so it is always said.
+            subject: words that the subject has, in any order.
+            recipient: an address or a domain.
             lane: whose budget the requests use.
         """
         query: Query = {
@@ -75,6 +79,8 @@ class Investigate:
             "cursor": cursor,
             "per_page": check_per_page(per_page),
             "detections_only": detections_only,
+            "subject": subject,
+            "recipient": recipient,
         }
         answer = await self._transport.request(LIST, lane=lane, query=query)
         if answer.status == 202:  # noqa: PLR2004 - Accepted

@@ -1,8 +1,8 @@
 """What playbooks are decided on: frozen, typed events under the API's own names.
 
-Facts: `GET /investigate` and `GET /phishguard/reports` of the Email Security API. Enumerations stay plain
-strings, so that a value the vendor adds tomorrow passes through. A sequence the API leaves out or sends as
-null is an empty tuple here; `validation` and `properties` are always present, with empty fields.
+Facts: `GET /investigate`, `GET /phishguard/reports` and `GET /submissions` of the Email Security API. Enumerations
+stay plain strings, so that a value the vendor adds tomorrow passes through. A sequence the API leaves out or sends
+as null is an empty tuple here; `validation` and `properties` are always present, with empty fields.
 """
 
 from __future__ import annotations
@@ -135,7 +135,57 @@ class PhishReport(msgspec.Struct, frozen=True, kw_only=True):
     """The message, found by `fields.postfix_id`, or None where none could be found."""
 
 
-Event = Detection | PhishReport
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for another verdict, the team's (this worker's too) or a user's report, and what came of it."""
+
+    submission_id: Text
+    type: Text | None = None
+    """`Team` or `User`."""
+    requested_at: datetime | None = None
+    """Aware, UTC."""
+    requested_by: Text | None = None
+    requested_disposition: Text | None = None
+    original_disposition: Text | None = None
+    original_postfix_id: Text | None = None
+    original_edf_hash: Text | None = None
+    subject: Text | None = None
+    status: Text | None = None
+    """How far the vendor has come, in words that are not documented."""
+    customer_status: Text | None = None
+    """`escalated`, `reviewed` or `unreviewed`: what your own people have done with it."""
+    outcome: Text | None = None
+    outcome_disposition: Text | None = None
+    """The vendor's judgement; None until there is one."""
+    escalated_as: Text | None = None
+    escalated_at: datetime | None = None
+    escalated_by: Text | None = None
+    escalated_submission_id: Text | None = None
+    message: Detection | None = None
+    """The message, found by `original_postfix_id`, or None where none could be found."""
+
+    @property
+    def is_user_report(self) -> bool:
+        """Whether a user asked; else it was the team, or this worker."""
+        return (self.type or "").upper() == "USER"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the vendor has come to a verdict."""
+        return self.outcome_disposition is not None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the vendor's verdict is another one than was asked for."""
+        return self.is_judged and self.outcome_disposition != self.requested_disposition
+
+
+Event = Detection | PhishReport | Submission
+EVENT_TYPES: tuple[type[Event], ...] = (Detection, PhishReport, Submission)
+
+
+def message_of(event: Event) -> Detection | None:
+    """The message that actions on the event concern: the event itself, or the one that it is about."""
+    return event if isinstance(event, Detection) else event.message
 
 
 def domain_of(address: str | None) -> str:

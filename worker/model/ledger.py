@@ -131,10 +131,12 @@ class Loss(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """How old rows may grow, and how far behind its watermark a window may reach back; both in seconds."""
+    """How old rows may grow, how far behind its watermark a window may reach back (both in seconds), and whose."""
 
     seconds: float
     reach: float
+    sources: tuple[str, ...] = ()
+    """Those that are polled; none named: all that ever were."""
 
 
 class Pruned(NamedTuple):

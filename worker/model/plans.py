@@ -8,10 +8,17 @@ from typing import Any
 import msgspec
 
 from worker.model.actions import AnyAction, Mode, highest_mode
-from worker.model.events import Detection, Event, PhishReport
+from worker.model.events import Detection, Event, PhishReport, Submission, message_of
 
 DETECTIONS = "detections"
 PHISHGUARD = "phishguard"
+SUBMISSIONS = "submissions"
+SOURCES: Mapping[str, type[Event]] = {
+    DETECTIONS: Detection,
+    PHISHGUARD: PhishReport,
+    SUBMISSIONS: Submission,
+}
+"""What each source's events are."""
 REDECIDE, REFRESH = "redecide", "refresh"
 """Kinds of poll that decide again what was polled before."""
 
@@ -30,7 +37,15 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     @property
     def message(self) -> Detection | None:
         """The message that actions on this event concern."""
-        return self.event.message if isinstance(self.event, PhishReport) else self.event
+        return message_of(self.event)
+
+    @property
+    def news(self) -> str:
+        """What is new about an event that has changed."""
+        told = self.revision.split("|")
+        if self.source == SUBMISSIONS:
+            return f"the submission went on to {', '.join(filter(None, told)) or 'nothing'}"
+        return f"the verdict changed to {told[0] or 'none'}"
 
 
 def detection_sighting(row: Detection) -> Sighting:
@@ -45,6 +60,21 @@ def report_sighting(report: PhishReport) -> Sighting:
     revision = f"{report.disposition or ''}|{report.priority or ''}|{updated}"
     occurred = report.created_at.timestamp() if report.created_at else None
     return Sighting(PHISHGUARD, str(report.id), revision, report, occurred)
+
+
+def submission_sighting(row: Submission) -> Sighting:
+    """A submission; whatever tells how far it has come makes the revision."""
+    told = (row.outcome_disposition, row.outcome, row.status, row.customer_status, row.escalated_as)
+    occurred = row.requested_at.timestamp() if row.requested_at else None
+    revision = "|".join(part or "" for part in told)
+    return Sighting(SUBMISSIONS, row.submission_id, revision, row, occurred)
+
+
+def sighting_of(event: Event) -> Sighting:
+    """Any event as its source shows it."""
+    if isinstance(event, Detection):
+        return detection_sighting(event)
+    return report_sighting(event) if isinstance(event, PhishReport) else submission_sighting(event)
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):

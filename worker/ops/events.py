@@ -149,6 +149,12 @@ _TABLE: dict[str, LogEvent] = {
         "A report's message was not found; its playbooks decide without it.",
         "The report in the dashboard.",
     ),
+    "submission.waiting": LogEvent(
+        "info", "A submission's message is not found yet; it is searched for again for 1 h.", _NONE
+    ),
+    "submission.unmatched": LogEvent(
+        "info", "A submission's message was not found; its playbooks decide without it.", _NONE
+    ),
     "plan.closed": LogEvent(
         "info", "A poll's plan for one playbook is complete; its actions may start.", _NONE
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release
-from worker.model.events import DISPOSITIONS, Detection, PhishReport
+from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.examples import hit, miss
@@ -21,6 +21,7 @@ __all__ = [
     "PhishReport",
     "Reclassify",
     "Release",
+    "Submission",
     "hit",
     "matches",
     "miss",

@@ -14,7 +14,7 @@ import msgspec
 
 from worker.errors import WorkerError
 from worker.model.actions import ACTION_TYPES, AnyAction, Mode, contradicts
-from worker.model.events import Event, PhishReport
+from worker.model.events import Event, message_of
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
@@ -100,7 +100,7 @@ class Playbook:
         if not isinstance(item, ACTION_TYPES):
             raise self._failure(f"returned {_a(item)} among its actions; {_EXPECTED}")
         action: Any = item
-        own = event.message if isinstance(event, PhishReport) else event
+        own = message_of(event)
         if own is None or action.message.id != own.id:
             raise self._failure(f"returned a {type(item).__name__} of another message than the event's own")
         if not isinstance(action.reason, str):

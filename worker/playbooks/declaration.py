@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from worker.model.events import Detection, PhishReport
+from worker.model.events import Event
 from worker.playbooks.examples import Example
 
 MARK = "__playbook__"
@@ -61,7 +61,7 @@ class Declaration:
 
 def playbook(
     *,
-    on: type[Detection | PhishReport],
+    on: type[Event],
     id: str | None = None,  # noqa: A002 - the public name
     mode: str = "shadow",
     owner: str = "",
@@ -71,7 +71,7 @@ def playbook(
     """Marks a function as a playbook; the function itself stays as it is and can be called as before.
 
     Args:
-        on: the events that the function decides on, `Detection` or `PhishReport`.
+        on: the events that the function decides on: `Detection`, `PhishReport` or `Submission`.
         id: lower-case words joined by dashes; the function's name with dashes where it is left out.
         mode: `shadow`, `approve` or `enforce`; WORKER_MODE and the operator can only lower it.
         owner: whom to ask about this playbook.

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from worker.model.events import Detection, Event, PhishReport
+from worker.model.events import Detection, Event, PhishReport, Submission
 from worker.playbooks.problems import clip, nearest
 
 EXAMPLE_NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -34,6 +34,14 @@ _DEFAULTS: dict[type[msgspec.Struct], dict[str, Any]] = {
         "fields": {"postfix_id": "4Njp3P0STMz2c02Q"},
         "created_at": _SCANNED_AT,
         "updated_at": _SCANNED_AT,
+        "message": {},
+    },
+    Submission: {
+        "submission_id": "00000000-0000-4000-8000-000000000001",
+        "type": "User",
+        "requested_at": _SCANNED_AT,
+        "requested_by": "user@corp.example",
+        "original_postfix_id": "4Njp3P0STMz2c02Q",
         "message": {},
     },
 }
@@ -68,8 +76,8 @@ def hit(*, expect: Sequence[tuple[str, str]] | None = None, **fields: Any) -> Ex
     """An event that the playbook must act on.
 
     The fields are those of the event type, nested ones as dictionaries: `validation={"dmarc": "fail"}`; of a
-    report `message={...}` or `message=None`. What is left out has a fixed, harmless value. `expect` names the
-    actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`.
+    report or a submission `message={...}` or `message=None`. What is left out has a fixed, harmless value. `expect`
+    names the actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`.
     """
     return _example(expect, fields, acts=True)
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from worker.model.events import Event
+from worker.model.events import EVENT_TYPES, Event
 from worker.playbooks.context import Lists, entries_of
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.problems import Problem
-from worker.playbooks.validation import EVENT_TYPES, build
+from worker.playbooks.validation import build
 
 LIST_LIMIT = 100_000
 """The most entries of one list: more is a data feed, and each load would hold it in memory twice."""

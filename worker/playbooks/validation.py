@@ -10,7 +10,7 @@ from reprlib import repr  # noqa: A004 - bounded, and safe where an author's __r
 from typing import Any, cast
 
 from worker.model.actions import Mode
-from worker.model.events import Detection, PhishReport
+from worker.model.events import EVENT_TYPES, Detection
 from worker.model.undoing import UNDO
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
@@ -18,7 +18,6 @@ from worker.playbooks.examples import Example
 from worker.playbooks.problems import Fault, Problem, clip, nearest
 from worker.playbooks.signature import signature_faults, takes_context
 
-EVENT_TYPES = (Detection, PhishReport)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -81,7 +80,7 @@ def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
         yield from signature_faults(function, cast("type", declared.on))
     else:
         shown = getattr(declared.on, "__name__", None) or repr(declared.on)
-        yield f"on={shown}: no such event type", "write on=Detection or on=PhishReport"
+        yield f"on={shown}: no such event type", "write on=Detection, on=PhishReport or on=Submission"
 
 
 def _id_of(function: Any, declared: Declaration) -> object:

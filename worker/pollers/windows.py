@@ -25,6 +25,12 @@ class Reach:
 
     lookback: float
     overlap: float
+    sweep: float = SWEEP_REACH
+
+    @property
+    def furthest(self) -> float:
+        """How far behind its watermark a window can begin."""
+        return max(self.lookback, self.overlap, self.sweep)
 
 
 def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> Poll:
@@ -38,7 +44,7 @@ def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> P
     kind = REGULAR
     if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
         # From the last poll on: while nobody polled, rows may have come late that no window since has shown.
-        kind, start = SWEEP, min(cursor.watermark, now) - max(SWEEP_REACH, reach.overlap)
+        kind, start = SWEEP, min(cursor.watermark, now) - max(reach.sweep, reach.overlap)
     # A floor in the future is that of a clock that ran ahead: it would hide everything until then.
     floor = cursor.floor if cursor.floor <= now else now - reach.lookback
     return Poll(new_id(), source, kind, min(max(start, floor), now), now)

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
-from worker.model.plans import PHISHGUARD, Decided, Poll, Sighting
+from worker.model.plans import DETECTIONS, Decided, Poll, Sighting
 from worker.store import losses, schema
 from worker.store.audit import append, entries_for
 from worker.store.prepared import Prepared, among, insert_rows, put, put_new
-from worker.store.tools import chunks, event_id, evidence_id
-from worker.store.waiting import event_key, forget_older, unpark
+from worker.store.tools import event_id, evidence_id
+from worker.store.waiting import event_key, forget_older, stop_waiting, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
 DEFAULT_BATCH = 1000
@@ -92,7 +92,8 @@ def record(
     digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all, again=again)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
     _park(conn, account_id, now, decided)
-    _stop_waiting(conn, account_id, sightings)
+    if poll.source != DETECTIONS:
+        stop_waiting(conn, account_id, poll.source, [one.key for one in sightings])
     entries = entries_for("superseded", replaced)
     loss = losses.current(conn, account_id, now)
     actions: list[dict[str, Any]] = []
@@ -147,7 +148,7 @@ def _supersede(
             table.c.cause == "",
             table.c.state.in_([*UNSENT, State.OPEN]),
         )
-        reason = f"the verdict changed to {sighting.revision.partition('|')[0] or 'none'} before it was sent"
+        reason = f"{sighting.news} before it was sent"
         rows = conn.execute(stale).mappings()
         replaced.extend({**row, "state": State.SKIPPED, "reason": reason} for row in rows)
     if replaced:
@@ -226,14 +227,6 @@ def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decid
         for failure in one.failures
     ]
     put(conn, schema.parked, rows)
-
-
-def _stop_waiting(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> None:
-    table = schema.waiting
-    for part in chunks(one for one in sightings if one.source == PHISHGUARD):
-        conn.execute(
-            delete(table).where(table.c.account_id == account_id, table.c.key.in_([one.key for one in part]))
-        )
 
 
 def redecide(

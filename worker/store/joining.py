@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, true, update
 
 from worker.model.actions import State
 from worker.model.admission import Ruling, Rulings
-from worker.model.plans import PHISHGUARD, Ceilings
+from worker.model.plans import DETECTIONS, Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
 
@@ -33,11 +33,11 @@ def join(
     for one in joining:
         row = actions[one.action_id]
         own = and_(a.c.source == row["source"], a.c.event_key == row["event_key"])
-        # The event's newest revision now stands behind what is not done yet; a report's wish hangs on no verdict.
+        # The event's newest revision now stands behind what is not done yet; no other source's wish hangs on a verdict.
         conn.execute(
             update(a)
             .where(a.c.id == one.joins, a.c.state.not_in([State.SUCCEEDED, State.REJECTED]))
-            .where(true() if row["source"] == PHISHGUARD else own)
+            .where(own if row["source"] == DETECTIONS else true())
             .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
         )
         if one.state is State.READY:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from worker.clock import Clock
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.events import Event
 from worker.model.ledger import (
     BulkLane,
     Claimed,
@@ -119,11 +120,11 @@ class StoreLedger:
     async def quarantine(self, source: str, rows: Sequence[Any]) -> list[Any]:
         return await self.store.run(waiting.quarantine, self.account_id, source, self._clock.now(), rows)
 
-    async def wait_for_message(self, reports: Sequence[Sighting]) -> None:
-        await self.store.run(waiting.wait_for_message, self.account_id, self._clock.now(), reports)
+    async def wait_for_message(self, events: Sequence[Sighting]) -> None:
+        await self.store.run(waiting.wait_for_message, self.account_id, self._clock.now(), events)
 
-    async def waiting(self) -> list[tuple[Any, float]]:
-        return await self.store.run(waiting.waiting_reports, self.account_id)
+    async def waiting(self, source: str) -> list[tuple[Event, float]]:
+        return await self.store.run(waiting.waiting, self.account_id, source)
 
     async def parked_for(self) -> list[tuple[str, str]]:
         return await self.store.run(waiting.parked_for, self.account_id)

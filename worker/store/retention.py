@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, select, update
+from sqlalchemy import Connection, Table, delete, func, select, true, update
 
 from worker.model.actions import State
 from worker.model.ledger import Keep, Pruned
@@ -81,7 +81,10 @@ def step(conn: Connection, account_id: str, now: float, keep: Keep, most: int) -
 
 
 def _horizon(conn: Connection, now: float, keep: Keep) -> Horizon:
-    read_to = conn.execute(select(func.min(schema.cursors.c.watermark))).scalar_one()
+    c = schema.cursors.c
+    # One that is not polled any more stands still, and would keep everything for good.
+    polled = c.source.in_(keep.sources) if keep.sources else true()
+    read_to = conn.execute(select(func.min(c.watermark)).where(polled)).scalar_one()
     seen = min(now - max(keep.seconds, VENDOR_SECONDS), (read_to or 0.0) - keep.reach)
     return Horizon(now - keep.seconds, seen)
 

@@ -1,4 +1,4 @@
-"""What waits outside the flow: reports without their message, rows that could not be read, parked events."""
+"""What waits outside the flow: events without their message, rows that could not be read, parked events."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from worker.model.events import PhishReport
+from worker.model.events import Event
 from worker.model.ledger import Parked
-from worker.model.plans import Sighting
+from worker.model.plans import SOURCES, Sighting
 from worker.ports import BadRow
 from worker.store import schema
 from worker.store.prepared import put_new
+from worker.store.tools import chunks
 
 _encode = msgspec.json.Encoder().encode
-_report = msgspec.json.Decoder(PhishReport).decode
 
 
 def event_key(account_id: str, sighting: Sighting) -> dict[str, Any]:
@@ -29,22 +29,32 @@ def event_key(account_id: str, sighting: Sighting) -> dict[str, Any]:
     }
 
 
-def wait_for_message(conn: Connection, account_id: str, now: float, reports: Sequence[Sighting]) -> None:
-    """Keeps reports whose message has not been found yet; the first sight of each counts."""
+def wait_for_message(conn: Connection, account_id: str, now: float, events: Sequence[Sighting]) -> None:
+    """Keeps events whose message has not been found yet; the first sight of each counts."""
     rows = [
         event_key(account_id, one) | {"body": _encode(one.event).decode(), "first_seen_at": now}
-        for one in reports
+        for one in events
     ]
     put_new(conn, schema.waiting, rows)
 
 
-def waiting_reports(conn: Connection, account_id: str) -> list[tuple[PhishReport, float]]:
-    """Reports that wait for their message, and since when."""
-    table = schema.waiting
-    query = select(table.c.body, table.c.first_seen_at).where(table.c.account_id == account_id)
+def waiting(conn: Connection, account_id: str, source: str) -> list[tuple[Event, float]]:
+    """A source's events that wait for their message, and since when."""
+    t = schema.waiting.c
+    query = select(t.body, t.first_seen_at).where(t.account_id == account_id, t.source == source)
     return [
-        (_report(row.body), row.first_seen_at) for row in conn.execute(query.order_by(table.c.first_seen_at))
+        (msgspec.json.decode(row.body, type=SOURCES[source]), row.first_seen_at)
+        for row in conn.execute(query.order_by(t.first_seen_at))
     ]
+
+
+def stop_waiting(conn: Connection, account_id: str, source: str, keys: Sequence[str]) -> None:
+    """Their messages are there, or are not waited for any more."""
+    t = schema.waiting.c
+    for part in chunks(keys):
+        conn.execute(
+            delete(schema.waiting).where(t.account_id == account_id, t.source == source, t.key.in_(part))
+        )
 
 
 def quarantine(

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from worker.model.events import Event
+from worker.model.plans import sighting_of
 from worker.playbooks.deciding import ACTIONS_LIMIT, Playbook
 from worker.playbooks.guard import DEADLINE, NotRunAgainError
 from worker.playbooks.loader import GUARDED as LOADING
@@ -90,7 +91,7 @@ class Watchdog:
 
     def _careful(self, playbook: Playbook, prefix: str) -> Callable[..., Any]:
         def function(event: Event, *context: object) -> object:
-            with self.holding(f"{prefix} {type(event).__name__} {event.id}"):
+            with self.holding(f"{prefix} {type(event).__name__} {sighting_of(event).key}"):
                 wanted = playbook.function(event, *context)
                 # A generator runs the author's code only when it is read.
                 return list(islice(wanted, ACTIONS_LIMIT + 1)) if isinstance(wanted, Iterator) else wanted

@@ -1,0 +1,185 @@
+"""Submissions: who asked for another verdict, and what came of it.
+
+An outcome comes hours or days after the request, and the list is filtered by the time of the request alone (API
+reference, Submissions list): every poll reads a day again, every sweep a week. That costs one page more or none, for
+submissions are few.
+
+A submission names its message by `original_postfix_id`, for which there is no filter: it is searched for by the words
+of its subject. One whose message is not there yet waits for an hour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from worker.clock import Clock, utc
+from worker.cloudflare import Cloudflare
+from worker.cloudflare import Page as WirePage
+from worker.cloudflare import Submission as Row
+from worker.model.events import Detection, Submission
+from worker.model.plans import SUBMISSIONS, Poll, Sighting, submission_sighting
+from worker.ops.logs import get_logger
+from worker.pollers.joining import MARGIN_SECONDS, WaitingRoom, best, is_right
+from worker.pollers.numbered import read_numbered
+from worker.pollers.source import Take
+from worker.pollers.windows import Reach
+from worker.ports import Lane, Ledger
+from worker.retry import read_page
+
+log = get_logger()
+
+DAY = 86400.0
+OUTCOME_SECONDS, SWEEP_SECONDS = DAY, 7 * DAY
+"""How far back outcomes are looked for at every poll, and once an hour."""
+MESSAGE_SECONDS = 7 * DAY
+"""How old a message may be that somebody asks another verdict for."""
+SEARCHES, PAGES = 20, 3
+"""Searches of one page of submissions, and pages of one search; what is left waits for the next poll."""
+AGAIN_SECONDS = 300.0
+"""How long until a message is searched for again that was not there."""
+WORDS, LONGEST_WORD = 8, 64
+
+
+def reach(chosen: Reach) -> Reach:
+    """The operator's reach, but far enough for outcomes."""
+    return Reach(chosen.lookback, max(chosen.overlap, OUTCOME_SECONDS), max(chosen.sweep, SWEEP_SECONDS))
+
+
+class Search(NamedTuple):
+    """What the list of messages is asked for; submissions of one campaign share it."""
+
+    subject: str | None
+    recipient: str | None
+
+
+class SubmissionSource:
+    """Reads every submission of a window, the team's and the users', and finds its message."""
+
+    name = SUBMISSIONS
+
+    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, clock: Clock) -> None:
+        self._cloudflare = cloudflare
+        self._room = WaitingRoom(self.name, ledger, clock)
+        self._clock = clock
+        self._missed: dict[str, float] = {}
+
+    async def read(self, poll: Poll, take: Take) -> None:
+        """The submissions that wait for their message, then the window's, type by type."""
+        if (held_back := await self._room.page()) is not None:
+            await take(held_back)
+        # What is listed where no type is asked for is not documented.
+        types: tuple[Literal["TEAM", "USER"], ...] = ("TEAM", "USER")
+        for one in types:
+            await read_numbered(self.name, partial(self._list, poll, one), _sighting, self._clock, take)
+
+    async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
+        """Joins the submissions with their messages; those without one wait, up to an hour or until `last_chance`."""
+        named = [one for one in fresh if _search(_submission(one)) is not None]
+        found = await self._messages(named, last_chance=last_chance)
+        complete, waiting = await self._room.admit(named, found, last_chance=last_chance)
+        complete += [one for one in fresh if _search(_submission(one)) is None]
+        for one in complete:
+            self._missed.pop(one.key, None)
+            if one.message is None:
+                log.info("submission.unmatched", submission_id=one.key)
+        if waiting:
+            log.info("submission.waiting", count=len(waiting))
+        return complete
+
+    async def _messages(self, named: Sequence[Sighting], *, last_chance: bool) -> dict[str, Detection | None]:
+        """The messages of those that were searched for by now, by the submission's key."""
+        now = self._clock.monotonic()
+        groups: dict[Search, list[Sighting]] = defaultdict(list)
+        for one in named:
+            search = _search(_submission(one))
+            if search is not None and (last_chance or self._missed.get(one.key, now) <= now):
+                groups[search].append(one)
+        found: dict[str, Detection | None] = {}
+        for search, group in list(groups.items())[: None if last_chance else SEARCHES]:
+            rows = await self._search(search, [_submission(one) for one in group])
+            for one in group:
+                found[one.key] = _best(_submission(one), rows)
+                if found[one.key] is None:
+                    self._missed[one.key] = now + AGAIN_SECONDS
+        return found
+
+    async def _search(
+        self, search: Search, wanted: Sequence[Submission]
+    ) -> Mapping[str, Sequence[Detection]]:
+        """Messages by postfix id, out of one list."""
+        start, end = _span(wanted, self._clock.now())
+        names = {one.original_postfix_id for one in wanted}
+        found: dict[str, list[Detection]] = defaultdict(list)
+        cursor: str | None = None
+        for _ in range(PAGES):
+            answer = await read_page(
+                partial(self._investigate, search, start, end, cursor),
+                self._clock.sleep,
+                lambda error: log.warning("poll.page_retried", source=self.name, error=error),
+            )
+            for row in answer.rows:
+                if row.postfix_id in names:
+                    found[row.postfix_id].append(row)
+            if answer.next in (None, cursor) or all(is_right(_best(one, found), _to(one)) for one in wanted):
+                break
+            cursor = answer.next
+        return found
+
+    async def _list(self, poll: Poll, type_: Literal["TEAM", "USER"], page: int) -> WirePage[Row]:
+        return await self._cloudflare.submissions.list(
+            start=utc(poll.start), end=utc(poll.end), type=type_, page=page, lane=Lane.POLL
+        )
+
+    async def _investigate(
+        self, search: Search, start: float, end: float, cursor: str | None
+    ) -> WirePage[Detection]:
+        return await self._cloudflare.investigate.list(
+            start=utc(start),
+            end=utc(end),
+            subject=search.subject,
+            recipient=search.recipient,
+            cursor=cursor,
+            detections_only=False,
+            lane=Lane.POLL,
+        )
+
+
+def _sighting(row: Row) -> Sighting:
+    return submission_sighting(msgspec.convert(row, Submission, from_attributes=True))
+
+
+def _submission(sighting: Sighting) -> Submission:
+    assert isinstance(sighting.event, Submission)  # noqa: S101 - this source makes no other events
+    return sighting.event
+
+
+def _search(one: Submission) -> Search | None:
+    """By the subject's words, without the signs that a search may take for its own; else by who reported it."""
+    if not one.original_postfix_id:
+        return None
+    words = dict.fromkeys(re.findall(r"\w+", one.subject or ""))
+    chosen = sorted((word for word in words if len(word) <= LONGEST_WORD), key=len, reverse=True)[:WORDS]
+    if chosen:
+        return Search(" ".join(chosen), None)
+    return Search(None, _to(one)[0]) if _to(one) else None
+
+
+def _to(one: Submission) -> tuple[str, ...]:
+    """The mailbox that a user reported from."""
+    address = one.requested_by or ""
+    return (address,) if one.is_user_report and "@" in address else ()
+
+
+def _best(one: Submission, rows: Mapping[str, Iterable[Detection]]) -> Detection | None:
+    return best(rows.get(one.original_postfix_id or "", ()), _to(one))
+
+
+def _span(wanted: Sequence[Submission], now: float) -> tuple[float, float]:
+    times = [one.requested_at.timestamp() for one in wanted if one.requested_at] or [now]
+    return min(min(times) - MESSAGE_SECONDS, now), min(max(times) + MARGIN_SECONDS, now)
