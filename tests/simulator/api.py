@@ -94,6 +94,18 @@ class Api:
         """POST below the Email Security prefix."""
         return await self.send("POST", f"{self.root}/{path}", valid=valid, json=body)
 
+    async def put(self, path: str, body: object) -> Answer:
+        """PUT below the Email Security prefix."""
+        return await self.send("PUT", f"{self.root}/{path}", json=body)
+
+    async def patch(self, path: str, body: object) -> Answer:
+        """PATCH below the Email Security prefix."""
+        return await self.send("PATCH", f"{self.root}/{path}", json=body)
+
+    async def delete(self, path: str) -> Answer:
+        """DELETE below the Email Security prefix."""
+        return await self.send("DELETE", f"{self.root}/{path}")
+
     async def admin(self, path: str, body: object = None) -> Any:
         """The result of an admin path: POST with a body, else GET."""
         method = "GET" if body is None else "POST"

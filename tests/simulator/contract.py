@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
@@ -17,6 +18,10 @@ from referencing.jsonschema import DRAFT202012
 
 _FILE = Path(__file__).parent.parent / "contract" / "email-security.trimmed.json"
 _DOCUMENT: dict[str, Any] = json.loads(_FILE.read_text())
+for _name, _schema in _DOCUMENT["components"]["schemas"].items():
+    if re.match(r"Domain\w+Response", _name) and "status" in _schema["properties"]:
+        # The SDK, from which the description is made, knows upper case only; the vendor's pages show lower case.
+        _schema["properties"]["status"]["enum"] += ["pending", "active", "failed", "timeout"]
 _URI = "urn:email-security"
 _REGISTRY: Registry[Any] = Registry().with_resource(_URI, DRAFT202012.create_resource(_DOCUMENT))
 _FORMATS = FormatChecker(())
@@ -31,6 +36,11 @@ _VERIFIED = {
 @_FORMATS.checks("date-time", raises=msgspec.ValidationError)
 def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or msgspec.convert(value, datetime).tzinfo is not None
+
+
+@_FORMATS.checks("uuid", raises=ValueError)
+def _is_uuid(value: object) -> bool:
+    return not isinstance(value, str) or str(UUID(value)) == value
 
 
 def operations() -> set[tuple[str, str]]:

@@ -11,10 +11,11 @@ import msgspec
 from aiohttp import web
 
 from . import actions
-from .app import VendorApi, decode_body
+from .app import VendorApi
 from .envelope import ApiError, answer, invalid, unknown_id
 from .faults import Fault
 from .gate import Handler
+from .reading import decode_body
 from .rows import Destination, Report, Row, parse_rfc3339
 from .tenant import Message, Tenant
 
@@ -50,6 +51,7 @@ class AdminApi:
         """The routes as an application to be mounted below `PREFIX`."""
         app = web.Application(middlewares=[_answer_errors])
         app.router.add_get("/effects", self.effects, allow_head=False)
+        app.router.add_get("/changes", self.changes, allow_head=False)
         app.router.add_get("/requests", self.requests, allow_head=False)
         app.router.add_post("/messages", self.add_messages)
         app.router.add_delete("/messages/{id}", self.remove_message)
@@ -63,6 +65,10 @@ class AdminApi:
     async def effects(self, _request: web.Request) -> web.Response:
         """All effects, oldest first: `rows.Effect`."""
         return answer(self._tenant.effects)
+
+    async def changes(self, _request: web.Request) -> web.Response:
+        """All changes of settings, oldest first: `settings.Change`."""
+        return answer(self._tenant.changes)
 
     async def requests(self, _request: web.Request) -> web.Response:
         """`{counts: {endpoint: {status: n}}, requests: [journal.Request]}`, oldest first."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from itertools import chain
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
 from . import actions, query
-from .envelope import answer, invalid, page, unknown_id
+from .envelope import answer, page, unknown_id
 from .faults import Fault, PathClass
-from .gate import FAULT, NUMBER, Gate, Handler
+from .gate import FAULT, NUMBER, Gate, Handler, Route
+from .paging import number_page
+from .reading import decode_body, decode_params
 from .rows import Destination, Disposition, ReleaseRow, Report, Submission
+from .settings.routes import SettingsRoutes
 from .tenant import Message, Tenant
 
 PREFIX = "/client/v4"
 _ENCODER = msgspec.json.Encoder()
 _MAX_BODY = 64 * 1024 * 1024
-_T = TypeVar("_T")
 
 
 class MoveBody(msgspec.Struct):
@@ -61,7 +64,7 @@ class VendorApi:
         self._tenant = tenant
         self._searches: dict[str, tuple[int, query.ListParams]] = {}
         """Slow searches by their number: how often they still answer 202, and what they look for."""
-        self._routes: tuple[tuple[str, str, PathClass, Handler], ...] = (
+        mail: tuple[tuple[str, str, PathClass, Handler], ...] = (
             ("GET", "investigate", "list", self.list_messages),
             ("GET", "investigate/searches/{search}", "search", self.get_search),
             ("GET", "investigate/{id}", "get", self.get_message),
@@ -73,8 +76,14 @@ class VendorApi:
             ("GET", "submissions", "submissions", self.list_submissions),
             ("GET", "phishguard/reports", "reports", self.list_reports),
         )
+        settings = (
+            SettingsRoutes(collection, deprecated=tenant.config.deprecated).routes()
+            for collection in tenant.settings.values()
+        )
+        # The mail first: the router goes through them one after another.
+        self._routes = (*(Route(*one) for one in mail), *chain.from_iterable(settings))
         self.gate = Gate(
-            tenant, {handler: name for _, _, name, handler in self._routes} | {self.verify: "verify"}
+            tenant, {route.handler: route.path_class for route in self._routes} | {self.verify: "verify"}
         )
 
     def application(self) -> web.Application:
@@ -88,7 +97,7 @@ class VendorApi:
 
     async def list_messages(self, request: web.Request) -> web.Response:
         """`GET investigate`."""
-        params = query.decode_params(request.query, query.ListParams)
+        params = decode_params(request.query, query.ListParams)
         fault = request.get(FAULT)
         if fault is not None and fault.kind == "202":
             return self._open_search(request, fault, params)
@@ -107,7 +116,7 @@ class VendorApi:
 
     async def get_message(self, request: web.Request) -> web.Response:
         """`GET investigate/{id}`: searches only the datastore asked for, mail or submissions."""
-        params = query.decode_params(request.query, GetParams)
+        params = decode_params(request.query, GetParams)
         message = self._message(request)
         if message.row.is_phish_submission != params.submission:
             raise unknown_id(message.row.id)
@@ -115,10 +124,10 @@ class VendorApi:
 
     async def get_action_log(self, request: web.Request) -> web.Response:
         """`GET investigate/{id}/action_log`, oldest first."""
-        params = query.decode_params(request.query, query.PageParams)
+        params = decode_params(request.query, query.PageParams)
         now = self._tenant.now
         entries = [entry for visible_at, entry in self._message(request).log if visible_at <= now]
-        rows, info = query.number_page(entries, params)
+        rows, info = number_page(entries, params)
         return page(map(_ENCODER.encode, rows), info)
 
     async def move_message(self, request: web.Request) -> web.Response:
@@ -164,14 +173,14 @@ class VendorApi:
 
     async def list_submissions(self, request: web.Request) -> web.Response:
         """`GET submissions`."""
-        params = query.decode_params(request.query, query.SubmissionParams)
-        rows, info = query.number_page(query.submissions(self._tenant, params), params)
+        params = decode_params(request.query, query.SubmissionParams)
+        rows, info = number_page(query.submissions(self._tenant, params), params)
         return page((self._legacy(row, requested_ts=row.requested_at) for row in rows), info)
 
     async def list_reports(self, request: web.Request) -> web.Response:
         """`GET phishguard/reports`."""
-        params = query.decode_params(request.query, query.PageParams)
-        rows, info = query.number_page(query.reports(self._tenant, params), params)
+        params = decode_params(request.query, query.PageParams)
+        rows, info = number_page(query.reports(self._tenant, params), params)
         return page((self._legacy(row, ts=row.created_at) for row in rows), info)
 
     async def verify(self, _request: web.Request) -> web.Response:
@@ -222,14 +231,6 @@ class VendorApi:
 
 def _cause(request: web.Request) -> actions.Cause:
     return actions.Cause("api", request[NUMBER])
-
-
-async def decode_body(request: web.Request, kind: type[_T]) -> _T:
-    """Reads a JSON body; one that is not of this kind is refused."""
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as error:
-        raise invalid(str(error)) from error
 
 
 def _poisoned(rows: list[bytes], fault: Fault) -> list[bytes]:

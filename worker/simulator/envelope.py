@@ -15,30 +15,47 @@ _OK = b'{"success":true,"errors":[],"messages":[],"result":'
 class ApiError(Exception):
     """A refusal. `code` is the vendor's, from 1000 up; 10000 is authentication, 7003 an unknown route."""
 
-    def __init__(self, status: HTTPStatus, code: int, message: str) -> None:
+    def __init__(self, status: HTTPStatus, code: int, message: str, pointer: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.pointer = pointer
+        """Where in the body the mistake stands, as a JSON pointer."""
 
     def response(self) -> web.Response:
         """The refusal as an answer."""
-        return refusal(self.status, self.code, str(self))
+        return refusal(self.status, self.code, str(self), pointer=self.pointer)
 
 
-def invalid(message: str) -> ApiError:
+def invalid(message: str, pointer: str | None = None) -> ApiError:
     """A parameter or a body breaks the contract."""
-    return ApiError(HTTPStatus.BAD_REQUEST, 1004, message)
+    return ApiError(HTTPStatus.BAD_REQUEST, 1004, message, pointer)
 
 
-def unknown_id(investigate_id: str) -> ApiError:
-    """No message has this investigate id."""
-    return ApiError(HTTPStatus.NOT_FOUND, 1005, f"message {investigate_id} not found")
+def unknown_id(name: str, what: str = "message", pointer: str | None = None) -> ApiError:
+    """No message, or nothing else of that name, has this id."""
+    return ApiError(HTTPStatus.NOT_FOUND, 1005, f"{what} {name} not found", pointer)
 
 
-def refusal(status: int, code: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+def refusal(
+    status: int,
+    code: int,
+    message: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    pointer: str | None = None,
+) -> web.Response:
     """An answer with `success` false and a null result."""
-    body = {"success": False, "errors": [{"code": code, "message": message}], "messages": [], "result": None}
+    error: dict[str, object] = {"code": code, "message": message}
+    if pointer is not None:
+        error["source"] = {"pointer": pointer}
+    body = {"success": False, "errors": [error], "messages": [], "result": None}
     return _response(_ENCODER.encode(body), status, headers)
+
+
+def encode(value: object) -> bytes:
+    """A value as JSON."""
+    return _ENCODER.encode(value)
 
 
 def answer(

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 PathClass = Literal[
-    "list", "get", "action_log", "move", "release", "reclassify", "submissions", "reports", "verify", "search"
-]
+    "list", "get", "action_log", "move", "release", "reclassify", "submissions", "reports", "verify", "search",
+    "settings", "settings_write", "settings_batch",
+]  # fmt: skip
 Kind = Literal[
     "500",
     "429",

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -14,9 +15,21 @@ from .envelope import ApiError, refusal
 from .faults import IN_HANDLER, Fault, FaultPlan, PathClass
 from .journal import Journal, Request
 from .limits import RateLimit
+from .reading import MALFORMED
 from .tenant import Tenant
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(NamedTuple):
+    """An operation below the Email Security prefix."""
+
+    method: str
+    path: str
+    path_class: PathClass
+    handler: Handler
+
+
 FAULT = web.RequestKey("fault", Fault)
 NUMBER = web.RequestKey("number", int)
 
@@ -119,7 +132,7 @@ async def _named(request: web.Request) -> tuple[str, ...]:
         return (request.match_info["id"],)
     try:
         return msgspec.json.decode(await request.read(), type=_Named).ids
-    except msgspec.DecodeError:
+    except MALFORMED:
         return ()
 
 

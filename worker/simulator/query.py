@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from .envelope import invalid
+from .paging import PageNumber, PerPage
 from .rows import (
     DETECTIONS,
     DeliveryStatus,
@@ -31,9 +32,6 @@ from .tenant import Message, Position, Tenant
 
 _MONTH_MS = 30 * 24 * 3600 * 1000
 _OPERATIONS = {"PREVIEW": "PREVIEW", "QUARANTINE_RELEASED": "QUARANTINE_RELEASE", "MOVED": "MOVE"}
-_PerPage = Annotated[int, msgspec.Meta(ge=1, le=1000)]
-_PageNumber = Annotated[int, msgspec.Meta(ge=1)]
-_T = TypeVar("_T")
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +54,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class PageParams(Window, frozen=True, kw_only=True):
     """Paging by number."""
 
-    page: _PageNumber = 1
-    per_page: _PerPage = 20
+    page: PageNumber = 1
+    per_page: PerPage = 20
 
 
 class SubmissionParams(PageParams, frozen=True, kw_only=True):
@@ -86,8 +84,8 @@ class ListParams(Window, frozen=True, kw_only=True):
     """Parameters of `GET investigate`."""
 
     cursor: str | None = None
-    page: _PageNumber | None = None
-    per_page: _PerPage = 20
+    page: PageNumber | None = None
+    per_page: PerPage = 20
     detections_only: bool = True
     alert_id: str | None = None
     delivery_status: DeliveryStatus | None = None
@@ -101,14 +99,6 @@ class ListParams(Window, frozen=True, kw_only=True):
     sender: str | None = None
     smtp_helo_ip: str | None = None
     subject: str | None = None
-
-
-def decode_params(raw: Mapping[str, str], kind: type[_T]) -> _T:
-    """Reads a query string's values; unknown parameters are ignored, a wrong value is refused."""
-    try:
-        return msgspec.convert(dict(raw), kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise invalid(str(error)) from error
 
 
 def list_page(tenant: Tenant, params: ListParams) -> tuple[list[Message], str | None]:
@@ -143,19 +133,6 @@ def reports(tenant: Tenant, params: PageParams) -> list[Report]:
     """All PhishGuard reports created in the window, newest first."""
     start, end = params.bounds(tenant.now_ms)
     return [report for created_ms, report in reversed(tenant.reports) if start <= created_ms <= end]
-
-
-def number_page(rows: Sequence[_T], params: PageParams) -> tuple[Sequence[_T], dict[str, object]]:
-    """The asked page of the rows with its `result_info`."""
-    first = (params.page - 1) * params.per_page
-    chosen = rows[first : first + params.per_page]
-    info: dict[str, object] = {
-        "count": len(chosen),
-        "page": params.page,
-        "per_page": params.per_page,
-        "total_count": len(rows),
-    }
-    return chosen, info
 
 
 def _cursor(position: Position) -> str:

@@ -16,7 +16,21 @@ import msgspec
 Destination = Literal[
     "Inbox", "JunkEmail", "DeletedItems", "RecoverableItemsDeletions", "RecoverableItemsPurges"
 ]
+Verdict = Literal[
+    "MALICIOUS",
+    "MALICIOUS-BEC",
+    "SUSPICIOUS",
+    "SPOOF",
+    "SPAM",
+    "BULK",
+    "ENCRYPTED",
+    "EXTERNAL",
+    "UNKNOWN",
+    "NONE",
+]
+"""All that the vendor may think of a message."""
 Disposition = Literal["MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE"]
+"""The verdicts that can be asked for."""
 DeliveryStatus = Literal[
     "delivered", "moved", "quarantined", "rejected", "deferred", "bounced", "queued", "move_failed"
 ]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from random import Random
 
 import msgspec
 
 from .config import SimulatorConfig
 from .generate import Generator
 from .rows import DETECTIONS, ActionEntry, Effect, Report, Row, Submission, parse_rfc3339
+from .settings import RESOURCES, Change, Collection, furnish
 
 _ENCODER = msgspec.json.Encoder()
 _ARRIVED_REPORT_DELAY = 2.0
@@ -57,6 +59,15 @@ class Tenant:
         self.verdicts: list[tuple[float, Message, Submission]] = []
         """Requested verdicts with the second since 1970 at which they become true."""
         self.effects: list[Effect] = []
+        self.changes: list[Change] = []
+        self.settings = {
+            resource.name: Collection(
+                resource, Random(f"{config.seed}/{resource.name}"), config.clock, self.changes
+            )
+            for resource in RESOURCES
+        }
+        for collection in self.settings.values():
+            furnish(collection)
         self.given = Generator(f"{config.seed}/given", config.mix)
         self._timeline: list[Message] = []
         self._arrivals = Generator(f"{config.seed}/arrivals", config.mix)
