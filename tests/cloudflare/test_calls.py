@@ -114,6 +114,7 @@ async def test_action_log_entries_are_flat(vendor: Vendor, cloudflare: Cloudflar
             success=True,
             folder="JunkEmail",
             requested_by="soc@corp.example",
+            service="x",
         ),
         LogEntry(operation="SUBMISSION", requested_disposition="SPAM", submission_id="s-1"),
         LogEntry(operation="NEW"),

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from worker.cloudflare import investigate, rows, shapes, verdicts
+from worker.cloudflare import actions, investigate, rows, shapes, verdicts
 from worker.cloudflare.pages import decode_detections
 from worker.cloudflare.rows import Decoded
 from worker.cloudflare.transport import Answer
@@ -159,7 +159,7 @@ def _texts(value: Any) -> list[str]:
 def any_resource_is_read_or_refused(body: bytes) -> None:
     """No reader raises anything but its one error, and none loses a row."""
     for shape in SHAPES:
-        for read, error in ((investigate.LIST, BadAnswer), (investigate.MOVE, AnswerLost)):
+        for read, error in ((investigate.LIST, BadAnswer), (actions.MOVE, AnswerLost)):
             answer = Answer(read, 200, body, URL("http://127.0.0.1/"), 0.1)
             for reader in (rows.read_list, rows.read_one):
                 try:

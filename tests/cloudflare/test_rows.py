@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from tests.cloudflare.vendor import envelope, row
-from worker.cloudflare import investigate, rows, shapes
+from worker.cloudflare import actions, investigate, rows, shapes
 from worker.cloudflare.pages import decode_detections
 from worker.cloudflare.rows import Decoded
 from worker.cloudflare.transport import Answer
@@ -255,7 +255,7 @@ def test_a_count_that_is_no_number_is_not_believed(total: str) -> None:
 
 def test_an_unreadable_write_is_a_lost_answer() -> None:
     """The same bytes mean more where something may have been done."""
-    answer = Answer(investigate.MOVE, 200, b"{}", URL("http://127.0.0.1/"), 0.1)
+    answer = Answer(actions.MOVE, 200, b"{}", URL("http://127.0.0.1/"), 0.1)
     with pytest.raises(AnswerLost):
         rows.read_list(answer, shapes.MOVE_ROW)
 

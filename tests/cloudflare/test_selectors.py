@@ -12,7 +12,8 @@ from tests.cloudflare.calls import END, START
 from tests.cloudflare.conftest import Connect
 from tests.cloudflare.vendor import Vendor, answer, envelope
 from worker.cloudflare import Cloudflare
-from worker.cloudflare.investigate import GET, check_ids
+from worker.cloudflare.actions import check_ids
+from worker.cloudflare.investigate import GET
 from worker.cloudflare.operations import MAX_ID, encode_query
 from worker.errors import VendorError
 from worker.ports import Lane

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.cloudflare.vendor import ACCOUNT, TOKEN, OpenGate, Request, Vendor
 from worker.cloudflare import Cloudflare
-from worker.cloudflare.investigate import MAX_IDS
+from worker.cloudflare.actions import MAX_IDS
 from worker.cloudflare.operations import MAX_ID
 from worker.errors import VendorError
 from worker.model.actions import DESTINATIONS

@@ -1,6 +1,8 @@
 """The client of the Cloudflare Email Security API: nothing is sent twice, every answer is bounded."""
 
 from worker.cloudflare.api import Cloudflare
+from worker.cloudflare.listing import Listing
+from worker.cloudflare.operations import CLAIMED
 from worker.cloudflare.origin import check_base_url
 from worker.cloudflare.wire import (
     BadRow,
@@ -12,12 +14,16 @@ from worker.cloudflare.wire import (
     ReleaseAnswer,
     ReleaseRow,
     Submission,
+    SubmissionAnswer,
+    SubmissionResult,
     TokenStatus,
 )
 
 __all__ = [
+    "CLAIMED",
     "BadRow",
     "Cloudflare",
+    "Listing",
     "LogEntry",
     "MoveAnswer",
     "MoveRow",
@@ -26,6 +32,8 @@ __all__ = [
     "ReleaseAnswer",
     "ReleaseRow",
     "Submission",
+    "SubmissionAnswer",
+    "SubmissionResult",
     "TokenStatus",
     "check_base_url",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from worker.cloudflare.investigate import Investigate, ReleaseBody
+from worker.cloudflare.actions import ReleaseBody
+from worker.cloudflare.investigate import Investigate
 from worker.cloudflare.phishguard import PhishGuard
 from worker.cloudflare.session import Connect, make_session
 from worker.cloudflare.submissions import Submissions
@@ -15,12 +17,18 @@ from worker.cloudflare.tokens import Tokens
 from worker.cloudflare.transport import MAX_BYTES, Transport
 from worker.ports import Gate
 
+if TYPE_CHECKING:
+    from worker.cloudflare.settings import TenantSettings
+
 
 class Cloudflare:
     """The client. `async with Cloudflare(...)`, or `open()` and `close()`; building it does no I/O.
 
-    Reads take a lane and wait for the gate; writes do not ask, their token was taken when they were claimed.
-    Every method raises the errors of `worker.errors` and nothing is ever sent twice.
+    One shape for all of it: ids come first, filters of lists are keywords, what is created or changed is a struct, and
+    `lane` says who pays. A read waits until its lane may send, and so does a write that names one (a person's command); a
+    write with `lane=CLAIMED` is sent at once, because its claim has taken the request from the budget. A list is a page
+    when it is awaited, and all of its rows when it is iterated. Every method raises the errors of `worker.errors`;
+    nothing is ever sent twice.
 
     Args:
         base_url: https, or http to a loopback address only.
@@ -60,6 +68,13 @@ class Cloudflare:
         self.phishguard = PhishGuard(self._transport)
         self.submissions = Submissions(self._transport)
         self.tokens = Tokens(self._transport)
+
+    @cached_property
+    def settings(self) -> TenantSettings:
+        """The tenant's settings, such as `settings.block_senders`."""
+        from worker.cloudflare.settings import TenantSettings  # noqa: PLC0415 - few runs need it
+
+        return TenantSettings(self._transport)
 
     def __repr__(self) -> str:
         return f"<Cloudflare {self._transport!r}>"

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from worker.cloudflare import rows, shapes
-from worker.cloudflare.operations import MAX_ID, Operation, Query
+from worker.cloudflare.actions import MailActions, ReleaseBody, check_ids
+from worker.cloudflare.bodies import DeliveryStatus, Disposition, MessageAction
+from worker.cloudflare.listing import MAX_PER_PAGE, Listing, Position, check_per_page
+from worker.cloudflare.operations import Operation
 from worker.cloudflare.transport import Answer, Transport
-from worker.cloudflare.wire import LogEntry, MoveAnswer, Page, Receipt, ReleaseAnswer
+from worker.cloudflare.wire import LogEntry, Page
 from worker.errors import Transient
-from worker.model.actions import DESTINATIONS
-from worker.model.events import DISPOSITIONS, Detection
+from worker.model.events import Detection
 from worker.ports import Lane
 
-MAX_PER_PAGE = 1000
-MAX_IDS = 1000
-"""Ids of one move (API reference, Investigate move). Release states no limit; the same one is ours."""
+if TYPE_CHECKING:
+    from worker.cloudflare.bulk import Bulk
+    from worker.cloudflare.evidence import Details, Preview, RawMessage, Trace
+
 MAX_LOG_PAGES = 20
 _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 5.0, 120.0
 """Seconds between two asks for a slow search, and in all."""
@@ -26,14 +30,31 @@ _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 5.0, 120.0
 LIST = Operation("GET", "investigate", accepts=frozenset({200, 202}))
 GET = Operation("GET", "investigate/{id}")
 ACTION_LOG = Operation("GET", "investigate/{id}/action_log")
-MOVE = Operation("POST", "investigate/move")
-RELEASE = Operation("POST", "investigate/release")
-RECLASSIFY = Operation("POST", "investigate/{id}/reclassify", accepts=frozenset({200, 201, 202}))
-
-ReleaseBody = Literal["object", "array"]
 
 
-class Investigate:
+class Filters(TypedDict, total=False):
+    """What the list can be narrowed to; None is left out. MALICIOUS-BEC may or may not be part of MALICIOUS."""
+
+    alert_id: str | None
+    delivery_status: DeliveryStatus | None
+    domain: str | None
+    """Of sender, recipient or a link."""
+    final_disposition: Disposition | None
+    message_action: MessageAction | None
+    message_id: str | None
+    metric: str | None
+    query: str | None
+    """Words, separated by spaces, anywhere in what is known of a message."""
+    recipient: str | None
+    """An address or a domain."""
+    sender: str | None
+    """An address or a domain."""
+    smtp_helo_ip: str | None
+    subject: str | None
+    """Words in any order."""
+
+
+class Investigate(MailActions):
     """The resource `investigate`. Every call is one request, except where it says so."""
 
     def __init__(
@@ -43,11 +64,17 @@ class Investigate:
         release_body: ReleaseBody = "object",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._transport = transport
-        self._release_body = release_body
+        super().__init__(transport, release_body)
         self._sleep = sleep
 
-    async def list(
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Jobs over whatever a search finds."""
+        from worker.cloudflare.bulk import Bulk  # noqa: PLC0415 - few runs need it
+
+        return Bulk(self._transport)
+
+    def list(
         self,
         *,
         start: datetime,
@@ -55,38 +82,39 @@ class Investigate:
         cursor: str | None = None,
         per_page: int = MAX_PER_PAGE,
         detections_only: bool,
-        subject: str | None = None,
-        recipient: str | None = None,
         lane: Lane,
-    ) -> Page[Detection]:
-        """One page of the messages of a window, in no documented order.
+        **filters: Unpack[Filters],
+    ) -> Listing[Detection]:
+        """The messages of a window, in no documented order: awaited a page, iterated all.
 
         A search that the vendor answers with 202 is asked for again, up to 120 s; each ask is admitted alone.
 
         Args:
             start: aware; must not be in the future.
             end: aware.
-            cursor: `Page.next` of the page before, with the same window.
+            cursor: `Page.next` of the page before, with the same window and filters.
             per_page: 1 to 1,000.
             detections_only: the vendor's default, true, hides benign mail; so it is always said.
-            subject: words that the subject has, in any order.
-            recipient: an address or a domain.
             lane: whose budget the requests use.
+            filters: no filter takes investigate ids.
         """
-        query: Query = {
-            "start": start,
-            "end": end,
-            "cursor": cursor,
-            "per_page": check_per_page(per_page),
-            "detections_only": detections_only,
-            "subject": subject,
-            "recipient": recipient,
-        }
-        answer = await self._transport.request(LIST, lane=lane, query=query)
-        if answer.status == 202:  # noqa: PLR2004 - Accepted
-            answer = await self._await_search(answer, lane)
-        decoded = rows.read_detections(answer)
-        return Page(decoded.rows, decoded.bad, next=decoded.next)
+
+        async def fetch(position: Position) -> Page[Detection]:
+            query: dict[str, Any] = {
+                "start": start,
+                "end": end,
+                "cursor": position,
+                "per_page": check_per_page(per_page),
+                "detections_only": detections_only,
+                **filters,
+            }
+            answer = await self._transport.request(LIST, lane=lane, query=query)
+            if answer.status == 202:  # noqa: PLR2004 - Accepted
+                answer = await self._await_search(answer, lane)
+            decoded = rows.read_detections(answer)
+            return Page(decoded.rows, decoded.bad, next=decoded.next)
+
+        return Listing(LIST.endpoint, fetch, cursor)
 
     async def _await_search(self, answer: Answer, lane: Lane) -> Answer:
         """Asks the Location of a slow search until it has an answer (API reference, Investigate list)."""
@@ -143,65 +171,38 @@ class Investigate:
                 raise answer.unbelievable(f"the log has more than {MAX_LOG_PAGES} pages")
             page += 1
 
-    async def move(self, ids: Sequence[str], destination: str) -> MoveAnswer:
-        """Moves 1 to 1,000 messages in every recipient's mailbox. HTTP 200 may carry rows without success.
+    async def detections(self, investigate_id: str, *, lane: Lane) -> Details:
+        """Why the verdict is what it is; `Refused` for a benign message."""
+        from worker.cloudflare import evidence  # noqa: PLC0415 - few runs need it
 
-        Raises:
-            ValueError: not an explicit, bounded list of ids, or no such destination; nothing has been sent.
-        """
-        _check_choice("destination", destination, DESTINATIONS)
-        body = {"destination": destination, "ids": check_ids(ids)}
-        answer = await self._transport.request(MOVE, lane=None, body=body)
-        decoded = rows.read_list(answer, shapes.MOVE_ROW)
-        return MoveAnswer(decoded.rows, len(decoded.bad), answer.ray)
+        answer = await self._transport.request(evidence.DETECTIONS, lane=lane, ids={"id": investigate_id})
+        return rows.read_one(answer, evidence.DETAILS_SHAPE)
 
-    async def release(self, ids: Sequence[str]) -> ReleaseAnswer:
-        """Releases quarantined messages to their recipients; may deliver twice when it is sent twice.
+    async def trace(self, investigate_id: str, *, lane: Lane) -> Trace:
+        """The way of any message through the vendor's mail servers."""
+        from worker.cloudflare import evidence  # noqa: PLC0415 - few runs need it
 
-        Raises:
-            ValueError: not an explicit, bounded list of ids; nothing has been sent.
-        """
-        chosen = check_ids(ids)
-        body = {"ids": chosen} if self._release_body == "object" else chosen
-        answer = await self._transport.request(RELEASE, lane=None, body=body)
-        decoded = rows.read_list(answer, shapes.RELEASE_ROW)
-        return ReleaseAnswer(decoded.rows, len(decoded.bad), answer.ray)
+        answer = await self._transport.request(evidence.TRACE, lane=lane, ids={"id": investigate_id})
+        return rows.read_one(answer, evidence.TRACE_SHAPE)
 
-    async def reclassify(self, investigate_id: str, disposition: str) -> Receipt:
-        """Asks for another verdict; it comes later, and twice when it is sent twice.
+    async def raw(self, investigate_id: str, *, lane: Lane) -> RawMessage:
+        """The mail itself; `Refused` for a benign message, `BadAnswer` for one of more than about 8 MB."""
+        from worker.cloudflare import evidence  # noqa: PLC0415 - few runs need it
 
-        A 202 with an empty body is `AnswerLost`: the contract promises an envelope, and a read-back costs
-        less than a verdict that was never asked for.
+        answer = await self._transport.request(evidence.RAW, lane=lane, ids={"id": investigate_id})
+        return rows.read_one(answer, evidence.RAW_SHAPE)
 
-        Raises:
-            ValueError: no usable id, or no such disposition; nothing has been sent.
-        """
-        _check_choice("disposition", disposition, DISPOSITIONS)
-        body = {"expected_disposition": disposition}
-        answer = await self._transport.request(RECLASSIFY, lane=None, ids={"id": investigate_id}, body=body)
-        rows.read_receipt(answer)
-        return Receipt(answer.status, answer.ray)
+    async def preview(self, investigate_id: str, *, lane: Lane) -> Preview:
+        """A picture of the mail; `Refused` for a benign message, which `render` is for."""
+        from worker.cloudflare import evidence  # noqa: PLC0415 - few runs need it
 
+        answer = await self._transport.request(evidence.PREVIEW, lane=lane, ids={"id": investigate_id})
+        return rows.read_one(answer, evidence.PREVIEW_SHAPE)
 
-def check_per_page(per_page: int) -> int:
-    """1 to 1,000, wherever a list has pages (API reference)."""
-    if not 1 <= per_page <= MAX_PER_PAGE:
-        raise ValueError(f"per_page must be 1 to {MAX_PER_PAGE}, got {per_page}")
-    return per_page
+    async def render(self, investigate_id: str, *, lane: Lane | None) -> Preview:
+        """A picture of a benign message that still lies in its recipient's inbox. A write: the action log shows it."""
+        from worker.cloudflare import evidence  # noqa: PLC0415 - few runs need it
 
-
-def check_ids(ids: object) -> tuple[str, ...]:
-    """An explicit selection: 1 to 1,000 distinct ids. An empty one may mean everything to a server."""
-    if not isinstance(ids, Sequence) or isinstance(ids, str | bytes) or not 1 <= len(ids) <= MAX_IDS:
-        raise ValueError(f"an action needs a list of 1 to {MAX_IDS} ids")
-    chosen = tuple(one for one in ids if isinstance(one, str) and one.strip() and len(one) <= MAX_ID)
-    if len(chosen) < len(ids):
-        raise ValueError(f"each id must be a text of 1 to {MAX_ID} characters")
-    if len(set(chosen)) < len(chosen):
-        raise ValueError("an id stands in the list twice")
-    return chosen
-
-
-def _check_choice(noun: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {noun} {value!r}; choose one of {', '.join(choices)}")
+        (one,) = check_ids([investigate_id])
+        answer = await self._transport.request(evidence.RENDER, lane=lane, body={"id": one})
+        return rows.read_one(answer, evidence.PREVIEW_SHAPE)

@@ -17,6 +17,8 @@ MAX_CONTAINERS, MAX_COMMAS = 200_000, 1_000_000
 """Of one body: what it may cost in memory once it is parsed. A real page has a tenth of either at most."""
 MAX_CONTENT = 100_000
 """Characters of a report's `content`, which is prose for people."""
+WHOLE = frozenset({"raw", "screenshot"})
+"""A mail as it is and a picture: neither cut nor mended; their operations bound the whole body."""
 UNSAFE = "\ufffd"
 """What stands for half a letter, or for a control character where a space would be wrong."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -90,6 +92,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _value(key: str, value: Any) -> Any:
     if isinstance(value, str):
+        if key in WHOLE:
+            return value.encode("utf-8", "replace").decode()
         if key == "content":
             return _text(value, MAX_CONTENT, keep="\n\r\t")
         return _text(value, keep="" if key in _EXACT or key.endswith("_id") else None)

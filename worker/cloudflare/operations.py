@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 from urllib.parse import quote, urlencode
 
 MAX_ID = 512
 """Characters of an id. The contract states no limit; real ones have about fifty."""
 
-Query = Mapping[str, "str | float | datetime | None"]
+Value = str | float | datetime
+Query = Mapping[str, "Value | Sequence[str] | None"]
+
+CLAIMED: Final = None
+"""`lane=CLAIMED` of a write: its request was taken from the budget by the claim, so it does not wait."""
 
 
 class Scope(StrEnum):
@@ -30,6 +35,8 @@ class Operation:
     template: str
     scope: Scope = Scope.EMAIL_SECURITY
     accepts: frozenset[int] = frozenset({200, 201})
+    max_bytes: int | None = None
+    """Of the body, where it must be bounded closer than any other."""
 
     @property
     def endpoint(self) -> str:
@@ -59,12 +66,20 @@ def segment(text: object) -> str:
 
 
 def encode_query(query: Query) -> str:
-    """A query string; None is left out, booleans are lower case, times are RFC 3339 in UTC with Z."""
-    pairs = [(name, _text(value)) for name, value in query.items() if value is not None]
+    """A query string; None is left out, booleans are lower case, times RFC 3339 with Z, lists repeat their name."""
+    pairs = [(name, _text(value)) for name, values in query.items() for value in _each(values)]
     return urlencode(pairs, quote_via=quote, safe=":")
 
 
-def _text(value: str | float | datetime) -> str:
+def _each(values: Value | Sequence[str] | None) -> Iterator[Value]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        if values is not None:
+            yield values
+    else:
+        yield from values
+
+
+def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Unpack
 
-from worker.cloudflare import rows, shapes
-from worker.cloudflare.investigate import MAX_PER_PAGE, check_per_page
-from worker.cloudflare.operations import Operation, Query
+from worker.cloudflare import shapes
+from worker.cloudflare.listing import Listing, Paged, numbered
+from worker.cloudflare.operations import Operation
 from worker.cloudflare.transport import Transport
-from worker.cloudflare.wire import Page
 from worker.model.events import PhishReport
 from worker.ports import Lane
 
@@ -21,18 +21,16 @@ class PhishGuard:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def reports(
-        self, *, start: datetime, end: datetime, page: int = 1, per_page: int = MAX_PER_PAGE, lane: Lane
-    ) -> Page[PhishReport]:
-        """One page of the reports of a window; `Page.more` tells whether another page may follow.
+    def reports(
+        self, *, start: datetime, end: datetime, lane: Lane, **pages: Unpack[Paged]
+    ) -> Listing[PhishReport]:
+        """The reports of a window: awaited a page, iterated all.
 
         Args:
             start: aware.
             end: aware. Both are always sent: no default is documented.
-            page: from 1.
-            per_page: 1 to 1,000.
-            lane: whose budget the request uses.
+            lane: whose budget the requests use.
+            pages: `page` from 1, `per_page` up to 1,000.
         """
-        query: Query = {"start": start, "end": end, "page": page, "per_page": check_per_page(per_page)}
-        answer = await self._transport.request(REPORTS, lane=lane, query=query)
-        return rows.numbered_page(rows.read_list(answer, shapes.REPORT), page=page, per_page=per_page)
+        query = {"start": start, "end": end, **pages}
+        return numbered(self._transport, REPORTS, shapes.REPORT, query, lane=lane)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -75,10 +76,50 @@ def read_one(answer: Answer, shape: Shape[Any, R]) -> R:
         row, _ = _result(answer.body, dict)
     except UnbelievableError as error:
         raise answer.unbelievable(str(error)) from None
-    good, bad = _convert([row], shape)
-    if bad:
-        raise answer.unbelievable(bad[0].reason)
-    return good[0]
+    return whole(answer, Decoded(*_convert([row], shape)))[0]
+
+
+def read_written(answer: Answer, shape: Shape[Any, R]) -> R | None:
+    """The row that a write has made, or None where the API confirms without showing it: null, or nothing at all.
+
+    An array of one is taken as well: older documents give one for trusted domains.
+
+    Raises:
+        VendorError: envelope or row cannot be believed.
+    """
+    try:
+        result, _ = _result(answer.body, object, missing=None)
+    except UnbelievableError as error:
+        raise answer.unbelievable(str(error)) from None
+    if result is None:
+        return None
+    written = whole(answer, Decoded(*_convert(result if isinstance(result, list) else [result], shape)))
+    if len(written) != 1:
+        raise answer.unbelievable("result is not one row")
+    return written[0]
+
+
+def whole(answer: Answer, decoded: Decoded[R]) -> tuple[R, ...]:
+    """The rows, none of which may be missing."""
+    if decoded.bad:
+        raise answer.unbelievable(decoded.bad[0].reason)
+    return decoded.rows
+
+
+def read_groups(answer: Answer, shapes: Mapping[str, Shape[Any, Any]]) -> dict[str, Decoded[Any]]:
+    """The lists of an envelope whose `result` holds one for each name; a list that is left out is empty.
+
+    Raises:
+        VendorError: the envelope cannot be believed.
+    """
+    try:
+        result, _ = _result(answer.body, dict, missing={})
+    except UnbelievableError as error:
+        raise answer.unbelievable(str(error)) from None
+    groups = {name: result.get(name, []) for name in shapes}
+    if not all(isinstance(rows, list) and len(rows) <= MAX_ROWS for rows in groups.values()):
+        raise answer.unbelievable(f"a list of the result is none, or has more than {MAX_ROWS} rows")
+    return {name: Decoded(*_convert(rows, shapes[name])) for name, rows in groups.items()}
 
 
 def read_receipt(answer: Answer) -> None:

@@ -12,11 +12,20 @@ from msgspec.structs import force_setattr, replace
 
 from worker.cloudflare.lenient import UNSAFE
 from worker.cloudflare.operations import MAX_ID
-from worker.cloudflare.wire import LogEntry, MoveRow, ReleaseRow, Submission, TokenStatus
+from worker.cloudflare.wire import (
+    LogEntry,
+    MoveRow,
+    Named,
+    ReleaseRow,
+    Submission,
+    SubmissionResult,
+    TokenStatus,
+)
 from worker.model.events import Detection, PhishReport, ReportFields, Tag
 
 W = TypeVar("W", bound=msgspec.Struct)
 R = TypeVar("R")
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,9 @@ class _LogProperties(msgspec.Struct):
     folder: str | None = None
     requested_by: str | None = None
     requested_disposition: str | None = None
+    service: str | None = None
     submission_id: str | None = None
+    submission_type: str | None = None
 
 
 class _LogEntry(msgspec.Struct):
@@ -83,24 +94,35 @@ def settle_detection(row: Detection) -> Detection:
     return row
 
 
-def _settle(row: W) -> W:
+def settle(row: W) -> W:
     """Any row with its times, and those of the structs in it, in UTC."""
-    changes: dict[str, Any] = {}
-    for name in row.__struct_fields__:
-        value = getattr(row, name)
-        if isinstance(value, datetime):
-            changes[name] = _aware(value)
-        elif isinstance(value, msgspec.Struct):
-            changes[name] = _settle(value)
+    changes = {name: _settled(getattr(row, name)) for name in row.__struct_fields__}
+    changes = {name: value for name, value in changes.items() if value is not getattr(row, name)}
     return replace(row, **changes) if changes else row
 
 
+def settle_named(row: N) -> N:
+    """As `settle`; ValueError for an id by which nothing can be asked."""
+    _check_id(row.id)
+    return settle(row)
+
+
+def _settled(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _aware(value)
+    if isinstance(value, msgspec.Struct):
+        return settle(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        return tuple([settle(one) for one in value])
+    return value
+
+
 def _settle_report(row: _Report) -> PhishReport:
-    return msgspec.convert(_settle(row), PhishReport, from_attributes=True)
+    return msgspec.convert(settle(row), PhishReport, from_attributes=True)
 
 
 def _settle_token(row: _Token) -> TokenStatus:
-    return msgspec.convert(_settle(row), TokenStatus, from_attributes=True)
+    return msgspec.convert(settle(row), TokenStatus, from_attributes=True)
 
 
 def _settle_release(row: ReleaseRow) -> ReleaseRow:
@@ -109,7 +131,7 @@ def _settle_release(row: ReleaseRow) -> ReleaseRow:
 
 
 def _settle_log(row: _LogEntry) -> LogEntry:
-    entry, told = _settle(row), row.properties
+    entry, told = settle(row), row.properties
     return LogEntry(
         operation=entry.operation,
         started_at=entry.started_at,
@@ -119,7 +141,9 @@ def _settle_log(row: _LogEntry) -> LogEntry:
         folder=told.folder,
         requested_by=told.requested_by,
         requested_disposition=told.requested_disposition,
+        service=told.service,
         submission_id=told.submission_id,
+        submission_type=told.submission_type,
     )
 
 
@@ -138,7 +162,8 @@ def _aware(when: datetime) -> datetime:
 DETECTION = Shape(Detection, settle_detection)
 REPORT = Shape(_Report, _settle_report)
 LOG_ENTRY = Shape(_LogEntry, _settle_log, identity="operation")
-MOVE_ROW = Shape(MoveRow, _settle, identity="message_id")
+MOVE_ROW = Shape(MoveRow, settle, identity="message_id")
 RELEASE_ROW = Shape(ReleaseRow, _settle_release)
-SUBMISSION = Shape(Submission, _settle, identity="submission_id")
+SUBMISSION = Shape(Submission, settle, identity="submission_id")
+SUBMISSION_RESULT = Shape(SubmissionResult, settle_named)
 TOKEN = Shape(_Token, _settle_token)

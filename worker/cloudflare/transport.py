@@ -189,14 +189,14 @@ class Transport:
             trace_request_ctx=flight,
         ) as response:
             flight.status, flight.headers = response.status, self._hide_in(response.headers)
-            flight.body = self._hide(await self._read(response))
+            flight.body = self._hide(await self._read(response, operation.max_bytes or self._max_bytes))
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         chunks, size = [], 0
         async for chunk in response.content.iter_any():
             size += len(chunk)
-            if size > self._max_bytes:
-                raise _TooLargeError(f"more than {self._max_bytes} bytes")
+            if size > most:
+                raise _TooLargeError(f"more than {most} bytes")
             chunks.append(chunk)
         return b"".join(chunks)
 

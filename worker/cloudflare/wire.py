@@ -36,6 +36,19 @@ class Page(Generic[R]):
     """Whether a further page may follow, where pages have numbers."""
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """Something with an id: opaque, and required, because what cannot be named cannot be changed."""
+
+    id: str
+
+
+class Setting(Named, frozen=True, kw_only=True):
+    """What the rows of all settings have."""
+
+    created_at: datetime | None = None
+    modified_at: datetime | None = None
+
+
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to one message (API reference, Investigate action_log)."""
 
@@ -48,7 +61,9 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     folder: str | None = None
     requested_by: str | None = None
     requested_disposition: str | None = None
+    service: str | None = None
     submission_id: str | None = None
+    submission_type: str | None = None
 
 
 class MoveRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +112,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """Team or User; the filter `type` spells them TEAM and USER."""
 
 
+class SubmissionResult(Named, frozen=True, kw_only=True):
+    """Whether one message of a new submission was taken (API reference, Submissions create)."""
+
+    accepted: bool
+    error: str | None = None
+
+
 class TokenStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What the API says of the token (API reference, Verify token)."""
 
@@ -123,6 +145,15 @@ class ReleaseAnswer:
     """Rows of a release as they came; `bad` counts those that could not be read."""
 
     rows: tuple[ReleaseRow, ...]
+    bad: int = 0
+    ray: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionAnswer:
+    """Rows of a new submission as they came; `bad` counts those that could not be read."""
+
+    rows: tuple[SubmissionResult, ...]
     bad: int = 0
     ray: str | None = None
 
