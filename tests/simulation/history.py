@@ -126,7 +126,7 @@ class History:
         on = self._draw.choice(CLASSES)
         kind = self._draw.choice(FAULTS)
         if on not in IN_HANDLER.get(kind, CLASSES):
-            on = self._draw.choice(sorted(IN_HANDLER[kind]))
+            on = self._draw.choice(sorted(IN_HANDLER[kind].intersection(CLASSES)))
         fault = Fault(
             on=on,
             kind=kind,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.simulation.disk import Disk
-from tests.simulation.history import FAULTS, LOSSES, MIX, WRITES
+from tests.simulation.history import CLASSES, FAULTS, LOSSES, MIX, WRITES
 from tests.simulation.law import BrokenLawError
 from tests.simulation.script import Player, Step, perform
 from tests.simulation.world import FOLDERS
@@ -63,7 +63,7 @@ class Happenings(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(FAULTS), count=st.integers(1, 3))
     def requests_fail(self, kind: Any, count: int) -> None:
-        on = min(IN_HANDLER[kind]) if kind in IN_HANDLER else "any"
+        on = min(IN_HANDLER[kind].intersection(CLASSES)) if kind in IN_HANDLER else "any"
         self.player.do("fault", on, kind, False, count)
 
     @rule(count=st.integers(1, 3))

@@ -14,14 +14,11 @@ from typing import Any, NamedTuple, cast
 
 import aiohttp
 from aiohttp import web
-from msgspec import structs
 from yarl import URL
 
 from tests.simulation.process import Process
 from worker.cloudflare.session import BrokenConnectionError
-from worker.simulator import query
 from worker.simulator.app import PREFIX, VendorApi
-from worker.simulator.faults import Fault
 from worker.simulator.gate import NUMBER, Handler
 from worker.simulator.tenant import Tenant
 
@@ -44,16 +41,12 @@ class Vendor(VendorApi):
     """The simulator's endpoints without a server; pages are at most `page` rows long, as the vendor may choose."""
 
     def __init__(self, tenant: Tenant, page: int) -> None:
-        super().__init__(tenant)
-        self._page = page
+        super().__init__(tenant, largest_page=page)
         self.tasks: set[asyncio.Task[Any]] = set()
         self._paths: list[tuple[str, re.Pattern[str], Handler]] = [
             (method, re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))), handler)
-            for method, path, _, handler in self._routes
+            for method, path, _, handler in self.routes
         ]
-
-    def _list(self, params: query.ListParams, fault: Fault | None) -> web.Response:
-        return super()._list(structs.replace(params, per_page=min(params.per_page, self._page)), fault)
 
     async def answer(self, asked: _Asked) -> web.StreamResponse:
         """One answer of the vendor; the tenant's effects come with it."""

@@ -119,10 +119,15 @@ def reclassify(
     _affect(tenant, message, "reclassify", recipients=row.client_recipients, target=disposition, cause=cause)
 
 
+def preview(tenant: Tenant, message: Message, cause: Cause) -> None:
+    """Somebody looks at a message: it changes nothing, but the log tells of it."""
+    _log(tenant, message, "PREVIEW", ActionProperties(requested_by=_REQUESTED_BY[cause.actor]), success=True)
+
+
 def _log(
     tenant: Tenant,
     message: Message,
-    operation: Literal["MOVE", "QUARANTINE_RELEASE", "SUBMISSION"],
+    operation: Literal["MOVE", "QUARANTINE_RELEASE", "SUBMISSION", "PREVIEW"],
     properties: ActionProperties,
     *,
     success: bool,

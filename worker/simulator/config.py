@@ -81,6 +81,10 @@ class SimulatorConfig:
             "parse": float,
         },
     )
+    job_delay: float = field(
+        default=1.0, metadata={"help": "seconds that a bulk job waits, and again searches, before it acts"}
+    )
+    job_rate: float = field(default=500.0, metadata={"help": "messages a second that a bulk job acts on"})
     deprecated: bool = field(
         default=True, metadata={"help": "send the fields whose end of life has passed: ts and action_log"}
     )

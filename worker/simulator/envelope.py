@@ -37,6 +37,11 @@ def unknown_id(name: str, what: str = "message", pointer: str | None = None) -> 
     return ApiError(HTTPStatus.NOT_FOUND, 1005, f"{what} {name} not found", pointer)
 
 
+def conflict(message: str) -> ApiError:
+    """What is asked for does not go with the state of things."""
+    return ApiError(HTTPStatus.CONFLICT, 1006, message)
+
+
 def refusal(
     status: int,
     code: int,

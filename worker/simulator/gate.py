@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from aiohttp import web
@@ -30,6 +30,12 @@ class Route(NamedTuple):
     handler: Handler
 
 
+class Group(Protocol):
+    """Operations that belong together."""
+
+    def routes(self) -> Iterable[Route]: ...
+
+
 FAULT = web.RequestKey("fault", Fault)
 NUMBER = web.RequestKey("number", int)
 
@@ -43,11 +49,11 @@ class _Named(msgspec.Struct):
 class Gate:
     """The middleware of the vendor's paths. `classes` maps the routes' handlers to their path classes."""
 
-    def __init__(self, tenant: Tenant, classes: dict[Handler, PathClass]) -> None:
+    def __init__(self, tenant: Tenant, classes: dict[Handler, PathClass], faults: FaultPlan) -> None:
         config = tenant.config
         self.token = config.token
         self.journal = Journal()
-        self.faults = FaultPlan(config.seed, config.faults)
+        self.faults = faults
         self._tenant = tenant
         self._classes = classes
         self.limit = RateLimit(config.limit, config.limit_window)

@@ -7,7 +7,8 @@ from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 
-PerPage = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+LARGEST_PAGE = 1000
+PerPage = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PAGE)]
 PageNumber = Annotated[int, msgspec.Meta(ge=1)]
 _T = TypeVar("_T")
 
@@ -44,3 +45,9 @@ def number_page(rows: Sequence[_T], params: Paged) -> tuple[Sequence[_T], dict[s
         "total_count": len(rows),
     }
     return found, info
+
+
+def cursor_info(count: int, per_page: int, following: str | None = None) -> dict[str, object]:
+    """`result_info` in the shape of cursors; `page` and `total_count` are always 0."""
+    numbers = {"count": count, "per_page": per_page, "page": 0, "total_count": 0}
+    return numbers | {"next": following, "previous": None}

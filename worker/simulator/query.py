@@ -25,6 +25,7 @@ from .rows import (
     Report,
     Row,
     Submission,
+    Verdict,
     parse_rfc3339,
     to_milliseconds,
 )
@@ -80,17 +81,14 @@ class SubmissionParams(PageParams, frozen=True, kw_only=True):
     type: Literal["TEAM", "USER"] | None = None
 
 
-class ListParams(Window, frozen=True, kw_only=True):
-    """Parameters of `GET investigate`."""
+class Filters(Window, frozen=True, kw_only=True):
+    """Which messages are looked for, by a list or by a bulk job."""
 
-    cursor: str | None = None
-    page: PageNumber | None = None
-    per_page: PerPage = 20
     detections_only: bool = True
     alert_id: str | None = None
     delivery_status: DeliveryStatus | None = None
     domain: str | None = None
-    final_disposition: Disposition | None = None
+    final_disposition: Verdict | None = None
     message_action: Literal["PREVIEW", "QUARANTINE_RELEASED", "MOVED"] | None = None
     message_id: str | None = None
     metric: str | None = None
@@ -101,14 +99,28 @@ class ListParams(Window, frozen=True, kw_only=True):
     subject: str | None = None
 
 
-def list_page(tenant: Tenant, params: ListParams) -> tuple[list[Message], str | None]:
-    """One page of messages and the cursor of the next one, None at the end."""
+class ListParams(Filters, frozen=True, kw_only=True):
+    """Parameters of `GET investigate`."""
+
+    cursor: str | None = None
+    page: PageNumber | None = None
+    per_page: PerPage = 20
+    final_disposition: Disposition | None = None
+
+
+def find(tenant: Tenant, params: Filters, before: Position | None = None) -> Iterator[Message]:
+    """The messages that match, newest first, from before that position on."""
     start, end = params.bounds(tenant.now_ms)
-    before = None if params.cursor is None else _parse_cursor(params.cursor)
     found = tenant.newest_first(start, end, before)
     for test in _tests(params):
         found = filter(_on_row(test), found)
-    rows = list(islice(found, params.per_page + 1))
+    return found
+
+
+def list_page(tenant: Tenant, params: ListParams) -> tuple[list[Message], str | None]:
+    """One page of messages and the cursor of the next one, None at the end."""
+    before = None if params.cursor is None else _parse_cursor(params.cursor)
+    rows = list(islice(find(tenant, params, before), params.per_page + 1))
     if len(rows) <= params.per_page:
         return rows, None
     rows.pop()
@@ -153,7 +165,7 @@ def _on_row(test: Callable[[Row], bool]) -> Callable[[Message], bool]:
     return lambda message: test(message.row)
 
 
-def _tests(params: ListParams) -> Iterator[Callable[[Row], bool]]:
+def _tests(params: Filters) -> Iterator[Callable[[Row], bool]]:
     """The filters that are set, cheap and selective ones first."""
     if (message_id := params.message_id) is not None:
         yield lambda row: row.message_id == message_id
@@ -173,7 +185,7 @@ def _tests(params: ListParams) -> Iterator[Callable[[Row], bool]]:
     yield from _text_tests(params)
 
 
-def _text_tests(params: ListParams) -> Iterator[Callable[[Row], bool]]:
+def _text_tests(params: Filters) -> Iterator[Callable[[Row], bool]]:
     if params.sender is not None:
         sender = params.sender.lower()
         yield lambda row: any(_is_from(address, sender) for address in _senders(row))

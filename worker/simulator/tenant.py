@@ -7,7 +7,7 @@ take effect: new mail arrives, requested verdicts become true.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -59,6 +59,8 @@ class Tenant:
         self.verdicts: list[tuple[float, Message, Submission]] = []
         """Requested verdicts with the second since 1970 at which they become true."""
         self.effects: list[Effect] = []
+        self.background: list[Callable[[], None]] = []
+        """What else goes on by itself: each is called when time has passed."""
         self.changes: list[Change] = []
         self.settings = {
             resource.name: Collection(
@@ -93,6 +95,8 @@ class Tenant:
             self._arrive()
         while self.verdicts and self.verdicts[0][0] <= now:
             self._settle(*self.verdicts.pop(0)[1:])
+        for work in self.background:
+            work()
 
     def add(self, row: Row) -> Message:
         """Puts a message on the time line, also a late one. Raises ValueError for an id that exists."""
