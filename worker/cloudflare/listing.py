@@ -64,13 +64,14 @@ class Listing(Generic[R]):
             BadAnswer: a page or a cursor came twice, or there are more pages.
             VendorError: as any request.
         """
-        position, asked, before = self._start, {self._start}, Page[R](())
+        position, asked = self._start, {self._start}
+        before: tuple[R, ...] = ()
         for _ in range(limit):
             page = await self._fetch(position)
-            if page.rows and page.rows == before.rows:
+            if page.rows and page.rows == before:
                 raise BadAnswer(f"{self._endpoint}: the same page came twice")
             yield page
-            position, before = _after(position, page), page
+            position, before = _after(position, page), page.rows
             if position is None:
                 return
             if position in asked:
