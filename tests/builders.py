@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from worker.model.actions import AnyAction, Mode, Move
+from worker.model.actions import Action, Mode, Move
 from worker.model.calls import Call, Item
 from worker.model.events import EVENT_TYPES, Detection, Event, PhishReport, ReportFields, Submission
 from worker.model.plans import (
@@ -90,13 +90,13 @@ def vote(playbook: str = "junk", mode: Mode = Mode.ENFORCE, **caps: Any) -> Vote
     return Vote(playbook, f"{playbook}-v1", mode, **{"per_poll": 1000, "per_hour": 5000} | caps)
 
 
-def wish(action: AnyAction, *votes: Vote) -> Wish:
+def wish(action: Action, *votes: Vote) -> Wish:
     """An action that one enforcing playbook wants, or those who vote."""
     return Wish(action, votes or (vote(),))
 
 
 def decided(
-    event: Event, *wishes: Wish | AnyAction, failures: Sequence[Failure] = (), changed: bool = False
+    event: Event, *wishes: Wish | Action, failures: Sequence[Failure] = (), changed: bool = False
 ) -> Decided:
     """What the playbooks said of one event."""
     said = tuple(one if isinstance(one, Wish) else wish(one) for one in wishes)

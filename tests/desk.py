@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from tests.builders import ACCOUNT, ENFORCE, decided, poll
 from tests.fakes import ManualClock
-from worker.model.actions import AnyAction, Mode, State
+from worker.model.actions import Action, Mode, State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.ledger import Closed, Cursor, Limits
 from worker.model.plans import Ceilings, Decided, Poll
@@ -69,7 +69,7 @@ class Desk:
         await self.record(one, *events, read_at=read_at)
         return await self.ledger.close(one, ceilings, advance)
 
-    async def want(self, *actions: AnyAction, ceilings: Ceilings = ENFORCE) -> Closed:
+    async def want(self, *actions: Action, ceilings: Ceilings = ENFORCE) -> Closed:
         """One enforcing playbook wants these, each on a message of its own."""
         return await self.take_in(*(decided(one.message, one) for one in actions), ceilings=ceilings)
 

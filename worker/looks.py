@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
 from worker.errors import RateLimited, Refused, Unauthorized, VendorError
-from worker.executors.base import Executor
+from worker.executors.base import Elsewhere, Executor, OnMessages
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
@@ -56,11 +56,14 @@ async def look(
     clock: Clock,
     prove: Proof | None = None,
 ) -> Looked:
-    """Reads the items' messages again and says of each whether to go on. VendorError where that is not possible.
+    """Looks again at what the items act on and says of each whether to go on. VendorError where that is not possible.
 
     `prove` is asked too after a restore, about what a message may not show.
     """
     read_at = clock.now()
+    if isinstance(executor, Elsewhere):
+        surveyed = [await _proven(one, items, executor, prove) for one in await executor.survey(items)]
+        return Looked(tuple(surveyed), (), read_at)
     rows = await _listed(items, cloudflare, clock)
     seen: list[Look | Detection] = []
     chosen = list(_bounded(items, rows))
@@ -77,7 +80,7 @@ async def look(
 async def _one(
     item: Item,
     rows: Mapping[str, Detection],
-    executor: Executor,
+    executor: OnMessages,
     cloudflare: Cloudflare,
     prove: Proof | None,
 ) -> Look | Detection:
@@ -99,6 +102,13 @@ async def _one(
         return Look(item.action_id, State.READY, why, POSTPONED_SECONDS)
     else:
         return found
+
+
+async def _proven(one: Look, items: Sequence[Item], executor: Executor, prove: Proof | None) -> Look:
+    if prove is None or one.state is not State.READY:
+        return one
+    item = next(item for item in items if item.action_id == one.action_id)
+    return await prove(item, executor) if prove.needed(item, executor) else one
 
 
 def _verdict_changed(item: Item, row: Detection) -> bool:

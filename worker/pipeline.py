@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from worker.model.actions import AnyAction, Mode, lower_mode
+from worker.model.actions import Action, Mode, lower_mode
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.deciding import Playbook, PlaybookFailure
@@ -87,7 +87,7 @@ def _ask(
     slow: Counter[str],
     quarantine: Quarantine | None,
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
-    wanted: list[tuple[AnyAction, Vote]] = []
+    wanted: list[tuple[Action, Vote]] = []
     failures: list[Failure] = []
     for playbook in playbooks:
         # Nearly always nobody has failed since, and nobody has to be looked up.
@@ -129,12 +129,12 @@ def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
     )
 
 
-def _agree(wanted: Sequence[tuple[AnyAction, Vote]]) -> tuple[Wish, ...]:
+def _agree(wanted: Sequence[tuple[Action, Vote]]) -> tuple[Wish, ...]:
     """Playbooks that want the same thing share one wish; the reason is that of the one that acts."""
     if len(wanted) == 1:
         action, vote = wanted[0]
         return (Wish(action, (vote,)),)
-    same: dict[tuple[str, str], list[tuple[AnyAction, Vote]]] = {}
+    same: dict[tuple[str, str], list[tuple[Action, Vote]]] = {}
     for action, vote in wanted:
         same.setdefault((action.kind, action.target), []).append((action, vote))
     wishes = []

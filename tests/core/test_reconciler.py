@@ -11,7 +11,7 @@ from worker.cloudflare import LogEntry
 from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors import executors
 from worker.executors.base import Effect, ReadBack
-from worker.model.actions import AnyAction, Mode, Move, Reclassify, Release, State
+from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
 from worker.reconciler import MAX_SENDS, Reconciler
@@ -19,7 +19,7 @@ from worker.reconciler import MAX_SENDS, Reconciler
 DELAY = 30.0
 DONE, NOT_DONE, CANNOT_TELL = Effect
 MESSAGE = detection(is_quarantined=True, delivery_status=("quarantined",))
-WISHES: dict[str, AnyAction] = {
+WISHES: dict[str, Action] = {
     "move": Move(MESSAGE, to="JunkEmail"),
     "release": Release(MESSAGE),
     "reclassify": Reclassify(MESSAGE, to="SPAM"),

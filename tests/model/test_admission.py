@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import vote
-from worker.model.actions import DESTINATIONS, PURGE, Mode, State, contradicts, lower_mode
+from worker.model.actions import DESTINATIONS, PURGE, Mode, State, lower_mode
 from worker.model.admission import Candidate, Existing, Ruling, Rulings, rule
 from worker.model.caps import SMALLEST_SHARE, Usage
+from worker.model.kinds import contradicts
 from worker.model.plans import Ceilings, Vote
 
 SHADOW, APPROVE, ENFORCE = Mode
@@ -454,7 +455,7 @@ def test_nothing_is_ready_without_an_enforcing_playbook_under_enforce(
     rulings = states(rule(candidates, existing, Usage(used, by_all), limits))
     ready = [one for one in candidates if rulings[one.action_id] is State.READY]
     assert all(limits.mode is ENFORCE and any(v.mode is ENFORCE for v in one.votes) for one in ready)
-    assert len({one.message_id for one in ready}) == len(ready)
+    assert len({one.about for one in ready}) == len(ready)
 
 
 @given(polls(), USED, st.integers(0, 10), LIMITS, st.randoms(use_true_random=False))

@@ -64,7 +64,7 @@ def test_a_decision_is_a_tuple_of_distinct_actions(value: Callable[[Any], object
 @pytest.mark.parametrize(
     "value, message",
     [
-        (lambda _: True, "returned a bool; expected None, a Move, Release or Reclassify, or a list of them"),
+        (lambda _: True, "returned a bool; expected None, an action (Move, "),
         (lambda _: "JunkEmail", "returned a str"),
         (lambda _: {"move": "JunkEmail"}, "returned a dict"),
         (lambda m: m, "returned a Detection"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tests.builders import catalogue, playbook
-from worker.model.actions import PURGE, AnyAction, Mode, Move, Reclassify, Release
+from worker.model.actions import PURGE, Action, Mode, Move, Reclassify, Release
 from worker.model.events import Detection, PhishReport
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import Caps
@@ -119,9 +119,9 @@ def build(versions: Versions) -> Catalogue:
     )
 
 
-def wanted(known: Catalogue, message: Detection) -> list[tuple[Playbook, AnyAction]]:
+def wanted(known: Catalogue, message: Detection) -> list[tuple[Playbook, Action]]:
     """What the playbooks of a life want of a message now; reports apart."""
-    found: list[tuple[Playbook, AnyAction]] = []
+    found: list[tuple[Playbook, Action]] = []
     for one in known.by_type[Detection]:
         try:
             action = one.function(message)

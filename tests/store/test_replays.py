@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete
 
 from tests.builders import at, catalogue, detection, playbook, poll, report, sighting
 from tests.desk import Desk
-from worker.model.actions import AnyAction, Mode, Move, Reclassify
+from worker.model.actions import Action, Mode, Move, Reclassify
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.model.replay import Judgement, Replayed
@@ -33,9 +33,9 @@ def junk(message: Detection) -> Move | None:
     return Move(message, to="JunkEmail", reason=f"to {message.id}") if message.is_malicious else None
 
 
-def moody(message: Detection, context: Context) -> list[AnyAction]:
+def moody(message: Detection, context: Context) -> list[Action]:
     """Looks at everything that there is to look at."""
-    wanted: list[AnyAction] = []
+    wanted: list[Action] = []
     if context.now.microsecond % 2:
         wanted.append(Reclassify(message, to="SPAM", reason=context.now.isoformat()))
     if message.sender_domain in context.lists["partners"] and len(context.history) < 2:

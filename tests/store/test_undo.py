@@ -209,7 +209,7 @@ async def test_an_unknown_id_is_refused_by_name(desk: Desk) -> None:
 )
 async def test_what_cannot_be_undone_is_said_before_and_after(desk: Desk, action: Action, word: str) -> None:
     """By `actions show` while it is held, by the approval, by `undo`, and by `actions show` when it is done."""
-    await desk.take_in(decided(detection(), action))  # type: ignore[arg-type]
+    await desk.take_in(decided(detection(), action))
     one = (await desk.row())["id"]
     await desk.edit(one, state=State.HELD)
 

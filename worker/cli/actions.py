@@ -13,7 +13,7 @@ from worker.cli.common import Database, Json, database, person, print_json, prin
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
-from worker.model.undoing import irreversible
+from worker.model.kinds import irreversible
 from worker.store import queries, reviews
 from worker.store.tools import Connection
 

@@ -1,4 +1,4 @@
-"""Carries actions out: one file a kind. To add a kind, write its file and name it in `executors`."""
+"""Carries actions out: one file a kind, or one for kinds alike. To add a kind, name its executor in `executors`."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
@@ -39,19 +39,19 @@ class ReadBack:
     seen: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Executor(Protocol):
-    """One kind of action: one request, its answer settled message by message, its read-back."""
+class Carrier(Protocol):
+    """One kind of action: one request, its answer settled action by action, its read-back. Be one of the two below."""
 
     kind: str
     most: int
-    """Messages in one call."""
+    """Actions in one call."""
     parallel: int
     """Calls in flight at once, at least two."""
     proofs: int
     """Read-backs without effect, one delay apart, after which the kind may be sent again; 0: never by itself."""
 
     shows: bool
-    """Whether a message that is listed again shows that this was done to it."""
+    """Whether the look before acting shows that this was done already."""
 
     async def execute(self, call: Call) -> Answered:
         """Sends the call's one request. VendorError where there is no answer to settle."""
@@ -61,9 +61,25 @@ class Executor(Protocol):
         """Looks whether the effect is there. VendorError where the vendor cannot be asked."""
         ...
 
+
+class OnMessages(Carrier, Protocol):
+    """Acts on the message: what is seen of it anew says whether to go on."""
+
     async def look(self, item: Item, row: Detection) -> Look:
         """Whether acting still makes sense, the message being as `row` shows it."""
         ...
+
+
+@runtime_checkable
+class Elsewhere(Carrier, Protocol):
+    """Acts on something else, and knows where to look; the message is not asked for."""
+
+    async def survey(self, items: Sequence[Item]) -> Sequence[Look]:
+        """Whether acting still makes sense, for each of the items. VendorError where the vendor cannot be asked."""
+        ...
+
+
+Executor = OnMessages | Elsewhere
 
 
 def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answered:

@@ -63,16 +63,26 @@ UNSENT = (State.HELD, State.READY)
 """States in which nothing has been sent and a newer decision may still replace the action."""
 
 
-class Action(msgspec.Struct, frozen=True):
-    """What a playbook wants done to one message."""
-
+class _Because(msgspec.Struct, frozen=True):
     message: Detection
+    """What gave rise to it."""
+
+
+class Action(_Because, frozen=True, kw_only=True):
+    """What a playbook wants done because of one message. `worker.model.kinds` knows the rest of each kind."""
+
+    reason: str = ""
     kind: ClassVar[str] = ""
 
     @property
     def target(self) -> str:
-        """Folder or disposition; empty where the kind has none. Part of the action's identity."""
+        """Folder, disposition or pattern; empty where the kind has none. Part of the action's identity."""
         return ""
+
+    @property
+    def subject(self) -> str | None:
+        """What it acts on where that is not the message: equal wishes of many messages are then one action."""
+        return None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -80,11 +90,10 @@ class Action(msgspec.Struct, frozen=True):
         return {}
 
 
-class Move(Action, frozen=True):
+class Move(Action, frozen=True, kw_only=True):
     """Moves the message to `to`, one of DESTINATIONS, in every recipient's mailbox."""
 
     to: str
-    reason: str = ""
     kind: ClassVar[str] = "move"
 
     def __post_init__(self) -> None:
@@ -100,21 +109,19 @@ class Move(Action, frozen=True):
         return {"destination": self.to}
 
 
-class Release(Action, frozen=True):
+class Release(Action, frozen=True, kw_only=True):
     """Releases the message from quarantine to its recipients. Cannot be undone."""
 
-    reason: str = ""
     kind: ClassVar[str] = "release"
 
     def __post_init__(self) -> None:
         _check_message(self)
 
 
-class Reclassify(Action, frozen=True):
+class Reclassify(Action, frozen=True, kw_only=True):
     """Asks the vendor to change the verdict to `to`, one of DISPOSITIONS. Cannot be undone."""
 
     to: str
-    reason: str = ""
     kind: ClassVar[str] = "reclassify"
 
     def __post_init__(self) -> None:
@@ -128,17 +135,6 @@ class Reclassify(Action, frozen=True):
     @property
     def params(self) -> dict[str, Any]:
         return {"expected_disposition": self.to}
-
-
-AnyAction = Move | Release | Reclassify
-ACTION_TYPES: tuple[type[Action], ...] = (Move, Release, Reclassify)
-
-
-def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> bool:
-    """Whether two wishes for one message cannot both be meant: two targets of one kind, or move and release."""
-    if kind == other_kind:
-        return target != other_target
-    return {kind, other_kind} == {"move", "release"}
 
 
 def _check_message(action: Action) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from worker.model.actions import Mode, State, contradicts, highest_mode, lower_mode
-from worker.model.approvals import needs_approval
+from worker.model.actions import Mode, State, highest_mode, lower_mode
 from worker.model.caps import Usage, breach, in_force
+from worker.model.kinds import contradicts, needs_approval
 from worker.model.plans import Ceilings, Vote
 
 WAITS = "waits for approval"
@@ -25,7 +25,8 @@ class Candidate(Struct, frozen=True, gc=False):
     """One action of an open plan with the votes for it."""
 
     action_id: str
-    message_id: str
+    about: str
+    """The message, or the subject of a kind that acts on something else."""
     kind: str
     target: str
     votes: tuple[Vote, ...]
@@ -38,10 +39,10 @@ class Candidate(Struct, frozen=True, gc=False):
 
 
 class Existing(Struct, frozen=True, gc=False):
-    """A live action on the same message, from an earlier poll or another source."""
+    """A live action on the same message or subject, from an earlier poll or another source."""
 
     action_id: str
-    message_id: str
+    about: str
     kind: str
     target: str
     state: State
@@ -78,10 +79,10 @@ def rule(
 ) -> Rulings:
     """Decides every candidate of one poll, which brought `polled` messages (None: it decides old ones again)."""
     existing = tuple(existing)
-    by_message: dict[str, list[Existing]] = defaultdict(list)
+    by_about: dict[str, list[Existing]] = defaultdict(list)
     for other in existing:
-        by_message[other.message_id].append(other)
-    joins = _joins(candidates, by_message, ceilings.mode)
+        by_about[other.about].append(other)
+    joins = _joins(candidates, by_about, ceilings.mode)
     candidates = _with_joined_votes(candidates, joins)
     lets_go = _lets_go(candidates, joins, existing, ceilings.mode)
     acting = [
@@ -91,7 +92,7 @@ def rule(
         and one.mode(ceilings.mode) is not Mode.SHADOW
     ]
     held_plans = _breaches(acting, usage, ceilings, polled)
-    clashes, also_hold = _clashes(acting, by_message)
+    clashes, also_hold = _clashes(acting, by_about)
     rulings = []
     for one in candidates:
         mode = one.mode(ceilings.mode)
@@ -111,7 +112,7 @@ def rule(
 
 
 def _joins(
-    candidates: Sequence[Candidate], by_message: Mapping[str, list[Existing]], ceiling: Mode
+    candidates: Sequence[Candidate], by_about: Mapping[str, list[Existing]], ceiling: Mode
 ) -> dict[str, str]:
     """Candidates that a live action of the same identity stands for, by its id. Shadow never joins."""
     joins: dict[str, str] = {}
@@ -119,10 +120,10 @@ def _joins(
     for one in candidates:
         if one.mode(ceiling) is Mode.SHADOW:
             continue
-        identity = (one.message_id, one.kind, one.target, one.cause)
+        identity = (one.about, one.kind, one.target, one.cause)
         live = (
             other.action_id
-            for other in by_message.get(one.message_id, ())
+            for other in by_about.get(one.about, ())
             if (other.kind, other.target, other.cause) == identity[1:]
         )
         twin = next(live, None) or first.get(identity)
@@ -187,16 +188,16 @@ def _breaches(
 
 
 def _clashes(
-    acting: Sequence[Candidate], by_message: Mapping[str, list[Existing]]
+    acting: Sequence[Candidate], by_about: Mapping[str, list[Existing]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Contradictions: candidates to hold, and unsent earlier actions to hold beside them, each with the reason."""
     new: dict[str, list[Candidate]] = defaultdict(list)
     for one in acting:
-        new[one.message_id].append(one)
+        new[one.about].append(one)
     clashes: dict[str, str] = {}
     also_hold: dict[str, str] = {}
-    for message_id, group in new.items():
-        known = by_message.get(message_id, ())
+    for about, group in new.items():
+        known = by_about.get(about, ())
         if len(group) == 1 and not known:
             continue
         unsent = [old for old in known if old.state in (State.HELD, State.READY)]
@@ -245,8 +246,8 @@ def _why_held(
 ) -> str:
     if one.action_id in clashes:
         return clashes[one.action_id]
-    if needs_approval(one.kind, one.target):
-        return "a purge needs approval in every mode"
+    if why := needs_approval(one.kind, one.target):
+        return why
     if mode is Mode.APPROVE:
         return WAITS
     over = (

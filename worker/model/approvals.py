@@ -7,8 +7,6 @@ from hashlib import sha256
 
 import msgspec
 
-from worker.model.actions import PURGE
-
 BOUND = ("id", "account_id", "message_id", "kind", "target", "params", "cause")
 """Columns of an action that say what will be sent; if one of them changes, the approval is void."""
 
@@ -23,8 +21,3 @@ def action_digest(bound: Sequence[str]) -> str:
 def set_digest(digests: Iterable[str]) -> str:
     """SHA-256 in hex over a set of actions, in whatever order they come."""
     return sha256(_encode(sorted(digests))).hexdigest()
-
-
-def needs_approval(kind: str, target: str) -> bool:
-    """Whether a person has to approve it in every mode: what a user cannot bring back."""
-    return kind == "move" and target == PURGE

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from worker.model.actions import AnyAction, Mode, highest_mode
+from worker.model.actions import Action, Mode, highest_mode
 from worker.model.events import Detection, Event, PhishReport, Submission, message_of
 
 DETECTIONS = "detections"
@@ -92,7 +92,7 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 class Wish(msgspec.Struct, frozen=True, gc=False):
     """One action for one message and the playbooks that want it: the lowest id first, at least one."""
 
-    action: AnyAction
+    action: Action
     votes: tuple[Vote, ...]
 
     @property

@@ -14,11 +14,6 @@ REVERSIBLE = tuple(folder for folder in DESTINATIONS if folder != PURGE)
 DELIVERED_TO = "Inbox"
 """Where mail is taken to have been that nobody had moved: the vendor does not tell the folder of a delivery."""
 
-_FOR_GOOD = {
-    "release": "released mail has been delivered to its recipients; a move can take it out of their mailboxes",
-    "reclassify": "the vendor has the request; ask for the old verdict in the dashboard",
-}
-
 
 class OwnMove(NamedTuple):
     """A move that the worker carried out. `origin` is the folder before it where the vendor's log told it."""
@@ -35,15 +30,6 @@ class WayBack(NamedTuple):
     folder: str
     why: str
     known: bool = True
-
-
-def irreversible(kind: str, target: str) -> str:
-    """Why nobody can undo such an action once it is done; empty where `worker undo` can."""
-    if kind != "move":
-        return _FOR_GOOD.get(kind, f"a {kind} has no inverse")
-    if target not in REVERSIBLE:
-        return "purged mail is beyond the reach of its users and of the worker"
-    return ""
 
 
 def in_effect(moves: Sequence[OwnMove]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.model.actions import AnyAction
+from worker.model.actions import Action
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure
 from worker.playbooks.examples import EXAMPLE_NOW, Example, ExampleError, event_of
@@ -123,7 +123,7 @@ def _shown(wishes: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
     return ", ".join(" to ".join(filter(None, wish)) for wish in wishes) or "nothing"
 
 
-def _reasons(actions: tuple[AnyAction, ...]) -> str:
+def _reasons(actions: tuple[Action, ...]) -> str:
     reasons = "; ".join(action.reason for action in actions if action.reason)
     return f" ({clip(reasons, 100)})" if reasons else ""
 

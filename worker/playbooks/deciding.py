@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from worker.errors import WorkerError
-from worker.model.actions import ACTION_TYPES, AnyAction, Mode, contradicts
+from worker.model.actions import Action, Mode
 from worker.model.events import Event, message_of
+from worker.model.kinds import ACTION_TYPES, contradicts
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
@@ -26,7 +27,8 @@ ACTIONS_LIMIT = 50
 REASON_LIMIT = 500
 """Longer reasons are cut: they may quote mail and go to the ledger and the audit log."""
 
-_EXPECTED = "expected None, a Move, Release or Reclassify, or a list of them"
+_NAMES = ", ".join(one.__name__ for one in ACTION_TYPES)
+_EXPECTED = f"expected None, an action ({_NAMES}), or a list of them"
 
 
 class PlaybookFailure(WorkerError):
@@ -62,7 +64,7 @@ class Playbook:
     path: Path
     line: int
 
-    def decide(self, event: Event, context: Context) -> tuple[AnyAction, ...]:
+    def decide(self, event: Event, context: Context) -> tuple[Action, ...]:
         """What the playbook wants done about the event; nothing is an empty tuple.
 
         Raises:
@@ -78,7 +80,7 @@ class Playbook:
             # SystemExit too: a playbook must not be able to end the worker.
             raise self._raised(error) from error
 
-    def _actions(self, wanted: object, event: Event) -> tuple[AnyAction, ...]:
+    def _actions(self, wanted: object, event: Event) -> tuple[Action, ...]:
         if isinstance(wanted, ACTION_TYPES):
             return (self._action(wanted, event),)
         if inspect.iscoroutine(wanted):
@@ -93,10 +95,10 @@ class Playbook:
         distinct = {
             (action.kind, action.target): action for action in actions
         }  # one wish stated twice is one wish
-        self._refuse_contradiction(list(distinct))
+        self._refuse_contradiction(list(distinct.values()))
         return tuple(distinct.values())
 
-    def _action(self, item: object, event: Event) -> AnyAction:
+    def _action(self, item: object, event: Event) -> Action:
         if not isinstance(item, ACTION_TYPES):
             raise self._failure(f"returned {_a(item)} among its actions; {_EXPECTED}")
         action: Any = item
@@ -113,11 +115,14 @@ class Playbook:
             action = msgspec.structs.replace(action, reason=clean)
         return action  # type: ignore[no-any-return]
 
-    def _refuse_contradiction(self, wishes: list[tuple[str, str]]) -> None:
+    def _refuse_contradiction(self, wishes: list[Action]) -> None:
         for index, one in enumerate(wishes):
             for other in wishes[index + 1 :]:
-                if contradicts(*one, *other):
-                    both = " and ".join(" to ".join(filter(None, wish)) for wish in (one, other))
+                same = one.subject == other.subject
+                if same and contradicts(one.kind, one.target, other.kind, other.target):
+                    both = " and ".join(
+                        f"{wish.kind} to {wish.target}".removesuffix(" to ") for wish in (one, other)
+                    )
                     raise self._failure(f"returned {both} for one message: they contradict each other")
 
     def _failure(self, what: str) -> PlaybookFailure:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from worker.model.actions import Action
+from worker.model.kinds import ACTION_TYPES
 from worker.playbooks.context import Context
 from worker.playbooks.problems import Fault
 
@@ -68,7 +69,7 @@ def _annotation_faults(function: Callable[..., Any], names: list[str], on: type)
     if "return" in hints and not _is_wish(hints["return"]):
         yield (
             f"its return annotation is {_shown(hints['return'])}",
-            "return None, a Move, Release or Reclassify, or a list of them: -> Move | None",
+            f"return None, an action ({', '.join(one.__name__ for one in ACTION_TYPES)}), or a list: -> Move | None",
         )
 
 

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, up
 from worker.clock import iso
 from worker.ids import new_id
 from worker.model.actions import State
-from worker.model.approvals import BOUND, action_digest, needs_approval, set_digest
+from worker.model.approvals import BOUND, action_digest, set_digest
+from worker.model.kinds import needs_approval
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.prepared import insert_rows

@@ -53,7 +53,7 @@ def told(conn: Connection, account_id: str) -> Iterator[Told]:
         if row["kind"] == "intent":
             call = row["call_id"]
             calls[call] = {
-                action: _Sent(call, message, body["kind"], body["target"])
+                action: _Sent(call, message, body["kind"], _of(body, action)["target"])
                 for action, message in body["actions"]
             }
             continue
@@ -62,6 +62,11 @@ def told(conn: Connection, account_id: str) -> Iterator[Told]:
         else:
             found = dict(calls.pop(row["call_id"], {}))
         yield from _told(conn, row, body, found, doubtful)
+
+
+def _of(intent: Mapping[str, Any], action: str) -> Mapping[str, Any]:
+    """Target and params of one action of a call, which has them in common or each its own."""
+    return intent.get("each", {}).get(action, intent)  # type: ignore[no-any-return]
 
 
 def _told(

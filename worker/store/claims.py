@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, s
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Call, Item, bare
+from worker.model.kinds import kind_of
 from worker.model.ledger import BulkLane, Claimed, Limits
 from worker.store import approvals, budget, flags, schema
 from worker.store.audit import Entry, append
@@ -53,16 +54,17 @@ _DUE = (
         _A.due_at <= bindparam("now"),
         _A.lane == bindparam("lane"),
         _A.kind == bindparam("kind"),
-        _A.target == bindparam("target"),
         _A.verified_at >= bindparam("fresh"),
     )
     .order_by(_A.due_at, _A.id)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
+_OF_TARGET = _DUE.where(_A.target == bindparam("target"))
 _CLAIMABLE = {
-    Mode.ENFORCE: Prepared(_DUE),
-    Mode.APPROVE: Prepared(_DUE.where(_A.approval_id.is_not(None))),
+    (by_target, mode): Prepared(due if mode is Mode.ENFORCE else due.where(_A.approval_id.is_not(None)))
+    for by_target, due in ((True, _OF_TARGET), (False, _DUE))
+    for mode in (Mode.ENFORCE, Mode.APPROVE)
 }
 
 
@@ -103,7 +105,14 @@ def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[
         .where(*_due(account_id, now, ceiling))
         .group_by(a.c.lane, a.c.kind, a.c.target)
     )
-    return sorted((BulkLane(*row) for row in conn.execute(query)), key=lambda lane: lane.oldest)
+    found: dict[tuple[str, str], BulkLane] = {}
+    for name, kind, aim, waiting, oldest in conn.execute(query):
+        target = aim if kind_of(kind).by_target else ""
+        lane = found.get((name, target))
+        if lane is not None:
+            waiting, oldest = waiting + lane.waiting, min(oldest, lane.oldest)  # noqa: PLW2901 - of both
+        found[name, target] = BulkLane(name, kind, target, waiting, oldest)
+    return sorted(found.values(), key=lambda lane: lane.oldest)
 
 
 def _due(account_id: str, now: float, ceiling: Mode) -> list[ColumnElement[bool]]:
@@ -117,7 +126,8 @@ def _due(account_id: str, now: float, ceiling: Mode) -> list[ColumnElement[bool]
 def _of(lane: BulkLane) -> list[ColumnElement[bool]]:
     """A row belongs to a lane by what it says of itself too: its call sends the lane's kind and target."""
     a = schema.actions
-    return [a.c.lane == lane.name, a.c.kind == lane.kind, a.c.target == lane.target]
+    own = [a.c.lane == lane.name, a.c.kind == lane.kind]
+    return [*own, a.c.target == lane.target] if kind_of(lane.kind).by_target else own
 
 
 def unverified(
@@ -158,7 +168,8 @@ def claim(
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
         return Claimed([], 0.0)
-    due = _CLAIMABLE[limits.ceiling](
+    kind = kind_of(lane.kind)
+    due = _CLAIMABLE[kind.by_target, limits.ceiling](
         conn,
         account=account_id,
         now=now,
@@ -171,7 +182,7 @@ def claim(
     rows, back = approvals.sift(
         conn, account_id, now, lane.kind, lane.target, due.mappings().all(), limits.hold_seconds
     )
-    groups = _groups(rows, most, calls)
+    groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)
     grant = budget.take(conn, account_id, now, len(groups), limits.budget)
@@ -184,13 +195,29 @@ def claim(
     return Claimed(claimed, grant.wait, back)
 
 
-def _groups(rows: Sequence[RowMapping], most: int, calls: int) -> list[list[RowMapping]]:
+def _groups(
+    rows: Sequence[RowMapping],
+    most: int,
+    calls: int,
+    together: Callable[[Sequence[RowMapping], int], list[RowMapping]],
+) -> list[list[RowMapping]]:
     groups: list[list[RowMapping]] = []
     while rows and len(groups) < calls:
-        groups.append(_together(rows, most))
+        groups.append(together(rows, most))
         taken = {row["id"] for row in groups[-1]}
         rows = [row for row in rows if row["id"] not in taken]
     return groups
+
+
+def _first(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
+    """The next ones: the answer tells them apart by something else than a message. None takes more than it may."""
+    chosen: list[RowMapping] = []
+    for row in rows:
+        most = min(most, row["batch"])
+        if len(chosen) >= most:
+            break
+        chosen.append(row)
+    return chosen
 
 
 def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
@@ -224,12 +251,16 @@ def _submit(conn: Connection, calls: Sequence[Call]) -> None:
 
 
 def _intent(call: Call) -> Entry:
-    body = {
+    body: dict[str, Any] = {
         "kind": call.kind,
         "target": call.target,
         "params": dict(call.items[0].params),
         "actions": [[one.action_id, one.message_id] for one in call.items],
     }
+    if not kind_of(call.kind).by_target:
+        body["each"] = {
+            one.action_id: {"target": one.target, "params": dict(one.params)} for one in call.items
+        }
     single = call.items[0] if len(call.items) == 1 else None
     return Entry(
         "intent",

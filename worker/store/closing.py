@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from worker.model.actions import LIVE, Mode, State
 from worker.model.admission import WAITS, Candidate, Existing, Rulings, rule
 from worker.model.caps import Usage
+from worker.model.kinds import kind_of
 from worker.model.ledger import Closed, Cursor
 from worker.model.plans import REDECIDE, REFRESH, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
@@ -82,13 +83,13 @@ def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
             known[key] = Vote(playbook, version, Mode(mode), *allowed)
         votes[action_id] = (*votes.get(action_id, ()), known[key])
     query = (
-        select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.cause)
+        select(a.c.id, func.coalesce(a.c.subject, a.c.message_id), a.c.kind, a.c.target, a.c.cause)
         .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
         .order_by(a.c.id)
     )
     return [
-        Candidate(action_id, message_id, intern(kind), intern(target), votes.get(action_id, ()), cause)
-        for action_id, message_id, kind, target, cause in conn.execute(query)
+        Candidate(action_id, about, intern(kind), intern(target), votes.get(action_id, ()), cause)
+        for action_id, about, kind, target, cause in conn.execute(query)
     ]
 
 
@@ -115,32 +116,39 @@ def _rule(
 ) -> Rulings:
     if not candidates:
         return Rulings((), {}, {})
-    live = _live(conn, account_id, [one.message_id for one in candidates])
+    live = _live(conn, account_id, candidates)
     used = Usage(*usage(conn, account_id, now))
     if ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes):
         used = Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY))
     return rule(candidates, live, used, ceilings, polled)
 
 
-def _live(conn: Connection, account_id: str, message_ids: Sequence[str]) -> list[Existing]:
-    a = schema.actions
+def _live(conn: Connection, account_id: str, candidates: Sequence[Candidate]) -> list[Existing]:
+    a = schema.actions.c
+    with_subject = {kind for kind in {one.kind for one in candidates} if kind_of(kind).has_subject}
+    subjects = {one.about for one in candidates if one.kind in with_subject} if with_subject else set()
+    messages = {one.about for one in candidates} - subjects
     found: list[Existing] = []
-    for part in chunks(sorted(set(message_ids))):
-        query = select(a.c.id, a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.cause, a.c.error).where(
-            a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.in_(LIVE)
-        )
-        found.extend(
-            Existing(
-                row.id,
-                row.message_id,
-                row.kind,
-                row.target,
-                State(row.state),
-                row.cause,
-                waits=row.state == State.HELD and row.error == WAITS,
+    for column, these, also in (
+        (a.message_id, messages, a.subject.is_(None)),
+        (a.subject, subjects, a.subject != ""),
+    ):
+        for part in chunks(sorted(these)):
+            query = select(a.id, column.label("about"), a.kind, a.target, a.state, a.cause, a.error).where(
+                a.account_id == account_id, column.in_(part), also, a.state.in_(LIVE)
             )
-            for row in conn.execute(query)
-        )
+            found.extend(
+                Existing(
+                    row.id,
+                    row.about,
+                    row.kind,
+                    row.target,
+                    State(row.state),
+                    row.cause,
+                    waits=row.state == State.HELD and row.error == WAITS,
+                )
+                for row in conn.execute(query)
+            )
     return found
 
 

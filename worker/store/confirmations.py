@@ -8,16 +8,15 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Item
-from worker.model.events import DISPOSITIONS
+from worker.model.kinds import KINDS, lane_of
 from worker.model.ledger import Confirmation
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.prepared import Prepared
-from worker.store.wishes import lane_of
 
 _A = schema.actions.c
-_LANES = [lane_of("reclassify", disposition) for disposition in DISPOSITIONS]
+_LANES = [lane_of(name, target) for name, kind in KINDS.items() for target in kind.confirmed_for]
 _NOTE = Prepared(
     update(schema.actions)
     .where(_A.id == bindparam("action"), _A.state == State.SUCCEEDED)

@@ -43,7 +43,7 @@ def _doubt(row: Any, call: Sequence[Any], looks: Sequence[Any]) -> dict[str, Any
             doubt["sent_at"] = record.at
             doubt["request"] = {
                 "kind": body["kind"],
-                "params": body["params"],
+                "params": body.get("each", {}).get(row["id"], body)["params"],
                 "message_id": row["message_id"],
                 "messages": len(body["actions"]),
             }

@@ -245,7 +245,7 @@ def has_live_twin(conn: Connection, row: Mapping[str, Any]) -> str | None:
     return conn.execute(
         select(a.c.id).where(
             a.c.account_id == row["account_id"],
-            a.c.message_id == row["message_id"],
+            a.c.message_id == row["message_id"] if row["subject"] is None else a.c.subject == row["subject"],
             a.c.kind == row["kind"],
             a.c.target == row["target"],
             a.c.cause == row["cause"],

@@ -97,19 +97,20 @@ def record(
     entries = entries_for("superseded", replaced)
     loss = losses.current(conn, account_id, now)
     actions: list[dict[str, Any]] = []
+    apart: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
     for one in decided:
         if not one.keeps_evidence:
             continue
         for wish in one.wishes:
             row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at, loss)
-            actions.append(row)
+            (apart if "subject" in row else actions).append(row)
             votes.extend(vote_rows(row, poll, now, wish))
             entries.append(decision_entry(row, wish, digests[one.sighting.key], one))
         entries.extend(failure_entries(one, digests[one.sighting.key]))
-    if actions:
-        insert_rows(conn, schema.actions, actions)
-        insert_rows(conn, schema.decisions, votes)
+    for alike in (actions, apart):
+        insert_rows(conn, schema.actions, alike)
+    insert_rows(conn, schema.decisions, votes)
     append(conn, account_id, now, entries)
     return replaced
 

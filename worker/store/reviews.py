@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
-from worker.model.actions import State, contradicts
-from worker.model.undoing import irreversible
+from worker.model.actions import State
+from worker.model.kinds import contradicts, irreversible
 from worker.store import approvals, schema
 from worker.store.audit import Entry, append
 from worker.store.followup import has_live_twin
@@ -108,7 +108,7 @@ def retry(
             return f"is {row['state']}, only failed, dead and unknown actions can be retried"
         if row["state"] == State.UNKNOWN and not checked:
             return "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
-        identity = (row["message_id"], row["kind"], row["target"], row["cause"])
+        identity = (_about(row), row["kind"], row["target"], row["cause"])
         twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
         return "" if twin == row["id"] else f"{twin} already stands for the same action"
 
@@ -153,22 +153,23 @@ def _contradicted(conn: Connection, account_id: str, rows: Sequence[Row]) -> dic
     a = schema.actions
     found: dict[str, list[Row]] = {}
     others: dict[str, list[Row]] = {}
-    for part in chunks(sorted({row["message_id"] for row in rows})):
-        query = select(a).where(
-            a.c.account_id == account_id,
-            a.c.message_id.in_(part),
-            a.c.state.in_([State.HELD, State.READY]),
-        )
-        for other in conn.execute(query).mappings():
-            others.setdefault(other["message_id"], []).append(dict(other))
+    unsent = select(a).where(a.c.account_id == account_id, a.c.state.in_([State.HELD, State.READY]))
+    for column in (a.c.message_id, a.c.subject):
+        for part in chunks(sorted({row[column.name] for row in rows} - {None})):
+            for other in conn.execute(unsent.where(column.in_(part))).mappings():
+                others.setdefault(_about(other), []).append(dict(other))
     for row in rows:
         found[row["id"]] = [
             other
-            for other in others.get(row["message_id"], ())
+            for other in others.get(_about(row), ())
             if other["id"] != row["id"]
             and contradicts(row["kind"], row["target"], other["kind"], other["target"])
         ]
     return found
+
+
+def _about(row: Row | RowMapping) -> str:
+    return row["subject"] or row["message_id"]  # type: ignore[no-any-return]
 
 
 def _let_go(

@@ -46,6 +46,7 @@ def _where(condition: str) -> dict[str, Any]:
     return {"info": {_WHERE: condition}}
 
 
+_LIVE = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
 _EVENT_KEY = ("source", "key", "revision")
 
 
@@ -188,7 +189,10 @@ actions = Table(
     Column("source", Text, nullable=False),
     Column("event_key", Text, nullable=False),
     Column("event_revision", Text, nullable=False),
+    # What gave rise to it, and what most kinds act on.
     Column("message_id", Text, nullable=False),
+    # What it acts on where that is not the message; empty once its effect is over and bars nothing any more.
+    Column("subject", Text),
     Column("rfc_message_id", Text),
     Column("postfix_id", Text, nullable=False),
     Column("recipients", Text, nullable=False),
@@ -239,8 +243,19 @@ actions = Table(
         "target",
         "cause",
         unique=True,
-        **_where(f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"),
+        **_where(f"subject IS NULL AND {_LIVE}"),
     ),
+    Index(
+        "uq_actions_live_subject",
+        "account_id",
+        "subject",
+        "kind",
+        "target",
+        "cause",
+        unique=True,
+        **_where(f"subject <> '' AND {_LIVE}"),
+    ),
+    Index("ix_actions_subject", "account_id", "subject", **_where("subject IS NOT NULL")),
     Index("ix_actions_message", "account_id", "message_id"),
     Index("ix_actions_due", "account_id", "state", "lane", "due_at", "id"),
     Index("ix_actions_poll", "poll_id"),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, insert, or_, select
 
 from worker.ids import new_id
 from worker.model.actions import UNSENT, Mode, Move, State
+from worker.model.kinds import lane_of
 from worker.model.plans import Ceilings, Poll
 from worker.model.undoing import UNDO, WayBack
 from worker.store import schema
@@ -22,7 +23,7 @@ from worker.store.intake import open_poll
 from worker.store.prepared import insert_rows
 from worker.store.tools import to_json
 from worker.store.undoable import IN_DOUBT, in_parts, own_moves, refusal, undos_of, way_home
-from worker.store.wishes import lane_of, plan_id
+from worker.store.wishes import plan_id
 
 _COPIED = (
     "account_id", "source", "event_key", "event_revision", "message_id", "rfc_message_id", "postfix_id",

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from worker.model.actions import LIVE, PARTLY, UNSENT, State
-from worker.model.undoing import OwnMove, WayBack, in_effect, irreversible, way_back
+from worker.model.kinds import irreversible
+from worker.model.undoing import OwnMove, WayBack, in_effect, way_back
 from worker.store import schema
 from worker.store.followup import took_effect
 from worker.store.tools import chunks

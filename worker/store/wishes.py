@@ -7,6 +7,7 @@ from typing import Any
 from worker.ids import new_id
 from worker.model.actions import State
 from worker.model.events import Detection
+from worker.model.kinds import kind_of, lane_of
 from worker.model.ledger import Loss
 from worker.model.plans import Decided, Poll, Sighting, Wish
 from worker.store.audit import Entry
@@ -36,10 +37,11 @@ def action_row(
     """
     message: Detection = wish.action.message
     action = wish.action
+    kind = kind_of(action.kind)
     owner = wish.owner
     times = _times(message)
     doubtful = loss is not None and loss.covers(min(times, default=None))
-    return {
+    row = {
         "id": new_id(),
         "account_id": account_id,
         "plan_id": plan_id(poll, owner.playbook),
@@ -69,10 +71,13 @@ def action_row(
         "refusals": 0,
         "read_backs": 0,
         "batch": batch,
-        "verified_at": None if doubtful or not _needs_no_look(action.kind, message) else read_at,
+        "verified_at": None if doubtful or not kind.seen_enough(message) else read_at,
         "created_at": now,
         "updated_at": now,
     }
+    if kind.has_subject:
+        row["subject"] = action.subject
+    return row
 
 
 def _times(message: Detection) -> list[float]:
@@ -82,20 +87,6 @@ def _times(message: Detection) -> list[float]:
     if len(times) > 1 and abs(times[1] - times[0]) > SENT_SECONDS:
         return times[:1]
     return times
-
-
-def lane_of(kind: str, target: str) -> str:
-    """What may share one call: kind and target."""
-    return f"{kind}:{target}" if target else kind
-
-
-def _needs_no_look(kind: str, message: Detection) -> bool:
-    """A row read just now is proof enough, unless somebody already acted on the message."""
-    if kind == "move":
-        return not message.has_moved
-    return kind == "reclassify" or (
-        message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
-    )
 
 
 def vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[dict[str, Any]]:

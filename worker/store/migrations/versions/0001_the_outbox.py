@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("event_key", sa.Text(), nullable=False),
         sa.Column("event_revision", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("rfc_message_id", sa.Text(), nullable=True),
         sa.Column("postfix_id", sa.Text(), nullable=False),
         sa.Column("recipients", sa.Text(), nullable=False),
@@ -78,13 +79,35 @@ def upgrade() -> None:
     op.create_index("ix_actions_message", "actions", ["account_id", "message_id"], unique=False)
     op.create_index("ix_actions_poll", "actions", ["poll_id"], unique=False)
     op.create_index(
+        "ix_actions_subject",
+        "actions",
+        ["account_id", "subject"],
+        unique=False,
+        sqlite_where=sa.text("subject IS NOT NULL"),
+        postgresql_where=sa.text("subject IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_actions_live_subject",
+        "actions",
+        ["account_id", "subject", "kind", "target", "cause"],
+        unique=True,
+        sqlite_where=sa.text(
+            "subject <> '' AND state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
+        ),
+        postgresql_where=sa.text(
+            "subject <> '' AND state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
+        ),
+    )
+    op.create_index(
         "uq_actions_live",
         "actions",
         ["account_id", "message_id", "kind", "target", "cause"],
         unique=True,
-        sqlite_where=sa.text("state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"),
+        sqlite_where=sa.text(
+            "subject IS NULL AND state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
+        ),
         postgresql_where=sa.text(
-            "state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
+            "subject IS NULL AND state IN ('held', 'ready', 'submitted', 'unknown', 'succeeded', 'rejected')"
         ),
     )
     op.create_table(

@@ -1,0 +1,117 @@
+"""Every kind of action in one table: what model, store and commands have to know of it. Pure.
+
+To add a kind: its action (`worker/model/actions.py` or a module of its own), a row here, its executor in
+`worker/executors`, and the action's name in `worker/playbooks/__init__.py`. Nothing else asks for a kind by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from worker.model.actions import PURGE, Action, Move, Reclassify, Release
+from worker.model.events import DISPOSITIONS, Detection
+
+
+def _never(_: Detection) -> bool:
+    return False
+
+
+def _not_asked(_: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is true of all actions of one kind. The defaults are those of a kind that nobody has heard of."""
+
+    action: type[Action] | None = None
+    """What a playbook returns; None where only the worker itself plans it."""
+    opposes: frozenset[str] = frozenset()
+    """Kinds that cannot be meant beside it for the same message or subject; each names the other."""
+    has_subject: bool = False
+    """Whether it acts on something else than the message: its identity is the action's `subject`."""
+    by_target: bool = True
+    """Whether one call has one target. False: it carries many, each action's own."""
+    names_messages: bool = True
+    """Whether an answer is matched by Message-ID, so that no call may hold one twice."""
+    approval: Callable[[str], str] = _not_asked
+    """Why a person has to approve it in every mode, by its target; empty where nobody has to."""
+    for_good: Callable[[str], str] = lambda _: "it has no inverse"
+    """Why nobody can undo it, by its target; empty where `worker undo` can."""
+    seen_enough: Callable[[Detection], bool] = _never
+    """Whether a row that was read just now is proof enough to act, without another look."""
+    confirmed_for: tuple[str, ...] = ()
+    """Targets of a kind whose acceptance is confirmed later, by what the vendor's own records show."""
+
+
+def _purge(target: str) -> str:
+    return "a purge needs approval in every mode" if target == PURGE else ""
+
+
+def _purged(target: str) -> str:
+    return "purged mail is beyond the reach of its users and of the worker" if target == PURGE else ""
+
+
+def _in_quarantine(message: Detection) -> bool:
+    return message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
+
+
+KINDS: dict[str, Kind] = {
+    Move.kind: Kind(
+        action=Move,
+        opposes=frozenset({Release.kind}),
+        approval=_purge,
+        for_good=_purged,
+        seen_enough=lambda message: not message.has_moved,
+    ),
+    Release.kind: Kind(
+        action=Release,
+        opposes=frozenset({Move.kind}),
+        for_good=lambda _: (
+            "released mail has been delivered to its recipients; a move can take it out of their mailboxes"
+        ),
+        seen_enough=_in_quarantine,
+    ),
+    Reclassify.kind: Kind(
+        action=Reclassify,
+        for_good=lambda _: "the vendor has the request; ask for the old verdict in the dashboard",
+        seen_enough=lambda _: True,
+        confirmed_for=DISPOSITIONS,
+    ),
+}
+
+ACTION_TYPES: tuple[type[Action], ...] = tuple(one.action for one in KINDS.values() if one.action is not None)
+"""What a playbook may return."""
+
+_UNHEARD_OF = Kind()
+
+
+def kind_of(name: str) -> Kind:
+    """The facts of a kind; of one that this version does not know, that nothing can be taken for granted."""
+    return KINDS.get(name, _UNHEARD_OF)
+
+
+@lru_cache(maxsize=512)
+def lane_of(kind: str, target: str) -> str:
+    """What may share one call: the kind, and its target where one call has one."""
+    return f"{kind}:{target}" if target and kind_of(kind).by_target else kind
+
+
+def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> bool:
+    """Whether two wishes for one message or subject cannot both be meant: two targets of one kind, or two kinds."""
+    if kind == other_kind:
+        return target != other_target
+    return other_kind in kind_of(kind).opposes
+
+
+@lru_cache(maxsize=512)
+def needs_approval(kind: str, target: str) -> str:
+    """Why a person has to approve it in every mode; empty where the playbook's own mode decides."""
+    return kind_of(kind).approval(target)
+
+
+def irreversible(kind: str, target: str) -> str:
+    """Why nobody can undo such an action once it is done; empty where `worker undo` can."""
+    return kind_of(kind).for_good(target)
