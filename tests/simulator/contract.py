@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-_FILE = Path(__file__).parent.parent / "contract" / "email-security.trimmed.json"
-_DOCUMENT: dict[str, Any] = json.loads(_FILE.read_text())
+from tests.contract.document import DOCUMENT
+
+_DOCUMENT = deepcopy(DOCUMENT)
 for _name, _schema in _DOCUMENT["components"]["schemas"].items():
     if re.match(r"Domain\w+Response", _name) and "status" in _schema["properties"]:
         # The SDK, from which the description is made, knows upper case only; the vendor's pages show lower case.

@@ -8,6 +8,7 @@ from jsonschema import ValidationError
 
 from tests.simulator import contract
 from tests.simulator.api import Api, Simulate
+from worker.simulator.app import VendorApi
 
 
 @pytest.mark.parametrize("deprecated", [True, False])
@@ -45,6 +46,19 @@ async def test_token_is_verified(api: Api, path: str) -> None:
     path = path.format(account=api.simulator.account_id)
     assert (await api.send("GET", path)).result["status"] == "active"
     assert (await api.send("GET", path, token="other")).error == (401, 1000)
+
+
+async def test_the_simulator_serves_what_the_contract_has(api: Api) -> None:
+    """All 70 operations and no other, but for the place where a slow search is waited for."""
+    served = {
+        (route.method, re.sub(r"\{\w+\}", "{}", f"{{}}/{route.path}"))
+        for route in VendorApi(api.tenant).routes
+    }
+    known = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in contract.operations()}
+    known = {(method, path.replace("/accounts/{}/email-security", "{}")) for method, path in known}
+    assert len(known) == 70
+    assert served - known == {("GET", "{}/investigate/searches/{}")}
+    assert not known - served
 
 
 async def test_every_operation_refuses_a_wrong_token(api: Api) -> None:

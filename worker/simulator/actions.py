@@ -19,6 +19,7 @@ from .rows import (
     Effect,
     MoveRow,
     ReleaseRow,
+    Submission,
     to_rfc3339,
 )
 from .tenant import Message, Tenant
@@ -95,7 +96,7 @@ def release(
 
 def reclassify(
     tenant: Tenant, message: Message, disposition: Disposition, cause: Cause, *, escalates: str | None = None
-) -> None:
+) -> Submission:
     """Submits a message to the vendor's analysts with the verdict it should have.
 
     `escalates` is the id of a user's submission; `SimulatorConfig.verdict_delay` says if the verdict changes.
@@ -106,9 +107,9 @@ def reclassify(
         tenant.given.uuid(), row, disposition, tenant.now_ms, requested_by=requested_by, team=True
     )
     entry.escalated_submission_id = escalates
-    tenant.submissions.append((tenant.now + tenant.config.submission_lag, entry))
-    if tenant.config.verdict_delay is not None:
-        tenant.verdicts.append((tenant.now + tenant.config.verdict_delay, message, entry))
+    if escalates is not None:
+        _escalate(tenant, escalates, entry)
+    tenant.add_submission(message, entry, tenant.now + tenant.config.submission_lag)
     properties = ActionProperties(
         requested_by=requested_by,
         requested_disposition=disposition,
@@ -117,6 +118,7 @@ def reclassify(
     )
     _log(tenant, message, "SUBMISSION", properties, success=True)
     _affect(tenant, message, "reclassify", recipients=row.client_recipients, target=disposition, cause=cause)
+    return entry
 
 
 def preview(tenant: Tenant, message: Message, cause: Cause) -> None:
@@ -168,3 +170,13 @@ def _affect(
             request=cause.request,
         )
     )
+
+
+def _escalate(tenant: Tenant, submission_id: str, entry: Submission) -> None:
+    """A user's submission shows that the team has asked for the same message."""
+    for _, other in tenant.submissions:
+        if other.submission_id == submission_id:
+            other.customer_status = "escalated"
+            other.escalated_as = entry.requested_disposition
+            other.escalated_at = entry.requested_at
+            other.escalated_by = entry.requested_by

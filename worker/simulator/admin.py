@@ -15,8 +15,9 @@ from .app import VendorApi
 from .envelope import ApiError, answer, invalid, unknown_id
 from .faults import Fault
 from .gate import Handler
+from .outcomes import settle
 from .reading import decode_body
-from .rows import Destination, Report, Row, parse_rfc3339
+from .rows import Destination, Disposition, Report, Row, Submission, parse_rfc3339
 from .tenant import Message, Tenant
 
 PREFIX = "/_simulator"
@@ -32,6 +33,12 @@ class AnalystMoveBody(msgspec.Struct, forbid_unknown_fields=True):
     """The folder into which a person moves a message."""
 
     destination: Destination
+
+
+class OutcomeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The verdict that the analysts come to."""
+
+    outcome_disposition: Disposition
 
 
 class TokenBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,6 +65,8 @@ class AdminApi:
         app.router.add_post("/messages/{id}/verdict", self.set_verdict)
         app.router.add_post("/messages/{id}/analyst-move", self.analyst_move)
         app.router.add_post("/messages/{id}/report", self.add_report)
+        app.router.add_post("/messages/{id}/submission", self.add_submission)
+        app.router.add_post("/submissions/{id}/outcome", self.set_outcome)
         app.router.add_post("/faults", self.set_faults)
         app.router.add_post("/token", self.set_token)
         return app
@@ -90,6 +99,25 @@ class AdminApi:
         report = msgspec.convert(msgspec.to_builtins(drawn) | partial, Report)
         tenant.add_report(report)
         return answer(report)
+
+    async def add_submission(self, request: web.Request) -> web.Response:
+        """A user reports a message: adds a submission from a partial row; answers the full one."""
+        partial = await decode_body(request, dict[str, Any])
+        tenant, message = self._tenant, self._message(request)
+        drawn = tenant.given.user_submission(message.row, tenant.now_ms)
+        submission = msgspec.convert(msgspec.to_builtins(drawn) | partial, Submission)
+        tenant.add_submission(message, submission, tenant.now)
+        return answer(submission)
+
+    async def set_outcome(self, request: web.Request) -> web.Response:
+        """The analysts answer a submission now, and nothing else later."""
+        body = await decode_body(request, OutcomeBody)
+        name = request.match_info["id"]
+        for _, submission in self._tenant.submissions:
+            if submission.submission_id == name:
+                settle(submission, body.outcome_disposition)
+                return answer(submission)
+        raise unknown_id(name, "submission")
 
     async def remove_message(self, request: web.Request) -> web.Response:
         """Makes a message vanish."""

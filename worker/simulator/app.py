@@ -37,7 +37,7 @@ class VendorApi:
             ActionRoutes(tenant, faults),
             JobRoutes(tenant, Jobs(tenant, faults)),
             MessageRoutes(tenant),
-            ReportRoutes(tenant),
+            ReportRoutes(tenant, faults),
             *(SettingsRoutes(entries, deprecated=config.deprecated) for entries in tenant.settings.values()),
         )
         # The router goes through them one after another: what is asked most comes first, a literal path

@@ -81,6 +81,15 @@ class SimulatorConfig:
             "parse": float,
         },
     )
+    outcome_delay: float = field(
+        default=300.0,
+        metadata={"help": "seconds until the analysts answer a submission, where no verdict changes"},
+    )
+    refused: float = field(default=0.2, metadata={"help": "share of the team's submissions that they refuse"})
+    submission_ids: bool = field(
+        default=False,
+        metadata={"help": "name the new submissions in the answer to a POST, not their messages"},
+    )
     job_delay: float = field(
         default=1.0, metadata={"help": "seconds that a bulk job waits, and again searches, before it acts"}
     )

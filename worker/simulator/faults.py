@@ -10,6 +10,7 @@ import msgspec
 
 PathClass = Literal[
     "list", "get", "action_log", "move", "release", "reclassify", "submissions", "reports", "verify", "search",
+    "submit",
     "detections", "raw", "trace", "preview", "preview_create",
     "settings", "settings_write", "settings_batch", "jobs", "job_create", "job_cancel", "job_delete",
 ]  # fmt: skip
@@ -32,7 +33,7 @@ IN_HANDLER: dict[Kind, frozenset[PathClass]] = {
     "202": frozenset({"list"}),
     "cursor_loop": frozenset({"list"}),
     "poison": frozenset({"list"}),
-    "partial": frozenset({"move", "release", "job_create"}),
+    "partial": frozenset({"move", "release", "job_create", "submit"}),
     "job_failed": frozenset({"job_create"}),
 }
 """Kinds that change what a handler answers, and the path classes whose handlers know them."""
@@ -44,7 +45,8 @@ class Fault(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     Kinds: `500`, `429` and `401` answer with that status; `202` makes a search wait behind a Location;
     `drop` closes the connection; `slow` waits `seconds`; `html` and `empty` are bodies with status 200;
     `success_false` is a refusal with status 200; `cursor_loop` repeats a page's own cursor as `next`;
-    `poison` spoils a row; `partial` fails some recipients, also later in a bulk job that it strikes at its creation;
+    `poison` spoils a row; `partial` fails some recipients, also later in a bulk job that it strikes at its creation, or
+    messages of a submission (those named in `recipients` by alert or postfix id);
     `job_failed` lets such a job fail at its search.
     """
 

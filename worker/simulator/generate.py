@@ -91,7 +91,7 @@ class Generator:
 
     def report(self, number: int, row: Row, created_ms: int) -> Report:
         """A PhishGuard report about a message, created at that time (milliseconds since 1970)."""
-        disposition = self._judgement(row)
+        disposition = judgement(self._random, row)
         created_at = to_rfc3339(created_ms)
         return Report(
             id=number,
@@ -126,14 +126,6 @@ class Generator:
         """So many of the rows, each at most once, in drawn order."""
         return self._random.sample(rows, min(count, len(rows)))
 
-    def _judgement(self, row: Row) -> str:
-        """What the analysts say of a reported message: now and then that the filter was wrong, either way."""
-        verdict = row.final_disposition
-        if verdict not in DETECTIONS:
-            return self._random.choice(("MALICIOUS", "SUSPICIOUS", "SPAM", "NONE"))
-        overruled = self._random.random() < _OVERRULED
-        return "NONE" if verdict in _DOUBTFUL and (overruled or row.sender == PARTNER) else verdict
-
     def _habit(self, verdict: str) -> Habit:
         if verdict in ("SPAM", "SUSPICIOUS") and self._random.random() < _FALSE_POSITIVE:
             return FALSE_POSITIVE
@@ -149,6 +141,15 @@ class Generator:
         return f"{self._random.getrandbits(4 * length):0{length}x}"
 
 
+def judgement(draw: Random, row: Row) -> str:
+    """What the analysts say of a reported message: now and then that the filter was wrong, either way."""
+    verdict = row.final_disposition
+    if verdict not in DETECTIONS:
+        return draw.choice(("MALICIOUS", "SUSPICIOUS", "SPAM", "NONE"))
+    overruled = draw.random() < _OVERRULED
+    return "NONE" if verdict in _DOUBTFUL and (overruled or row.sender == PARTNER) else verdict
+
+
 def submission(
     submission_id: str,
     row: Row,
@@ -159,8 +160,7 @@ def submission(
     team: bool = False,
 ) -> Submission:
     """A submission that asks for another verdict on a message; `team` tells the security team from a user."""
-    # Submissions know six verdicts only, so the BEC flavour is reported under its parent.
-    original = "MALICIOUS" if row.final_disposition == "MALICIOUS-BEC" else row.final_disposition
+    original = plain(row.final_disposition)
     return Submission(
         submission_id=submission_id,
         type="Team" if team else "User",
@@ -174,6 +174,11 @@ def submission(
         status="pending",
         customer_status="unreviewed",
     )
+
+
+def plain(verdict: str | None) -> str | None:
+    """The verdict as submissions know it, which have six only: the BEC flavour goes under its parent."""
+    return "MALICIOUS" if verdict == "MALICIOUS-BEC" else verdict
 
 
 def _display_name(address: str) -> str:

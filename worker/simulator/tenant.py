@@ -9,12 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from random import Random
 
 import msgspec
 
 from .config import SimulatorConfig
 from .generate import Generator
+from .outcomes import judge
 from .rows import DETECTIONS, ActionEntry, Effect, Report, Row, Submission, parse_rfc3339
 from .settings import RESOURCES, Change, Collection, furnish
 
@@ -56,8 +58,10 @@ class Tenant:
         """Each with the second since 1970 from which it is listed."""
         self.reports: list[tuple[int, Report]] = []
         """Each with its creation in milliseconds since 1970, oldest first."""
-        self.verdicts: list[tuple[float, Message, Submission]] = []
-        """Requested verdicts with the second since 1970 at which they become true."""
+        self._pending: list[tuple[float, int, Message, Submission]] = []
+        """Submissions without an outcome, by the second since 1970 at which they get one: a heap."""
+        self.by_alert: dict[str, Message] = {}
+        self.by_postfix: dict[str, Message] = {}
         self.effects: list[Effect] = []
         self.background: list[Callable[[], None]] = []
         """What else goes on by itself: each is called when time has passed."""
@@ -88,13 +92,18 @@ class Tenant:
         """The tenant's time in whole milliseconds since 1970."""
         return int(self.now * 1000)
 
+    @property
+    def verdicts(self) -> list[Message]:
+        """Messages whose verdict is going to change."""
+        return [message for _, _, message, one in self._pending if self._changes_verdict(one)]
+
     def advance(self) -> None:
         """Lets the time since the last call take effect."""
         now = self.now
         while self._arrived + 1 <= (now * 1000 - self._origin) * self.config.rate / 1000:
             self._arrive()
-        while self.verdicts and self.verdicts[0][0] <= now:
-            self._settle(*self.verdicts.pop(0)[1:])
+        while self._pending and self._pending[0][0] <= now:
+            self._settle(*heappop(self._pending)[2:])
         for work in self.background:
             work()
 
@@ -107,13 +116,25 @@ class Tenant:
         self._added += 1
         insort(self._timeline, message, key=_position)
         self.messages[row.id] = message
+        self.by_postfix[row.postfix_id] = message
+        if row.alert_id is not None:
+            self.by_alert[row.alert_id] = message
         self.wire(message)  # encoded now, so that the first listing is as fast as every other
         return message
 
     def remove(self, message: Message) -> None:
         """The message is gone, as if its retention had ended."""
         del self.messages[message.row.id]
+        self.by_postfix.pop(message.row.postfix_id, None)
+        self.by_alert.pop(message.row.alert_id or "", None)
         self._timeline.remove(message)
+
+    def add_submission(self, message: Message, submission: Submission, listed_at: float) -> None:
+        """Files a submission: it is listed from that second since 1970 on, and gets its outcome some time later."""
+        self.submissions.append((listed_at, submission))
+        delay = self.config.verdict_delay if self._changes_verdict(submission) else self.config.outcome_delay
+        due = parse_rfc3339(submission.requested_at) / 1000 + (delay or 0)
+        heappush(self._pending, (due, len(self.submissions), message, submission))
 
     def add_report(self, report: Report) -> None:
         """Files a PhishGuard report."""
@@ -144,6 +165,7 @@ class Tenant:
         row.final_disposition = disposition
         if disposition in DETECTIONS and row.alert_id is None:
             row.alert_id = f"{row.postfix_id}-{row.scanned_at[:19]}"
+            self.by_alert[row.alert_id] = message
         message.encoded = None
 
     def _fill(self, generator: Generator) -> None:
@@ -164,17 +186,19 @@ class Tenant:
 
     def _receive(self, generator: Generator, scanned_ms: int) -> Row:
         row = generator.message(scanned_ms)
-        self.add(row)
+        message = self.add(row)
         if row.is_phish_submission:
-            self.submissions.append((scanned_ms / 1000, generator.user_submission(row, scanned_ms)))
+            self.add_submission(message, generator.user_submission(row, scanned_ms), scanned_ms / 1000)
         return row
 
     def _report(self, generator: Generator, row: Row, created_ms: int) -> None:
         self.add_report(generator.report(len(self.reports) + 1, row, created_ms))
 
     def _settle(self, message: Message, submission: Submission) -> None:
-        self.set_verdict(message, submission.requested_disposition)
-        submission.status = "completed"
-        submission.customer_status = "reviewed"
-        submission.outcome = "accepted"
-        submission.outcome_disposition = submission.requested_disposition
+        if submission.outcome is None:  # a test may have given one
+            judge(self.config, message.row, submission)
+        if self._changes_verdict(submission):
+            self.set_verdict(message, submission.requested_disposition)
+
+    def _changes_verdict(self, submission: Submission) -> bool:
+        return self.config.verdict_delay is not None and submission.type == "Team"
