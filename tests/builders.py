@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,10 +152,12 @@ def playbook(
     caps: Caps = WIDE,
     takes_context: bool = False,
     path: str = "rules/junk.py",
+    needs: Collection[str] = (),
 ) -> Playbook:
     """A loaded playbook around a plain function."""
+    owner, file = "soc@corp.example", Path(path)
     return Playbook(
-        id, on, mode, "soc@corp.example", caps, (), function, takes_context, version, "", Path(path), 1
+        id, on, mode, owner, caps, (), function, takes_context, version, "", file, 1, frozenset(needs)
     )
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -24,9 +24,13 @@ from worker.cloudflare import (
     ReleaseRow,
     Submission,
 )
+from worker.cloudflare.evidence import RawMessage
 from worker.errors import Refused, StoreError, VendorError
+from worker.model.enrichment import Details, Trace
 from worker.model.events import Detection, PhishReport
 from worker.ports import Lane, Ledger, Observation
+
+T = TypeVar("T")
 
 
 class ManualClock:
@@ -112,6 +116,8 @@ class FakeCloudflare:
     effects: list[tuple[str, str, str]] = field(default_factory=list)
     bad: tuple[BadRow, ...] = ()
     per_page: int = 1000
+    details: dict[str, Details] = field(default_factory=dict)
+    mails: dict[str, RawMessage] = field(default_factory=dict)
     _script: dict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
 
     def __post_init__(self) -> None:
@@ -241,6 +247,28 @@ class _Investigate:
         got: tuple[LogEntry, ...] = await self.vendor.answer(
             "action_log", lambda: tuple(self.vendor.logs[investigate_id]), id=investigate_id
         )
+        return got
+
+    async def detections(self, investigate_id: str, *, lane: Lane) -> Details:
+        return await self._beyond("detections", investigate_id, lane, self.vendor.details, Details())
+
+    async def trace(self, investigate_id: str, *, lane: Lane) -> Trace:
+        return await self._beyond("trace", investigate_id, lane, {}, Trace())
+
+    async def raw(self, investigate_id: str, *, lane: Lane) -> RawMessage:
+        mail = RawMessage(raw="Subject: x\n\ntext")
+        return await self._beyond("raw", investigate_id, lane, self.vendor.mails, mail)
+
+    async def _beyond(self, operation: str, message_id: str, lane: Lane, found: dict[str, T], other: T) -> T:
+        def one() -> T:
+            message = self.vendor.messages.get(message_id)
+            if message is None:
+                raise Refused("no such message", status=404)
+            if message.final_disposition == "NONE" and operation != "trace":
+                raise Refused("only messages with a detection", status=400)
+            return found.get(message_id, other)
+
+        got: T = await self.vendor.answer(operation, one, id=message_id, lane=lane)
         return got
 
     async def move(self, ids: Sequence[str], destination: str) -> MoveAnswer:

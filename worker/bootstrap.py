@@ -14,6 +14,7 @@ from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
 from worker.confirmer import Confirmer
 from worker.dispatcher import Dispatcher, DispatchOptions
+from worker.enrichment import Enricher
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.intake import Intake
@@ -120,6 +121,9 @@ def assemble(
         metrics,
         wake=lambda: dispatcher.wake(),  # noqa: PLW0108 - the dispatcher is built below
         keep_all=settings.worker_keep_events == "all",
+        enricher=Enricher(
+            cloudflare.investigate, budget, clock, metrics, catalogue, settings.worker_enrich_per_poll
+        ),
     )
     options = DispatchOptions(
         settings.ceilings,

@@ -62,3 +62,7 @@ class AnswerLost(VendorError):
 
 class BadAnswer(VendorError):
     """An answer that cannot be believed (not JSON, wrong shape, too large, success false with 200)."""
+
+
+class TooLarge(BadAnswer):
+    """An answer to a read that goes on beyond its bound: it will do so the next time too."""

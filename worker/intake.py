@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import msgspec
 
 from worker.breakers import Told
 from worker.clock import Clock, utc
+from worker.enrichment import Enricher, Histories
 from worker.ids import new_id
+from worker.latecomers import by_event, told_apart
 from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection
+from worker.model.known import Views
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
 from worker.model.plans import (
     DETECTIONS,
@@ -54,6 +58,7 @@ class Intake:
         wake: Callable[[], None],
         *,
         keep_all: bool,
+        enricher: Enricher | None = None,
     ) -> None:
         self._ledger = ledger
         self._catalogue = catalogue
@@ -62,6 +67,7 @@ class Intake:
         self._metrics = metrics
         self._wake = wake
         self._keep_all = keep_all
+        self._enricher = enricher
         self._quarantine = Quarantine(clock, metrics)
         self._kept: dict[str, Told] = {}
         self._trial = asyncio.Lock()
@@ -76,7 +82,7 @@ class Intake:
             fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
             self._metrics.rows(source.name, read=page.rows, quarantined=len(page.bad), new=len(fresh))
             if fresh:
-                await self._record(poll, fresh, rows=page.rows, read_at=page.read_at)
+                await self._record(poll, fresh, rows=page.rows, read_at=page.read_at, fetch=True)
 
     async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
         """Closes the poll's plans; from here on its actions can be claimed."""
@@ -164,18 +170,11 @@ class Intake:
             polls[source] = left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
         return polls
 
-    async def _decide_again(self, rows: Sequence[tuple[Parked | Shadowed, Collection[str]]]) -> list[Decided]:
+    async def _decide_again(
+        self, rows: Sequence[tuple[Parked | Shadowed, Collection[str]]], views: Views | None = None
+    ) -> list[Decided]:
         """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
-        sightings = [
-            Sighting(
-                row.source,
-                row.key,
-                row.revision,
-                msgspec.json.decode(row.body, type=SOURCES[row.source]),
-                None,
-            )
-            for row, _ in rows
-        ]
+        sightings = [_stored(row) for row, _ in rows]
         histories = await self._histories(sightings)
         now = utc(self._clock.now())
         decided = [
@@ -189,6 +188,7 @@ class Intake:
                 histories,
                 only=playbooks,
                 quarantine=self._quarantine,
+                views=views,
             )
         ]
         await self._keep_quarantine()
@@ -237,6 +237,30 @@ class Intake:
         if done:
             await self.close(poll, None)
 
+    async def take_up_due(self, source: str) -> None:
+        """Fetches what playbooks wait for, and decides the events that have it now. Called as `readmit` is."""
+        needy = self._enricher.needy(SOURCES[source]) if self._enricher else ()
+        due = partial(self._ledger.due_events, source, sorted(needy), REDECIDED_AT_ONCE)
+        if not self._enricher or not needy or not (rows := await due()):
+            return
+        poll = (await self._redecide_polls())[source]
+        events = [(_stored(row), playbooks, row.tries) for row, playbooks in by_event(rows)]
+        histories = await self._histories([event for event, _, _ in events])
+        views = await self._enricher.for_parked(poll, events, utc(self._clock.now()), histories)
+        async with self._locks[source]:
+            # A new verdict may have come meanwhile: what is not parked any more is not decided.
+            left = set(await due())
+            rows = [row for row in rows if row in left]
+            decided = await self._decide_again(by_event(rows), views)
+            done, decided, postponed = told_apart(rows, decided)
+            if postponed:
+                await self._ledger.postpone(postponed)
+            if done:
+                await self._ledger.redecide(poll, done, decided)
+        if done:
+            log.info("enrichment.caught_up", source=source, count=len(done))
+            await self.close(poll, None)
+
     async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
         rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
         if rows:
@@ -261,11 +285,23 @@ class Intake:
             return frozenset()
         return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
 
-    async def _record(self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float) -> None:
+    async def _record(
+        self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float, fetch: bool = False
+    ) -> None:
         histories = await self._histories(fresh)
-        now = self._clock.now()
+        now = utc(self._clock.now())
+        views = None
+        if fetch and self._enricher is not None:
+            unasked = self._quarantine.snapshot()
+            views = await self._enricher.for_new(poll, fresh, now, histories, without=unasked)
         decided = decide(
-            fresh, self._catalogue, self._ceilings.mode, utc(now), histories, quarantine=self._quarantine
+            fresh,
+            self._catalogue,
+            self._ceilings.mode,
+            now,
+            histories,
+            quarantine=self._quarantine,
+            views=views,
         )
         await self._keep_quarantine()
         self._note_failures(decided)
@@ -278,7 +314,7 @@ class Intake:
                 "state.superseded", action_id=row["id"], message_id=row["message_id"], reason=row["reason"]
             )
 
-    async def _histories(self, fresh: Sequence[Sighting]) -> dict[str, tuple[PastAction, ...]]:
+    async def _histories(self, fresh: Sequence[Sighting]) -> Histories:
         if not needs_history(self._catalogue):
             return {}
         ids = [sighting.message.id for sighting in fresh if sighting.message is not None]
@@ -292,8 +328,12 @@ class Intake:
         }
 
     def _note_failures(self, decided: Sequence[Decided]) -> None:
+        waiting: dict[str, list[str]] = {}
         for one in decided:
             for failure in one.failures:
+                if failure.waits_for:
+                    waiting.setdefault(failure.playbook, []).append(failure.error)
+                    continue
                 if failure.playbook.startswith("file:") or not failure.asked:
                     continue
                 self._metrics.playbook_failed(failure.playbook)
@@ -304,3 +344,11 @@ class Intake:
                     event_key=one.sighting.key,
                     error=failure.error,
                 )
+        for playbook, errors in waiting.items():
+            log.warning("enrichment.waiting", playbook=playbook, count=len(errors), reason=errors[0])
+
+
+def _stored(row: Parked | Shadowed) -> Sighting:
+    """The event as it was recorded."""
+    event = msgspec.json.decode(row.body, type=SOURCES[row.source])
+    return Sighting(row.source, row.key, row.revision, event, None)

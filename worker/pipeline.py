@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Protocol
 
 from worker.model.actions import Action, Mode, lower_mode
+from worker.model.known import Known, Late, Rested, Views, view
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
 from worker.playbooks.context import Context, PastAction
-from worker.playbooks.deciding import Playbook, PlaybookFailure
+from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
 from worker.playbooks.loader import Catalogue
 
 PATIENCE = 3
@@ -40,6 +41,10 @@ class Quarantine(Protocol):
 
     def succeeded(self, playbook: Playbook) -> None: ...
 
+    def forgo(self, playbook: Playbook) -> None:
+        """It was asked, and what it said tells nothing of it."""
+        ...
+
 
 def decide(
     sightings: Sequence[Sighting],
@@ -49,10 +54,12 @@ def decide(
     histories: Mapping[str, tuple[PastAction, ...]] | None = None,
     only: Collection[str] | None = None,
     quarantine: Quarantine | None = None,
+    views: Views | None = None,
 ) -> list[Decided]:
     """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again.
 
-    `quarantine` knows the playbooks that fail again and again, and says whom not to ask.
+    `quarantine` knows the playbooks that fail again and again, and says whom not to ask. `views` is what has been
+    fetched: a playbook that comes to read a need which is not there has a `Failure` that says what it waits for.
     """
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
@@ -68,9 +75,11 @@ def decide(
             context = plain
             if histories and sighting.message is not None and sighting.message.id in histories:
                 context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
-            wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine)
+            known = views.get(sighting.message.id) if views and sighting.message is not None else None
+            wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine, known)
             seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
-            decided.append(Decided(sighting, wishes, (*failures, *broken), seen))
+            rested = _rested(known, playbooks, wishes) if wishes and known is not None else None
+            decided.append(Decided(sighting, wishes, (*failures, *broken), seen, rested))
     return decided
 
 
@@ -86,6 +95,7 @@ def _ask(
     votes: Mapping[str, Vote],
     slow: Counter[str],
     quarantine: Quarantine | None,
+    known: Known | None,
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
     wanted: list[tuple[Action, Vote]] = []
     failures: list[Failure] = []
@@ -97,13 +107,11 @@ def _ask(
         if slow and slow[playbook.id] >= PATIENCE:
             failures.append(Failure(playbook.id, playbook.version, _UNASKED))
             continue
+        event = sighting.event if known is None else view(sighting.event, known, playbook.needs)
         try:
-            actions = playbook.decide(sighting.event, context)
-        except PlaybookFailure as failure:
-            slow[playbook.id] += failure.overran
-            failures.append(Failure(playbook.id, playbook.version, str(failure)))
-            if quarantine is not None:
-                quarantine.failed(playbook, str(failure), at_once=slow[playbook.id] >= PATIENCE)
+            actions = playbook.decide(event, context)
+        except (WaitsError, PlaybookFailure) as error:
+            failures.append(_failure(playbook, error, slow, quarantine, known))
             continue
         if quarantine:
             quarantine.succeeded(playbook)
@@ -111,6 +119,42 @@ def _ask(
             vote = votes[playbook.id]
             wanted.extend((action, vote) for action in actions)
     return (_agree(wanted) if wanted else ()), tuple(failures)
+
+
+def _failure(
+    playbook: Playbook,
+    error: WaitsError | PlaybookFailure,
+    slow: Counter[str],
+    quarantine: Quarantine | None,
+    known: Known | None,
+) -> Failure:
+    if isinstance(error, WaitsError):
+        if quarantine is not None:
+            quarantine.forgo(playbook)
+        return _waiting(playbook, error.need, known)
+    slow[playbook.id] += error.overran
+    if quarantine is not None:
+        quarantine.failed(playbook, str(error), at_once=slow[playbook.id] >= PATIENCE)
+    return Failure(playbook.id, playbook.version, str(error))
+
+
+def _waiting(playbook: Playbook, need: str, known: Known | None) -> Failure:
+    late = known.late.get(need) if known is not None else None
+    why, again_in, tries = late or Late("it has not been fetched")
+    return Failure(
+        playbook.id,
+        playbook.version,
+        f"waits for {need}: {why}",
+        waits_for=need,
+        again_in=again_in,
+        tries=tries,
+    )
+
+
+def _rested(known: Known, playbooks: Iterable[Playbook], wishes: Iterable[Wish]) -> Rested | None:
+    """What was fetched for those who want something."""
+    needs = frozenset[str]().union(*(one.needs for one in playbooks if _voted({one.id}, wishes)))
+    return known.rested(needs) if needs else None
 
 
 def _voted(playbooks: Collection[str], wishes: Iterable[Wish]) -> bool:

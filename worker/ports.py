@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.enrichment import Details, LogEntry, Trace
 from worker.model.events import Event
 from worker.model.ledger import (
     BulkLane,
@@ -25,6 +26,7 @@ from worker.model.ledger import (
     OurMove,
     Parked,
     Pause,
+    Postponed,
     Pruned,
     Shadowed,
     TimeMark,
@@ -101,6 +103,33 @@ class Budget(Gate, Protocol):
         ...
 
 
+class HasRaw(Protocol):
+    """The message as text."""
+
+    @property
+    def raw(self) -> str: ...
+
+
+class Messages(Protocol):
+    """What the vendor tells of one message."""
+
+    async def detections(self, investigate_id: str, *, lane: Lane) -> Details:
+        """What the filter found; `Refused` for a benign message."""
+        ...
+
+    async def action_log(self, investigate_id: str, *, lane: Lane) -> tuple[LogEntry, ...]:
+        """What was done to it."""
+        ...
+
+    async def trace(self, investigate_id: str, *, lane: Lane) -> Trace:
+        """Its way through the mail servers."""
+        ...
+
+    async def raw(self, investigate_id: str, *, lane: Lane) -> HasRaw:
+        """The message as it was sent; `Refused` for a benign message."""
+        ...
+
+
 class Ledger(Protocol):
     """The outbox of one account; every call is one durable transaction. StoreError where the database refuses."""
 
@@ -155,6 +184,14 @@ class Ledger(Protocol):
 
     async def unasked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
         """Those of a source that the playbook was not asked about while in quarantine, newest first."""
+        ...
+
+    async def due_events(self, source: str, playbooks: Sequence[str], most: int) -> list[Parked]:
+        """Events for which what these playbooks wait for is to be fetched now, the longest due first."""
+        ...
+
+    async def postpone(self, rows: Sequence[Postponed]) -> None:
+        """Fetches later what could not be fetched now."""
         ...
 
     async def redecide(self, poll: Poll, rows: Sequence[Parked], decided: Sequence[Decided]) -> None:

@@ -69,6 +69,10 @@ class Quarantine:
         if (told := self._breakers.succeeded(playbook.id)) is not None:
             self._recovered[playbook.id] = told
 
+    def forgo(self, playbook: Playbook) -> None:
+        """What it said tells nothing of it: the next event is as good a probe."""
+        self._breakers.forgo(playbook.id)
+
     def is_due(self, playbook: Playbook) -> bool:
         """Whether it is time for a probe."""
         return self._breakers.turn(playbook.id) is Turn.ONE

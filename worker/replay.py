@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from worker.model import known
 from worker.model.actions import Mode
 from worker.model.plans import SOURCES, Sighting
 from worker.model.replay import Judgement, PastDecision, Replayed, Wanted
@@ -65,7 +66,10 @@ def _decide_again(past: PastDecision, catalogue: Catalogue, asked: Collection[st
     history = msgspec.convert(context["history"], tuple[PastAction, ...])
     histories = {sighting.message.id: history} if sighting.message is not None else {}
     now = datetime.fromisoformat(context["now"])
-    (decided,) = decide([sighting], catalogue, Mode.ENFORCE, now, histories, only=asked)
+    views = {}
+    if past.enrichment and sighting.message is not None:
+        views[sighting.message.id] = known.decode(past.enrichment)
+    (decided,) = decide([sighting], catalogue, Mode.ENFORCE, now, histories, only=asked, views=views)
     wants: dict[str, dict[Named, str]] = defaultdict(dict)
     for wish in decided.wishes:
         for vote in wish.votes:

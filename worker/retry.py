@@ -25,7 +25,10 @@ PAGE_TRIES = 5
 PAGE_WAIT = 2.0
 ACTION_WAIT = 60.0
 SOURCE_WAIT = 10.0
+FETCH_WAIT = 3600.0
 _FIRST = 0.25
+_FETCH_AHEAD = 2
+"""Doublings that the first wait has behind it."""
 
 
 async def read_page(
@@ -65,6 +68,11 @@ def action_delay(attempt: int) -> float:
 def source_delay(failures: int, interval: float) -> float:
     """Seconds before a failing source is asked again: doubling, at most the interval or SOURCE_WAIT, the longer."""
     return _delay(failures, max(interval, SOURCE_WAIT))
+
+
+def fetch_delay(failures: int) -> float:
+    """Seconds before something that playbooks wait for is fetched again: random, doubling, at most FETCH_WAIT."""
+    return _delay(failures + _FETCH_AHEAD, FETCH_WAIT)
 
 
 def _delay(attempt: int, longest: float) -> float:

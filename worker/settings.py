@@ -38,6 +38,7 @@ EXAMPLES = {
     "worker_approval_timeout": "WORKER_APPROVAL_TIMEOUT=86400",
     "worker_cap_per_day": "WORKER_CAP_PER_DAY=20000",
     "worker_cap_share": "WORKER_CAP_SHARE=0.25",
+    "worker_enrich_per_poll": "WORKER_ENRICH_PER_POLL=100",
     "worker_keep_events": "WORKER_KEEP_EVENTS=decided",
     "worker_http_bind": "WORKER_HTTP_BIND=127.0.0.1:8080",
     "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     worker_approval_timeout: Seconds = 86400.0
     worker_cap_per_day: Annotated[Count | None, BeforeValidator(_no_text)] = None
     worker_cap_share: Annotated[Share | None, BeforeValidator(_no_text)] = None
+    worker_enrich_per_poll: Count = 100
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0

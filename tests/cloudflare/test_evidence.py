@@ -8,8 +8,9 @@ import pytest
 
 from tests.cloudflare.vendor import Vendor, answer, envelope
 from worker.cloudflare import Cloudflare
-from worker.cloudflare.evidence import MAX_RAW, Details, Preview, RawMessage, Trace
+from worker.cloudflare.evidence import MAX_RAW, Preview, RawMessage
 from worker.errors import BadAnswer
+from worker.model.enrichment import Details, Trace
 from worker.ports import Lane
 
 MAIL = "Subject: \x1b[31mhi\u202e\r\nX-Long: " + "x" * 20_000 + "\r\n\r\nbody\x00\ttext\r\n"

@@ -36,6 +36,8 @@ COLUMNS = (
     "message_id",
     "updated_at",
 )
+GLANCE = 300
+"""Characters of what was fetched that a person is shown."""
 EVIDENCE = ("from", "subject", "final_disposition", "client_recipients", "delivery_status")
 
 
@@ -130,6 +132,7 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
     say("evidence")
     for name, value in (data["evidence"] or {}).items():
         say(f"  {name:<26} {_plain(value)}")
+    _say_fetched(data["enrichment"] or {})
 
 
 @app.command("approve", short_help="Lets held actions go out.")
@@ -211,6 +214,18 @@ def _plain(value: Any) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _say_fetched(enrichment: dict[str, Any]) -> None:
+    if enrichment:
+        say("enrichment")
+    for name, value in enrichment.items():
+        say(f"  {name:<26} {_short(_plain(value))}")
+
+
+def _short(text: str) -> str:
+    """At most so much of a text as a person looks at; `--json` has all of it."""
+    return text if len(text) <= GLANCE else f"{text[:GLANCE]}... ({len(text)} characters; --json shows all)"
 
 
 def _cell(row: dict[str, Any], name: str) -> Any:

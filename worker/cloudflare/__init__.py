@@ -6,7 +6,6 @@ from worker.cloudflare.operations import CLAIMED
 from worker.cloudflare.origin import check_base_url
 from worker.cloudflare.wire import (
     BadRow,
-    LogEntry,
     MoveAnswer,
     MoveRow,
     Page,
@@ -18,6 +17,7 @@ from worker.cloudflare.wire import (
     SubmissionResult,
     TokenStatus,
 )
+from worker.model.enrichment import LogEntry
 
 __all__ = [
     "CLAIMED",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from worker.cloudflare.operations import Operation
 from worker.cloudflare.shapes import Shape, settle
+from worker.model.enrichment import (
+    Attachment,
+    Details,
+    Finding,
+    Header,
+    Link,
+    SenderInfo,
+    ThreatCategory,
+    Trace,
+)
 from worker.model.events import Validation
 
 MAX_RAW = 8 * 2**20
@@ -20,7 +28,7 @@ PREVIEW = Operation("GET", "investigate/{id}/preview", max_bytes=MAX_RAW)
 RENDER = Operation("POST", "investigate/preview", max_bytes=MAX_RAW)
 
 
-class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+class _Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """One attachment, by its digests; its content is in the raw mail alone."""
 
     filename: str | None = None
@@ -34,86 +42,18 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One reason for the verdict."""
-
-    name: str | None = None
-    reason: str | None = None
-    detection: str | None = None
-    score: float | None = None
-    field: str | None = None
-    portion: str | None = None
-    value: str | None = None
-    detail: str | None = None
-    attachment: str | None = None
-
-
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """One header of the mail."""
-
-    name: str = ""
-    value: str = ""
-
-
-class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """One link of the mail."""
-
-    href: str = ""
-    text: str | None = None
-
-
-class SenderInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the mail came from."""
-
-    ip: str | None = None
-    as_name: str | None = None
-    as_number: int | None = None
-    geo: str | None = None
-    pld: str | None = None
-
-
-class ThreatCategory(msgspec.Struct, frozen=True, kw_only=True):
-    """What kind of threat it is."""
-
-    id: int | None = None
-    name: str | None = None
-    description: str | None = None
-
-
-class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """How the verdict came about."""
+class _Details(msgspec.Struct, frozen=True, kw_only=True):
+    """`Details` as the vendor sends it."""
 
     action: str | None = None
     final_disposition: str | None = None
-    attachments: tuple[Attachment, ...] = ()
+    attachments: tuple[_Attachment, ...] = ()
     findings: tuple[Finding, ...] = ()
     headers: tuple[Header, ...] = ()
     links: tuple[Link, ...] = ()
     threat_categories: tuple[ThreatCategory, ...] = ()
     sender_info: SenderInfo = SenderInfo()
     validation: Validation = Validation()
-
-
-class TraceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a mail server's log."""
-
-    lineno: int | None = None
-    logged_at: datetime | None = None
-    message: str | None = None
-
-
-class TraceSide(msgspec.Struct, frozen=True, kw_only=True):
-    """The way in, or out; `pending` while more may come."""
-
-    lines: tuple[TraceLine, ...] = ()
-    pending: bool | None = None
-
-
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """The message's way through the vendor's mail servers."""
-
-    inbound: TraceSide = TraceSide()
-    outbound: TraceSide = TraceSide()
 
 
 class RawMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +69,35 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """PNG."""
 
 
-DETAILS_SHAPE = Shape(Details, settle)
+def _settle_details(row: _Details) -> Details:
+    return Details(
+        action=row.action,
+        final_disposition=row.final_disposition,
+        attachments=tuple(_settle_attachment(one) for one in row.attachments),
+        findings=row.findings,
+        headers=row.headers,
+        links=row.links,
+        threat_categories=row.threat_categories,
+        sender_info=row.sender_info,
+        validation=row.validation,
+    )
+
+
+def _settle_attachment(row: _Attachment) -> Attachment:
+    return Attachment(
+        name=row.name or row.filename,
+        filename=row.filename or row.name,
+        content_type=row.content_type and row.content_type.lower(),
+        size=row.size or 0,
+        encrypted=row.encrypted,
+        detection=row.detection,
+        md5=row.md5,
+        sha1=row.sha1,
+        sha256=row.sha256 and row.sha256.lower(),
+    )
+
+
+DETAILS_SHAPE = Shape(_Details, _settle_details)
 TRACE_SHAPE = Shape(Trace, settle)
 RAW_SHAPE = Shape(RawMessage, settle)
 PREVIEW_SHAPE = Shape(Preview, settle)

@@ -14,14 +14,15 @@ from worker.cloudflare.bodies import DeliveryStatus, Disposition, MessageAction
 from worker.cloudflare.listing import MAX_PER_PAGE, Listing, Position, check_per_page
 from worker.cloudflare.operations import Operation
 from worker.cloudflare.transport import Answer, Transport
-from worker.cloudflare.wire import LogEntry, Page
+from worker.cloudflare.wire import Page
 from worker.errors import Transient
+from worker.model.enrichment import Details, LogEntry, Trace
 from worker.model.events import Detection
 from worker.ports import Lane
 
 if TYPE_CHECKING:
     from worker.cloudflare.bulk import Bulk
-    from worker.cloudflare.evidence import Details, Preview, RawMessage, Trace
+    from worker.cloudflare.evidence import Preview, RawMessage
 
 MAX_LOG_PAGES = 20
 _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.5, 5.0, 120.0

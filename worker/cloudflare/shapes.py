@@ -13,7 +13,6 @@ from msgspec.structs import force_setattr, replace
 from worker.cloudflare.lenient import UNSAFE
 from worker.cloudflare.operations import MAX_ID
 from worker.cloudflare.wire import (
-    LogEntry,
     MoveRow,
     Named,
     ReleaseRow,
@@ -21,6 +20,7 @@ from worker.cloudflare.wire import (
     SubmissionResult,
     TokenStatus,
 )
+from worker.model.enrichment import LogEntry
 from worker.model.events import Detection, PhishReport, ReportFields, Tag
 
 W = TypeVar("W", bound=msgspec.Struct)

@@ -163,6 +163,7 @@ class Transport:
                 await self._fly(flight, operation, url, data, secret)
         except Exception as error:  # noqa: BLE001 - whatever broke, a write may have had its effect
             flight.broke, flight.unbelievable = _why(error)
+            flight.too_large = isinstance(error, _TooLargeError)
         finally:
             seconds = time.monotonic() - began
             self._gate.observe(_observation(operation, flight, seconds))

@@ -13,7 +13,16 @@ import msgspec
 
 from worker.cloudflare.headers import retry_after
 from worker.cloudflare.operations import Operation
-from worker.errors import AnswerLost, BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.errors import (
+    AnswerLost,
+    BadAnswer,
+    RateLimited,
+    Refused,
+    TooLarge,
+    Transient,
+    Unauthorized,
+    VendorError,
+)
 
 _UNSURE = frozenset({408, 425, 499})
 """4xx that a proxy may send after the origin has begun its work."""
@@ -32,6 +41,7 @@ class Flight:
     """Why there is no whole body; no text of the answer."""
     unbelievable: bool = False
     """Whether it broke for what the answer is (too large, not HTTP), not for the connection."""
+    too_large: bool = False
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -92,6 +102,8 @@ def printable(text: str) -> str:
 
 
 def _lost(operation: Operation, flight: Flight, reason: str, ray: str | None) -> VendorError:
+    if flight.too_large and not operation.writes:
+        return TooLarge(f"{operation.endpoint}: {reason}", status=flight.status, ray=ray)
     if flight.unbelievable or operation.writes:
         return unbelievable(operation, reason, status=flight.status, ray=ray)
     return Transient(f"{operation.endpoint}: {reason}", status=flight.status, ray=ray)

@@ -49,23 +49,6 @@ class Setting(Named, frozen=True, kw_only=True):
     modified_at: datetime | None = None
 
 
-class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done to one message (API reference, Investigate action_log)."""
-
-    operation: str
-    """PREVIEW, QUARANTINE_RELEASE, SUBMISSION, MOVE, or what the vendor adds."""
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    status: str | None = None
-    success: bool | None = None
-    folder: str | None = None
-    requested_by: str | None = None
-    requested_disposition: str | None = None
-    service: str | None = None
-    submission_id: str | None = None
-    submission_type: str | None = None
-
-
 class MoveRow(msgspec.Struct, frozen=True, kw_only=True):
     """One message in one mailbox (API reference, Investigate move); it carries no investigate id."""
 

@@ -8,9 +8,14 @@ as null is an empty tuple here; `validation` and `properties` are always present
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from worker.model.needs import UnfetchedError
+
+if TYPE_CHECKING:
+    from worker.model.enrichment import Attachment, Details, LogEntry, Raw, Trace
 
 DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
 """Verdicts that the API accepts in requests; rows may carry more (MALICIOUS-BEC, ENCRYPTED, ...)."""
@@ -101,6 +106,44 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"se
     def has_moved(self) -> bool:
         """Whether anybody, the worker included, moved the message after its delivery."""
         return "MOVE" in self.post_delivery_operations or "moved" in self.delivery_status
+
+    @property
+    def details(self) -> Details | None:
+        """What the filter found, for playbooks with `needs=["details"]`; None where the vendor does not give it."""
+        found: Details | None = self._fetched("details")
+        return found
+
+    @property
+    def action_log(self) -> tuple[LogEntry, ...] | None:
+        """What was done to the message, for playbooks with `needs=["action_log"]`."""
+        found: tuple[LogEntry, ...] | None = self._fetched("action_log")
+        return found
+
+    @property
+    def trace(self) -> Trace | None:
+        """Its way through the mail servers, for playbooks with `needs=["trace"]`."""
+        found: Trace | None = self._fetched("trace")
+        return found
+
+    @property
+    def raw(self) -> Raw | None:
+        """The message as it was sent, for playbooks with `needs=["raw"]`."""
+        found: Raw | None = self._fetched("raw")
+        return found
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...] | None:
+        """What is attached, for playbooks with `needs=["attachments"]`."""
+        found: tuple[Attachment, ...] | None = self._fetched("attachments")
+        return found
+
+    def why_missing(self, need: str) -> str:
+        """Why a need is None: `refused`, `gone`, `too_large` or `unreadable`, a colon and more words; else empty."""
+        raise UnfetchedError(need)
+
+    def _fetched(self, need: str) -> Any:
+        """Of a message as the list shows it nothing has been fetched; `worker.model.known.Enriched` has more."""
+        raise UnfetchedError(need)
 
 
 class ReportFields(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):

@@ -167,3 +167,14 @@ class Parked(NamedTuple):
     playbook: str
     version: str
     body: str
+    tries: int = 0
+    """How often in a row what it waits for could not be fetched."""
+
+
+class Postponed(NamedTuple):
+    """A parked event whose playbook still waits: why, and when what it waits for is fetched again (seconds)."""
+
+    row: Parked
+    why: str
+    again_in: float
+    tries: int

@@ -9,6 +9,7 @@ import msgspec
 
 from worker.model.actions import Action, Mode, highest_mode
 from worker.model.events import Detection, Event, PhishReport, Submission, message_of
+from worker.model.known import Rested
 
 DETECTIONS = "detections"
 PHISHGUARD = "phishguard"
@@ -117,6 +118,12 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     error: str
     asked: bool = True
     """False where the playbook is in quarantine and was not asked at all."""
+    waits_for: str = ""
+    """The need that is not there yet, where nothing else is wrong."""
+    again_in: float | None = None
+    """Seconds after which it is tried again by itself; None where only a new version can help."""
+    tries: int = 0
+    """How often in a row what it waits for could not be fetched."""
 
 
 class Decided(msgspec.Struct, frozen=True, gc=False):
@@ -127,6 +134,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     failures: tuple[Failure, ...] = ()
     context: Mapping[str, Any] | None = None
     """What the playbooks that wanted something saw beside the event, where one of them looks at more than that."""
+    rested: Rested | None = None
+    """What was fetched for those playbooks, where one of them has needs."""
 
     @property
     def keeps_evidence(self) -> bool:

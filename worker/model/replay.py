@@ -56,6 +56,10 @@ class PastDecision:
     wanted: tuple[Wanted, ...]
     body: str = ""
     """The evidence."""
+    enrichment_sha256: str | None = None
+    """SHA-256 of what was fetched for the decision, where something was."""
+    enrichment: str = ""
+    """That, as it is stored."""
     spoiled: Replayed | None = None
     """Why the evidence cannot be decided on again, where it cannot."""
 

@@ -105,6 +105,14 @@ _TABLE: dict[str, LogEvent] = {
     "playbook.redecided": LogEvent(
         "info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE
     ),
+    "enrichment.waiting": LogEvent(
+        "warning",
+        "What a playbook needs of messages could not be fetched now: they are parked for it, and fetched again.",
+        "Nothing, if `worker status` shows them no more later. Else the line's reason: cap, budget, the vendor's words.",
+    ),
+    "enrichment.caught_up": LogEvent(
+        "info", "What a playbook needs of parked messages was fetched; they are decided.", _NONE
+    ),
     "tick.missed": LogEvent(
         "warning",
         "A poll was due while the worker could not run; the next one covers its window.",

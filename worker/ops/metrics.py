@@ -114,6 +114,9 @@ class Metrics:
             "playbook_quarantined", "1 while a playbook that raised again and again is not asked.", "playbook"
         )
         self._breakers = self._gauge("breaker_open", "1 while calls of the kind are not made.", "kind")
+        self._enriched = self._counter(
+            "enrichments", "What playbooks needed of messages, by whether it was had.", "need", "result"
+        )
         self._read_backs = self._counter("read_backs", "Read-backs of unanswered writes.", "kind", "outcome")
         self._parked = self._gauge("actions_parked", "Unknown actions that wait for a person to look.")
         self._effect = self._histogram(
@@ -180,6 +183,10 @@ class Metrics:
     def decision(self, playbook: str, outcome: str, count: int = 1) -> None:
         """Decisions of one playbook: `matched`, `missed`, `shadowed`, ..."""
         self._decisions.labels(self._label("playbook", playbook), self._label("outcome", outcome)).inc(count)
+
+    def enriched(self, need: str, result: str) -> None:
+        """A need of one message: `fetched`, `missing` for good, `late`."""
+        self._enriched.labels(self._label("need", need), self._label("result", result)).inc()
 
     def playbook_failed(self, playbook: str, count: int = 1) -> None:
         """A playbook raised; its event is parked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release
+from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Trace, TraceLine
 from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.declaration import Caps, playbook
@@ -12,16 +13,23 @@ from worker.playbooks.matching import matches
 __all__ = [
     "DESTINATIONS",
     "DISPOSITIONS",
+    "Attachment",
     "Caps",
     "Context",
+    "Details",
     "Detection",
+    "Link",
+    "LogEntry",
     "Mode",
     "Move",
     "PastAction",
     "PhishReport",
+    "Raw",
     "Reclassify",
     "Release",
     "Submission",
+    "Trace",
+    "TraceLine",
     "hit",
     "matches",
     "miss",

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from worker.model.actions import Action
+from worker.model.needs import UnfetchedError
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure
 from worker.playbooks.examples import EXAMPLE_NOW, Example, ExampleError, event_of
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError
 from worker.playbooks.loader import Catalogue, load
 from worker.playbooks.namespace import TOO_LONG
+from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.problems import Problem, clip
 
 _GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
@@ -68,7 +70,7 @@ def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) ->
     example = playbook.examples[number]
     try:
         expected = _expected(example)
-        event = event_of(example, playbook.on)
+        event = event_of(example, playbook.on, playbook.needs)
         with guard.holding(f"example {playbook.id} {playbook.version} {number}"):
             actions = playbook.decide(event, context)
     except NotRunAgainError as error:
@@ -76,14 +78,7 @@ def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) ->
     except ExampleError as error:
         return _problem(playbook, example, *error.args)
     except PlaybookFailure as failure:
-        cause = failure.__cause__
-        if cause is None:
-            return _problem(playbook, example, f"{example}: {failure}", _GUARD)
-        # The text of the exception may be shown here: an example is the author's own mail.
-        what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
-        message = f"{what} while it decided {example} of line {example.line}"
-        remedy = TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
-        return Problem(failure.path, failure.line, playbook.id, message, remedy)
+        return _failed(playbook, example, failure)
     came = tuple((action.kind, action.target) for action in actions)
     if example.acts == bool(came) and (expected is None or sorted(expected) == sorted(came)):
         return None
@@ -92,6 +87,21 @@ def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) ->
     return _problem(
         playbook, example, message, "change the condition, or the example if it is the one in error"
     )
+
+
+def _failed(playbook: Playbook, example: Example, failure: PlaybookFailure) -> Problem:
+    """What to say of an example that the playbook could not decide."""
+    cause = failure.__cause__
+    if cause is None:
+        return _problem(playbook, example, f"{example}: {failure}", _GUARD)
+    if isinstance(cause, UnfetchedError):
+        what, remedy = undeclared_fault(cause.need, playbook.needs)
+        return Problem(failure.path, failure.line, playbook.id, f"{what}: {example}", remedy)
+    # The text of the exception may be shown here: an example is the author's own mail.
+    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
+    message = f"{what} while it decided {example} of line {example.line}"
+    remedy = TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
+    return Problem(failure.path, failure.line, playbook.id, message, remedy)
 
 
 def _expected(example: Example) -> list[tuple[str, str]] | None:
@@ -136,6 +146,7 @@ def _summary(playbook: Playbook) -> dict[str, Any]:
         "mode": str(playbook.mode),
         "owner": playbook.owner,
         "caps": asdict(playbook.caps),
+        "needs": sorted(playbook.needs),
         "version": playbook.version,
         "path": str(playbook.path),
         "line": playbook.line,

@@ -16,10 +16,12 @@ from worker.errors import WorkerError
 from worker.model.actions import Action, Mode
 from worker.model.events import Event, message_of
 from worker.model.kinds import ACTION_TYPES, contradicts
+from worker.model.needs import UnfetchedError
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
 from worker.playbooks.guard import NotRunAgainError, Overran
+from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.problems import nearest
 
 ACTIONS_LIMIT = 50
@@ -47,6 +49,14 @@ class PlaybookFailure(WorkerError):
         self.line = line
 
 
+class WaitsError(WorkerError):
+    """A playbook reads something that it needs and that is not there yet: ask it again when it is."""
+
+    def __init__(self, need: str) -> None:
+        super().__init__(f"waits for {need}")
+        self.need = need
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Playbook:
     """A loaded playbook. `version` changes with its source and that of the rules modules that it imports."""
@@ -63,12 +73,14 @@ class Playbook:
     title: str
     path: Path
     line: int
+    needs: frozenset[str] = frozenset()
 
     def decide(self, event: Event, context: Context) -> tuple[Action, ...]:
         """What the playbook wants done about the event; nothing is an empty tuple.
 
         Raises:
             PlaybookFailure: the author's code raised, or returned what is no action on this message.
+            WaitsError: it came to read one of its needs, which is not there yet.
         """
         try:
             wanted = self.function(event, context) if self.takes_context else self.function(event)
@@ -76,6 +88,10 @@ class Playbook:
             return () if wanted is None else self._actions(wanted, event)
         except (KeyboardInterrupt, PlaybookFailure):
             raise
+        except UnfetchedError as read:
+            if read.need in self.needs:
+                raise WaitsError(read.need) from None
+            raise self._undeclared(read) from read
         except BaseException as error:
             # SystemExit too: a playbook must not be able to end the worker.
             raise self._raised(error) from error
@@ -128,6 +144,12 @@ class Playbook:
     def _failure(self, what: str) -> PlaybookFailure:
         message = f"playbook {self.id} ({self.path}:{self.line}) {what}"
         return PlaybookFailure(message, playbook=self.id, path=self.path, line=self.line)
+
+    def _undeclared(self, read: UnfetchedError) -> PlaybookFailure:
+        path, line = _author_line(read.__traceback__, self.path) or (self.path, self.line)
+        what, remedy = undeclared_fault(read.need, self.needs)
+        message = f"playbook {self.id} ({path}:{line}) {what}; {remedy}"
+        return PlaybookFailure(message, playbook=self.id, path=path, line=line)
 
     def _raised(self, error: BaseException) -> PlaybookFailure:
         path, line = _author_line(error.__traceback__, self.path) or (self.path, self.line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from worker.model.events import Event
+from worker.model.needs import Need
 from worker.playbooks.examples import Example
 
 MARK = "__playbook__"
@@ -56,6 +57,7 @@ class Declaration:
     owner: object
     caps: object
     examples: object
+    needs: object
     repeated: bool
 
 
@@ -67,6 +69,7 @@ def playbook(
     owner: str = "",
     caps: Caps = Caps(),
     examples: Sequence[Example] = (),
+    needs: Sequence[Need] = (),
 ) -> Callable[[_Function], _Function]:
     """Marks a function as a playbook; the function itself stays as it is and can be called as before.
 
@@ -77,11 +80,13 @@ def playbook(
         owner: whom to ask about this playbook.
         caps: how much it may do in one poll, in an hour, in a day, and of a poll's messages.
         examples: `hit(...)` and `miss(...)`, run by `worker check`.
+        needs: what the function may read of a message beyond the list's row: `details`, `action_log`, `trace`, `raw`,
+            `attachments`. It is fetched where the function comes to read it: check what is cheap first.
     """
 
     def mark(function: _Function) -> _Function:
         repeated = MARK in vars(function)
-        setattr(function, MARK, Declaration(on, id, mode, owner, caps, examples, repeated))
+        setattr(function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, repeated))
         return function
 
     return mark

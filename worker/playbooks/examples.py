@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from worker.model.events import Detection, Event, PhishReport, Submission
+from worker.model.known import view
+from worker.playbooks.given import GivenError, apart, known_from
 from worker.playbooks.problems import clip, nearest
 
 EXAMPLE_NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -77,7 +79,9 @@ def hit(*, expect: Sequence[tuple[str, str]] | None = None, **fields: Any) -> Ex
 
     The fields are those of the event type, nested ones as dictionaries: `validation={"dmarc": "fail"}`; of a
     report or a submission `message={...}` or `message=None`. What is left out has a fixed, harmless value. `expect`
-    names the actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`.
+    names the actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`. What the playbook
+    needs is given as the fields are: `attachments=[{"name": "a.exe"}]`, `raw="From: ..."`; `raw=None` is what the
+    vendor refuses, `missing={"raw": "gone"}` says why.
     """
     return _example(expect, fields, acts=True)
 
@@ -87,13 +91,18 @@ def miss(**fields: Any) -> Example:
     return _example(None, fields, acts=False)
 
 
-def event_of(example: Example, on: type[Event]) -> Event:
-    """The event that an example describes.
+def event_of(example: Example, on: type[Event], needs: Collection[str] = ()) -> Event:
+    """The event that an example describes, as a playbook with these needs sees it.
 
     Raises:
-        ExampleError: an unknown field, a value of the wrong type or a time without zone.
+        ExampleError: an unknown field, a value of the wrong type, a time without zone, or what is not among the needs.
     """
-    row = _row(example.fields, on, "")
+    fields, given = _fields_and_given(example.fields, on)
+    try:
+        known = known_from(given, needs)
+    except GivenError as error:
+        raise ExampleError(f"{example}: {error.args[0]}", error.args[1]) from None
+    row = _row(fields, on, "")
     try:
         event = msgspec.convert(row, on)
     except msgspec.ValidationError as error:
@@ -102,7 +111,18 @@ def event_of(example: Example, on: type[Event]) -> Event:
             "give the field a value of its type; rules/README.md lists the fields and their types",
         ) from None
     _require_zones(event, "")
-    return event
+    return view(event, known, frozenset(needs)) if needs else event
+
+
+def _fields_and_given(fields: Mapping[str, Any], on: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of the event, and what is given beyond the row of its message."""
+    if on is Detection:
+        return apart(fields)
+    message = fields.get("message")
+    if not isinstance(message, Mapping):
+        return dict(fields), {}
+    row, given = apart(message)
+    return {**fields, "message": row}, given
 
 
 def _example(expect: object, fields: dict[str, Any], *, acts: bool) -> Example:

@@ -18,7 +18,9 @@ from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
+from worker.playbooks.needs import undeclared
 from worker.playbooks.problems import Problem
+from worker.playbooks.purity import swallows
 from worker.playbooks.validation import build
 
 LIST_LIMIT = 100_000
@@ -134,7 +136,16 @@ def _playbooks(namespace: Namespace, stem: str, source: Source) -> Iterator[Play
         yield Problem(source.path, 1, "", "holds no playbook", remedy)
     for function in functions:
         built = build(function, source.path, namespace.version(stem))
-        yield from [built] if isinstance(built, Playbook) else built
+        yield from (tuple(_at_odds(built, source)) or [built]) if isinstance(built, Playbook) else built
+
+
+def _at_odds(playbook: Playbook, source: Source) -> Iterator[Problem]:
+    """Where a playbook's code does not go together with its needs."""
+    tree = ast.parse(source.text)
+    for line, fault in undeclared(tree, playbook.function.__name__, playbook.needs):
+        yield Problem(source.path, line, playbook.id, *fault)
+    for line, fault in swallows(tree) if playbook.needs else ():
+        yield Problem(source.path, line, playbook.id, *fault)
 
 
 def _decorated(module: ModuleType) -> list[object]:

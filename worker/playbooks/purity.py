@@ -85,6 +85,14 @@ _RE = (
     "imports re: mail can be made that keeps a pattern of `re` busy until the playbook is stopped",
     'write `from worker.playbooks import matches` and matches(r"...", message.subject)',
 )
+_SWALLOWS = (
+    "catches every exception, also the one by which the worker learns what to fetch",
+    "name what can happen: except (ValueError, KeyError):",
+)
+_LEAVES_FINALLY = (
+    "returns from a `finally`, which swallows also the exception by which the worker learns what to fetch",
+    "return behind it",
+)
 _CATCHES_ALL = (
     "catches every exception, also the one that stops a playbook that takes too long",
     "name what can happen: except (ValueError, KeyError):",
@@ -129,6 +137,16 @@ def cautions(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
             isinstance(node, ast.ImportFrom) and node.module == "re"
         ):
             yield node.lineno, _RE
+
+
+def swallows(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
+    """What would keep the worker from learning what a playbook needs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+            yield node.lineno, _SWALLOWS
+        elif isinstance(node, ast.Try):
+            inner = [one for part in node.finalbody for one in ast.walk(part)]
+            yield from ((one.lineno, _LEAVES_FINALLY) for one in inner if isinstance(one, ast.Return))
 
 
 def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from worker.model.undoing import UNDO
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
 from worker.playbooks.examples import Example
+from worker.playbooks.needs import need_faults
 from worker.playbooks.problems import Fault, Problem, clip, nearest
 from worker.playbooks.signature import signature_faults, takes_context
 
@@ -42,6 +43,7 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
         title=_title(function) or str(name),
         path=path,
         line=line,
+        needs=frozenset(cast("list[str]", declared.needs)),
     )
 
 
@@ -76,6 +78,7 @@ def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
     if not isinstance(declared.caps, Caps):
         yield f"caps={repr(declared.caps)}: expected Caps", "write caps=Caps(per_poll=100, per_hour=500)"
     yield from _example_faults(declared.examples)
+    yield from need_faults(declared.needs)
     if declared.on in EVENT_TYPES:
         yield from signature_faults(function, cast("type", declared.on))
     else:

@@ -130,6 +130,7 @@ class Poller:
             # They may have been opened under a lower mode.
             await self._intake.take_up_trial()
         await self._intake.readmit(self.source.name)
+        await self._intake.take_up_due(self.source.name)
         cursor = await self._ledger.cursor(self.source.name)
         await self._read(
             next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance

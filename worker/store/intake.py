@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
 from worker.model.plans import DETECTIONS, Decided, Poll, Sighting
-from worker.store import losses, schema
+from worker.store import enrichments, losses, schema
 from worker.store.audit import append, entries_for
 from worker.store.prepared import Prepared, among, insert_rows, put, put_new
 from worker.store.tools import event_id, evidence_id
@@ -90,6 +90,7 @@ def record(
     _see(conn, account_id, now if read_at is None else read_at, sightings)
     again = not sightings or any(one.changed for one in sightings)
     digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all, again=again)
+    enrichments.keep(conn, account_id, now, decided)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
     _park(conn, account_id, now, decided)
     if poll.source != DETECTIONS:
@@ -223,6 +224,8 @@ def _park(conn: Connection, account_id: str, now: float, decided: Sequence[Decid
             "error": failure.error,
             "asked": failure.asked,
             "parked_at": now,
+            "due_at": None if failure.again_in is None else now + failure.again_in,
+            "tries": failure.tries,
         }
         for one in decided
         for failure in one.failures

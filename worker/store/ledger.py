@@ -27,6 +27,7 @@ from worker.model.ledger import (
     OurMove,
     Parked,
     Pause,
+    Postponed,
     Pruned,
     Shadowed,
     TimeMark,
@@ -131,6 +132,14 @@ class StoreLedger:
 
     async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
         return await self.store.run(waiting.parked_events, self.account_id, playbook, version, most)
+
+    async def due_events(self, source: str, playbooks: Sequence[str], most: int) -> list[Parked]:
+        return await self.store.run(
+            waiting.due_events, self.account_id, source, playbooks, self._clock.now(), most
+        )
+
+    async def postpone(self, rows: Sequence[Postponed]) -> None:
+        await self.store.run(waiting.postpone, self.account_id, self._clock.now(), rows)
 
     async def unasked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
         return await self.store.run(waiting.unasked_events, self.account_id, source, playbook, version, most)

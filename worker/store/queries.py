@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
-from worker.store import approvals, audit, schema, undoable
+from worker.store import approvals, audit, enrichments, schema, undoable
 from worker.store.doubts import doubts, in_words
 from worker.store.tools import CHUNK, chunks, evidence_id, from_json
 
@@ -124,6 +124,10 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         for name in ("submitted_at", "due_at", "approved_at", "held_until")
     }
     doubt = doubts(conn, account_id, [row]).get(action_id)
+    history = _history(conn, account_id, row)
+    rested_on = next(
+        (one["body"].get("enrichment_sha256") for one in history if one["kind"] == "decided"), None
+    )
     return {
         **action_json(row, doubt),
         **times,
@@ -134,7 +138,8 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         **undoable.prospect(conn, account_id, row),
         "playbooks": [dict(vote) for vote in votes],
         "evidence": _evidence(conn, account_id, [row]).get(row["id"]),
-        "history": _history(conn, account_id, row),
+        "enrichment": enrichments.shown(conn, account_id, rested_on),
+        "history": history,
     }
 
 

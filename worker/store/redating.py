@@ -82,6 +82,9 @@ def _approvals(conn: Connection, account_id: str, step: float) -> None:
 
 
 def _waiting(conn: Connection, account_id: str, step: float) -> None:
+    p = schema.parked
+    due = update(p).where(p.c.account_id == account_id, p.c.due_at.is_not(None))
+    conn.execute(due.values(due_at=p.c.due_at + step))
     w = schema.waiting
     conn.execute(update(w).where(w.c.account_id == account_id).values(first_seen_at=w.c.first_seen_at + step))
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.model.replay import PastDecision, Replayed, Wanted
-from worker.store import schema
+from worker.store import enrichments, schema
 from worker.store.audit import records
 from worker.store.tools import CHUNK, evidence_id, from_json
 
@@ -31,7 +31,13 @@ def _grouped(rows: Iterable[dict[str, Any]]) -> Iterator[PastDecision]:
     for event, group in groupby(read, _event):
         mine = list(group)
         wanted = tuple(_wanted(row, body) for row, body in mine)
-        yield PastDecision(*event, context=mine[0][1].get("context"), wanted=wanted)
+        body = mine[0][1]
+        yield PastDecision(
+            *event,
+            context=body.get("context"),
+            wanted=wanted,
+            enrichment_sha256=body.get("enrichment_sha256"),
+        )
 
 
 def _event(pair: tuple[dict[str, Any], dict[str, Any]]) -> tuple[str, str, str, str | None, str, str]:
@@ -59,10 +65,21 @@ def _with_evidence(
             continue
         digest = sha256(body.encode()).hexdigest()
         if digest == one.digest:
-            yield replace(one, body=body)
+            yield _enriched(conn, account_id, replace(one, body=body))
         else:
             again = _was_seen(conn, one, digest)
             yield replace(one, spoiled=Replayed.SEEN_AGAIN if again else Replayed.EVIDENCE_CHANGED)
+
+
+def _enriched(conn: Connection, account_id: str, one: PastDecision) -> PastDecision:
+    """With what was fetched for it: one at a time, because it may be large."""
+    if one.enrichment_sha256 is None:
+        return one
+    try:
+        body = enrichments.read(conn, account_id, one.enrichment_sha256)
+    except enrichments.ChangedError:
+        return replace(one, spoiled=Replayed.EVIDENCE_CHANGED)
+    return replace(one, spoiled=Replayed.EVIDENCE_GONE) if body is None else replace(one, enrichment=body)
 
 
 def _was_seen(conn: Connection, one: PastDecision, digest: str) -> bool:

@@ -124,6 +124,15 @@ def _evidence(conn: Connection, batch: Batch) -> Walked:
     return len(old), _text(_last(rows, batch))
 
 
+def _enrichments(conn: Connection, batch: Batch) -> Walked:
+    t = schema.enrichments.c
+    rows = _next(conn, (t.id, t.account_id, t.stored_at), _bytes(batch.after), batch.most)
+    mine = [row for row in rows if row.account_id == batch.account_id]
+    old = [row.id for row in mine if row.stored_at < batch.horizon.details]
+    _remove(conn, schema.enrichments, old)
+    return len(old), _text(_last(rows, batch))
+
+
 def _decisions(conn: Connection, batch: Batch) -> Walked:
     t = schema.decisions.c
     columns = (t.id, t.account_id, t.action_id, t.decided_at)
@@ -213,6 +222,7 @@ def _quarantine(conn: Connection, batch: Batch) -> Walked:
 WALKS: tuple[tuple[Table, Callable[[Connection, Batch], Walked]], ...] = (
     (schema.events, _events),
     (schema.evidence, _evidence),
+    (schema.enrichments, _enrichments),
     (schema.decisions, _decisions),
     (schema.actions, _actions),
     (schema.plans, _plans),

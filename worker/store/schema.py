@@ -76,6 +76,16 @@ evidence = Table(
     Column("stored_at", Float, nullable=False),
 )
 
+# What decisions rested on beside their events: compressed JSON under its own SHA-256.
+enrichments = Table(
+    "enrichments",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("stored_at", Float, nullable=False),
+)
+
 waiting = Table(
     "waiting",
     metadata,
@@ -98,6 +108,11 @@ parked = Table(
     # False where the playbook was in quarantine: it is asked as soon as that is over.
     Column("asked", Boolean, nullable=False),
     Column("parked_at", Float, nullable=False),
+    # When what it waits for is fetched again; NULL where only another version of the playbook can help.
+    Column("due_at", Float),
+    # Times in a row that it could not be fetched.
+    Column("tries", Integer, nullable=False),
+    Index("ix_parked_due", "account_id", "source", "due_at", **_where("due_at IS NOT NULL")),
 )
 
 quarantine = Table(

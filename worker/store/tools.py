@@ -15,6 +15,7 @@ __all__ = [
     "Engine",
     "canonical",
     "chunks",
+    "enrichment_id",
     "event_id",
     "evidence_id",
     "from_json",
@@ -37,6 +38,11 @@ def event_id(account_id: str, source: str, key: str) -> bytes:
 def evidence_id(account_id: str, source: str, key: str, revision: str) -> bytes:
     """What one revision of an event is stored under."""
     return _digest(account_id, source, key, revision)
+
+
+def enrichment_id(account_id: str, sha256: str) -> bytes:
+    """What a decision's enrichment is stored under."""
+    return _digest(account_id, sha256)
 
 
 def _digest(*parts: str) -> bytes:

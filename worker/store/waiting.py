@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from worker.model.events import Event
-from worker.model.ledger import Parked
+from worker.model.ledger import Parked, Postponed
 from worker.model.plans import SOURCES, Sighting
 from worker.ports import BadRow
 from worker.store import schema
@@ -96,7 +96,8 @@ def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
 
 def parked_events(conn: Connection, account_id: str, playbook: str, version: str, most: int) -> list[Parked]:
     """Events parked for one version of a playbook, with their evidence, oldest first."""
-    return _parked(conn, account_id, playbook, version, schema.parked.c.parked_at, most)
+    p = schema.parked.c
+    return _parked(conn, account_id, p.parked_at, most, p.playbook == playbook, p.version == version)
 
 
 def unasked_events(
@@ -104,25 +105,52 @@ def unasked_events(
 ) -> list[Parked]:
     """Those of a source that the playbook was not asked about, newest first: they are what it meets now."""
     p = schema.parked.c
+    whose = (p.playbook == playbook, p.version == version, p.source == source)
+    return _parked(conn, account_id, p.parked_at.desc(), most, p.asked.is_(False), *whose)
+
+
+def due_events(
+    conn: Connection, account_id: str, source: str, playbooks: Sequence[str], now: float, most: int
+) -> list[Parked]:
+    """Those of a source for which what these playbooks wait for is to be fetched now, the longest due first."""
+    p = schema.parked.c
     return _parked(
-        conn, account_id, playbook, version, p.parked_at.desc(), most, p.asked.is_(False), p.source == source
+        conn, account_id, p.due_at, most, p.source == source, p.due_at <= now, p.playbook.in_(playbooks)
     )
+
+
+def postpone(conn: Connection, account_id: str, now: float, waiting: Sequence[Postponed]) -> None:
+    """What could not be fetched is fetched again later."""
+    p = schema.parked
+    named: dict[str, Any] = {
+        name: bindparam(f"the_{name}") for name in ("source", "key", "revision", "playbook")
+    }
+    query = (
+        update(p)
+        .where(p.c.account_id == account_id, *(p.c[name] == bind for name, bind in named.items()))
+        .values(error=bindparam("why"), due_at=bindparam("due"), tries=bindparam("count"))
+    )
+    rows = [
+        {f"the_{name}": getattr(one.row, name) for name in named}
+        | {"why": one.why, "due": now + one.again_in, "count": one.tries}
+        for one in waiting
+    ]
+    if rows:
+        conn.execute(query, rows)
 
 
 def _parked(
     conn: Connection,
     account_id: str,
-    playbook: str,
-    version: str,
-    order: ColumnElement[float],
+    order: ColumnElement[float] | ColumnElement[float | None],
     most: int,
     *conditions: ColumnElement[bool],
 ) -> list[Parked]:
     p, e = schema.parked, schema.evidence
     query = (
-        select(p.c.source, p.c.key, p.c.revision, p.c.playbook, p.c.version, e.c.body)
+        select(p.c.source, p.c.key, p.c.revision, p.c.playbook, p.c.version, e.c.body, p.c.tries)
         .select_from(p.join(e, p.c.evidence_id == e.c.id))
-        .where(p.c.account_id == account_id, p.c.playbook == playbook, p.c.version == version, *conditions)
+        .where(p.c.account_id == account_id, *conditions)
         .order_by(order)
         .limit(most)
     )

@@ -125,6 +125,8 @@ def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided)
     }
     if one.context is not None:
         body["context"] = one.context
+    if one.rested is not None:
+        body["enrichment_sha256"] = one.rested.sha256
     return Entry("decided", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
 
 

@@ -200,6 +200,14 @@ def upgrade() -> None:
     op.create_index("ix_decisions_action", "decisions", ["action_id"], unique=False)
     op.create_index("ix_decisions_poll", "decisions", ["poll_id"], unique=False)
     op.create_table(
+        "enrichments",
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("stored_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_enrichments")),
+    )
+    op.create_table(
         "events",
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
@@ -231,9 +239,19 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("asked", sa.Boolean(), nullable=False),
         sa.Column("parked_at", sa.Float(), nullable=False),
+        sa.Column("due_at", sa.Float(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
             "account_id", "source", "key", "revision", "playbook", name=op.f("pk_parked")
         ),
+    )
+    op.create_index(
+        "ix_parked_due",
+        "parked",
+        ["account_id", "source", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.create_table(
         "plans",

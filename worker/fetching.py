@@ -1,0 +1,75 @@
+"""One need of one message: the request that answers it, and what its refusal or failure means."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from worker.errors import BadAnswer, RateLimited, Refused, TooLarge, VendorError
+from worker.model import mail
+from worker.model.enrichment import Details, LogEntry, Raw, Trace
+from worker.model.known import GONE, REFUSED, TOO_LARGE, UNREADABLE, Late
+from worker.ports import Lane, Messages
+from worker.retry import fetch_delay
+
+MAX_VALUE = 2 * 2**20
+"""Bytes of one need's value as JSON: it is held in memory for its page, and stored with each decision."""
+BELIEVED = 3
+"""How often an answer that cannot be believed is asked for again before the message is decided without it."""
+_INLINE = 2**16
+"""Characters of a message that are read on the spot; a longer one is read in a thread."""
+_NOT_FOUND = 404
+
+
+async def fetch(messages: Messages, message_id: str, need: str) -> tuple[object, int]:
+    """The value and its size as JSON.
+
+    Raises:
+        VendorError: refused, lost, not to be believed.
+        TooLargeError: more than is kept of one message.
+        ValueError: no id that can be asked for.
+    """
+    value = await _READS[need](messages, message_id)
+    size = len(msgspec.json.encode(value))
+    if size > MAX_VALUE:
+        raise mail.TooLargeError(f"{size} bytes, at most {MAX_VALUE} are kept")
+    return value, size
+
+
+def verdict(error: Exception, tries: int) -> str | Late:
+    """Why it will never be there; or that it is late, where it has failed `tries` times before."""
+    if isinstance(error, Refused):
+        return f"{GONE if error.status == _NOT_FOUND else REFUSED}: {error}"
+    if isinstance(error, mail.TooLargeError | TooLarge):
+        return f"{TOO_LARGE}: {error}"
+    if isinstance(error, RateLimited):
+        return Late(str(error), 0.0, tries)  # the budget waits it out
+    if isinstance(error, VendorError) and not isinstance(error, BadAnswer):
+        return Late(str(error), fetch_delay(tries + 1), tries + 1)
+    # Of an error of ours nothing but its type: its text may quote mail.
+    why = str(error) if isinstance(error, BadAnswer) else f"cannot be read: {type(error).__name__}"
+    if tries + 1 >= BELIEVED:
+        return f"{UNREADABLE}: {why}"
+    return Late(why, fetch_delay(tries + 1), tries + 1)
+
+
+async def _details(messages: Messages, message_id: str) -> Details:
+    return await messages.detections(message_id, lane=Lane.ENRICH)
+
+
+async def _action_log(messages: Messages, message_id: str) -> tuple[LogEntry, ...]:
+    return await messages.action_log(message_id, lane=Lane.ENRICH)
+
+
+async def _trace(messages: Messages, message_id: str) -> Trace:
+    return await messages.trace(message_id, lane=Lane.ENRICH)
+
+
+async def _raw(messages: Messages, message_id: str) -> Raw:
+    text = (await messages.raw(message_id, lane=Lane.ENRICH)).raw
+    # A large one takes tenths of a second: others go on meanwhile.
+    return mail.read(text) if len(text) <= _INLINE else await asyncio.to_thread(mail.read, text)
+
+
+_READS = {"details": _details, "action_log": _action_log, "trace": _trace, "raw": _raw}
