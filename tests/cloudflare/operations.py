@@ -39,6 +39,8 @@ class Asked:
     ids: tuple[str, ...]
     query: dict[str, Any]
     body: dict[str, Any]
+    lane: Lane | None = CLAIMED
+    """Who pays for a write."""
 
 
 Call = Callable[[Any, Asked], Awaitable[Any]]
@@ -52,12 +54,12 @@ def read(method: Any, asked: Asked) -> Awaitable[Any]:
 
 def write(method: Any, asked: Asked, **arguments: Any) -> Awaitable[Any]:
     """Ids alone."""
-    return method(*asked.ids, lane=CLAIMED, **arguments)  # type: ignore[no-any-return]
+    return method(*asked.ids, lane=asked.lane, **arguments)  # type: ignore[no-any-return]
 
 
 def send(body: type[Body]) -> Call:
     """Ids and a body."""
-    return lambda method, asked: method(*asked.ids, msgspec.convert(asked.body, body), lane=CLAIMED)
+    return lambda method, asked: method(*asked.ids, msgspec.convert(asked.body, body), lane=asked.lane)
 
 
 def batch(new: type[Body], patch: type[Body], put: type[Body]) -> Call:
@@ -72,7 +74,7 @@ def batch(new: type[Body], patch: type[Body], put: type[Body]) -> Call:
             patches=by_id("patches", patch),
             puts=by_id("puts", put),
             posts=posts,
-            lane=CLAIMED,
+            lane=asked.lane,
         )
 
     return call
@@ -87,20 +89,20 @@ def _by_id(body: dict[str, Any], name: str, kind: type[Body]) -> dict[str, Body]
 def move(method: Any, asked: Asked) -> Awaitable[Any]:
     """Ids, of the path or of the body, and a destination."""
     chosen = asked.body.get("ids") or asked.ids[0]
-    return method(chosen, asked.body["destination"])  # type: ignore[no-any-return]
+    return method(chosen, asked.body["destination"], lane=asked.lane)  # type: ignore[no-any-return]
 
 
 def reclassify(method: Any, asked: Asked) -> Awaitable[Any]:
     """An id and a verdict, with the mail."""
     body = dict(asked.body)
     eml = msgspec.convert(body.pop("eml_content"), bytes)
-    return method(*asked.ids, body.pop("expected_disposition"), eml_content=eml, **body)  # type: ignore[no-any-return]
+    return method(*asked.ids, body.pop("expected_disposition"), eml_content=eml, lane=asked.lane, **body)  # type: ignore[no-any-return]
 
 
 def submit(method: Any, asked: Asked) -> Awaitable[Any]:
     """Messages of one kind."""
     kind = {"reclassification": Reclassification, "missed_detection": MissedDetection}[asked.body["type"]]
-    return method(msgspec.convert(asked.body["messages"], list[kind]), lane=CLAIMED)  # type: ignore[no-any-return, valid-type]
+    return method(msgspec.convert(asked.body["messages"], list[kind]), lane=asked.lane)  # type: ignore[no-any-return, valid-type]
 
 
 TABLE: dict[str, tuple[str, Call]] = {
@@ -116,11 +118,14 @@ TABLE: dict[str, tuple[str, Call]] = {
     "GET investigate/{investigate_id}/preview": ("investigate.preview", read),
     "POST investigate/preview": (
         "investigate.render",
-        lambda method, asked: method(asked.body["id"], lane=CLAIMED),
+        lambda method, asked: method(asked.body["id"], lane=asked.lane),
     ),
     "POST investigate/{investigate_id}/move": ("investigate.move_one", move),
     "POST investigate/move": ("investigate.move", move),
-    "POST investigate/release": ("investigate.release", lambda method, asked: method(asked.body["ids"])),
+    "POST investigate/release": (
+        "investigate.release",
+        lambda method, asked: method(asked.body["ids"], lane=asked.lane),
+    ),
     "POST investigate/{investigate_id}/reclassify": ("investigate.reclassify", reclassify),
     "GET investigate/bulk": ("investigate.bulk.list", read),
     "POST investigate/bulk": ("investigate.bulk.create", send(NewJob)),
@@ -136,7 +141,7 @@ TABLE: dict[str, tuple[str, Call]] = {
     "PUT settings/allow_policies/{policy_id}": ("settings.allow_policies.replace", send(NewAllowPolicy)),
     "POST settings/sending_domain_restrictions/batch": (
         "settings.sending_domain_restrictions.batch",
-        lambda method, asked: method(deletes=[one["id"] for one in asked.body["deletes"]], lane=CLAIMED),
+        lambda method, asked: method(deletes=[one["id"] for one in asked.body["deletes"]], lane=asked.lane),
     ),
 }
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Literal, Unpack, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.cloudflare.operations import ID, TABLE, Asked, call
-from tests.cloudflare.vendor import ACCOUNT, OpenGate, Request, Vendor, answer, envelope
+from tests.cloudflare.operations import COLLECTIONS, ID, TABLE, Asked, call
+from tests.cloudflare.vendor import (
+    ACCOUNT,
+    OpenGate,
+    Reply,
+    Request,
+    Vendor,
+    answer,
+    drop,
+    envelope,
+    refusal,
+)
 from tests.contract.document import (
     DOCUMENT,
     Examples,
@@ -22,6 +38,10 @@ from tests.contract.document import (
     success,
 )
 from worker.cloudflare import Cloudflare, MoveAnswer, Page, Receipt, ReleaseAnswer, SubmissionAnswer
+from worker.errors import AnswerLost, BadAnswer, Refused, Transient, Unauthorized, VendorError
+from worker.ports import Lane
+
+API = Path(__file__).parents[2] / "docs" / "api.md"
 
 OPERATIONS = operations()
 
@@ -76,7 +96,7 @@ def methods(resource: object, prefix: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("name,one,schema", CASES, ids=[name for name, *_ in CASES])
 async def test_what_is_sent(
-    vendor: Vendor, cloudflare: Cloudflare, name: str, one: Asked, schema: dict[str, Any]
+    vendor: Vendor, cloudflare: Cloudflare, gate: OpenGate, name: str, one: Asked, schema: dict[str, Any]
 ) -> None:
     """Method, path, every parameter and field that is not deprecated, no other, and only what the contract allows."""
     status, result = answered(name, Examples())
@@ -91,7 +111,87 @@ async def test_what_is_sent(
     )
     assert query(request) == {key: written(value) for key, value in one.query.items()}
     assert (request.json if request.body else {}) == one.body
+    assert gate.admitted == ([Lane.ENRICH] if method == "GET" else [])
     Draft202012Validator(schema | {"components": DOCUMENT["components"]}).validate(one.body)
+
+
+@pytest.mark.parametrize(
+    "reply,read_error,write_error",
+    [
+        (answer(b"", 502), Transient, AnswerLost),
+        (answer(refusal((7003, "no route")), 404), Refused, Refused),
+        (answer(refusal((10000, "no right")), 403), Unauthorized, Unauthorized),
+        (answer(refusal((1234, "no luck"))), BadAnswer, AnswerLost),
+        (drop, Transient, AnswerLost),
+    ],
+    ids=["5xx", "404", "403", "success false", "no answer"],
+)
+@EVERY
+async def test_what_goes_wrong(
+    vendor: Vendor,
+    cloudflare: Cloudflare,
+    gate: OpenGate,
+    name: str,
+    reply: Reply,
+    read_error: type[VendorError],
+    write_error: type[VendorError],
+) -> None:
+    """One request, whatever comes back, and an error that says whether it may have had its effect."""
+    vendor.will(reply)
+    with pytest.raises(VendorError) as caught:
+        await call(cloudflare, name, ASKED[name])
+    assert type(caught.value) is (read_error if name.startswith("GET") else write_error)
+    assert str(caught.value).startswith(re.sub(r"\{\w+\}", "{id}", name))
+    assert (len(vendor.requests), len(gate.seen)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if not name.startswith("GET")])
+async def test_a_write_may_wait_for_its_turn(
+    vendor: Vendor, cloudflare: Cloudflare, gate: OpenGate, name: str
+) -> None:
+    """One that names a lane is admitted like a read: a person's command has no claim that has paid."""
+    vendor.will(answer(b"", 502))
+    with pytest.raises(AnswerLost):
+        await call(cloudflare, name, replace(ASKED[name], lane=Lane.ACTION))
+    assert gate.admitted == [Lane.ACTION]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in ASKED.items() if one.query and "action_log" not in name]
+)
+def test_what_can_be_asked_is_typed(cloudflare: Cloudflare, name: str) -> None:
+    """Each parameter is a keyword of the method and none is invented; the values of its enumeration are its type's."""
+    hints = get_type_hints(attrgetter(TABLE[name][0])(cloudflare))
+    typed = {key: hint for key, hint in hints.items() if get_origin(hint) is not Unpack}
+    for filters in [get_args(hint)[0] for hint in hints.values() if get_origin(hint) is Unpack]:
+        typed |= get_type_hints(filters)
+    known = query_parameters(OPERATIONS[name])
+    assert typed.keys() - {"lane", "return", "investigate_id", "job_id"} == known.keys()
+    for parameter, schema in known.items():
+        assert literals(typed[parameter]) == set(schema.get("enum", ())) - {None, "UNKNOWN"}, parameter
+
+
+def literals(hint: Any) -> set[str]:
+    """The values of a type that is one of some."""
+    if get_origin(hint) is Literal:
+        return set(get_args(hint))
+    return {value for one in get_args(hint) for value in literals(one)}
+
+
+def test_the_table_of_the_documentation_is_this_one() -> None:
+    """docs/api.md names every operation, its method of the client and the permission that it needs."""
+    rows = [
+        f"| `{name.replace(' ', ' /', 1)}` | `{TABLE[name][0]}` | {permission(OPERATIONS[name])} |"
+        for name in OPERATIONS
+    ]
+    assert re.findall(r"^\| `[A-Z]+ /.*`.* \|$", API.read_text(), re.MULTILINE) == rows
+
+
+def permission(operation: dict[str, Any]) -> str:
+    """What the token must be allowed to do, and whether the operation is on its way out."""
+    groups = operation["x-api-token-group"]
+    right = "not told" if groups is None else "read" if len(groups) > 1 else "write"
+    return f"{right}, deprecated" if operation.get("deprecated") else right
 
 
 def query(request: Request) -> dict[str, list[str]]:
@@ -155,3 +255,16 @@ def missing(expected: Any, told: Any, path: str = "$") -> list[str]:
         lacking = [] if len(expected) == len(told or ()) else [path]
         return lacking + [one for value, got in pairs for one in missing(value, got, f"{path}[]")]
     return [] if expected == told else [f"{path}: {expected!r} became {told!r}"]
+
+
+def test_what_few_runs_need_is_not_loaded_by_all() -> None:
+    """The client alone loads no settings, no jobs and no evidence; a collection loads itself only."""
+    code = "import sys, worker.cloudflare as c, worker.cloudflare.settings.block_senders; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    ours = {
+        name.removeprefix("worker.cloudflare.") for name in loaded if name.startswith("worker.cloudflare.")
+    }
+    lazy = {"bulk", "evidence", *(f"settings.{name}" for name in COLLECTIONS)}
+    assert lazy & ours == {"settings.block_senders"}

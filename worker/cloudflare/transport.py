@@ -193,7 +193,7 @@ class Transport:
             flight.body = self._hide(await self._read(response, operation.max_bytes or self._max_bytes))
 
     async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
-        chunks, size = [], 0
+        chunks, size, most = [], 0, min(most, self._max_bytes)
         async for chunk in response.content.iter_any():
             size += len(chunk)
             if size > most:
