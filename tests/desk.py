@@ -71,7 +71,8 @@ class Desk:
 
     async def want(self, *actions: Action, ceilings: Ceilings = ENFORCE) -> Closed:
         """One enforcing playbook wants these, each on a message of its own."""
-        return await self.take_in(*(decided(one.message, one) for one in actions), ceilings=ceilings)
+        wanted = [decided(one.message, one) for one in actions if one.message is not None]
+        return await self.take_in(*wanted, ceilings=ceilings)
 
     async def rows(self, **equal: Any) -> list[dict[str, Any]]:
         """Every action as it stands, those of open plans included."""

@@ -23,8 +23,11 @@ from worker.cloudflare import (
     ReleaseAnswer,
     ReleaseRow,
     Submission,
+    SubmissionAnswer,
+    SubmissionResult,
 )
 from worker.cloudflare.evidence import RawMessage
+from worker.cloudflare.submissions import MissedDetection, Reclassification
 from worker.errors import Refused, StoreError, VendorError
 from worker.model.enrichment import Details, Trace
 from worker.model.events import Detection, PhishReport
@@ -118,6 +121,8 @@ class FakeCloudflare:
     per_page: int = 1000
     details: dict[str, Details] = field(default_factory=dict)
     mails: dict[str, RawMessage] = field(default_factory=dict)
+    tells_tickets: bool = False
+    """Whether a new submission's answer names tickets, and not the messages."""
     _script: dict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
 
     def __post_init__(self) -> None:
@@ -377,6 +382,34 @@ class _Submissions:
         got: Page[Submission] = await tenant.answer(
             "submissions", some, start=start, end=end, type=type, page=page
         )
+        return got
+
+    async def create(
+        self, messages: Sequence[Reclassification] | Sequence[MissedDetection], *, lane: Lane | None
+    ) -> SubmissionAnswer:
+        tenant = self.vendor
+        assert lane is None
+
+        def create() -> SubmissionAnswer:
+            rows = []
+            for one in messages:
+                name = one.alert_id if isinstance(one, Reclassification) else one.postfix_id
+                (row,) = [row for row in tenant.messages.values() if name in (row.alert_id, row.postfix_id)]
+                tenant.effects.append(("submit", row.id, one.expected_disposition))
+                ticket = f"ticket-{len(tenant.tickets)}"
+                tenant.tickets.append(
+                    Submission(
+                        submission_id=ticket,
+                        type="Team",
+                        requested_at=at(tenant.clock.now()),
+                        original_postfix_id=row.postfix_id,
+                        requested_disposition=one.expected_disposition,
+                    )
+                )
+                rows.append(SubmissionResult(id=ticket if tenant.tells_tickets else name, accepted=True))
+            return SubmissionAnswer(tuple(rows), ray="ray-3")
+
+        got: SubmissionAnswer = await tenant.answer("submit", create, messages=list(messages))
         return got
 
 

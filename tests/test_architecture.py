@@ -30,7 +30,7 @@ ONLY_IN = {
     "re2": ("worker/playbooks/matching.py",),
     "tenacity": ("worker/retry.py",),
     "apscheduler": ("worker/pollers/scheduler.py",),
-    "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/"),
+    "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/", "worker/webhook/client.py"),
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
     "cryptography": ("worker/checkpoints.py",),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worker.brake import Brake
 from worker.budget import RequestBudget
@@ -22,6 +23,7 @@ from worker.model.events import Submission
 from worker.model.ledger import Keep
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
+from worker.pace import Pace
 from worker.parts import Parts, Ticker, Timing
 from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue, load
@@ -43,6 +45,9 @@ from worker.store.migrate import migrate
 from worker.store.soundness import check
 from worker.timekeeper import Timekeeper
 from worker.watchdog import Memory, Watchdog, beside
+
+if TYPE_CHECKING:
+    from worker.webhook.client import Webhook
 
 log = get_logger()
 
@@ -112,7 +117,16 @@ def assemble(
         timeout=outside.http_timeout,
         connect=outside.connect,
     )
-    carry_out = executors(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
+    pace = Pace(clock, metrics)
+    webhook = _webhook(settings, clock, pace, outside)
+    carry_out = executors(
+        cloudflare,
+        ledger,
+        settings.worker_read_back_delay,
+        settings.worker_move_batch,
+        settings.worker_reclassify_via,
+        webhook,
+    )
     intake = Intake(
         ledger,
         catalogue,
@@ -133,7 +147,7 @@ def assemble(
         vendor_time,
     )
     dispatcher = Dispatcher(
-        ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token
+        ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token, pace
     )
     sources = _sources(settings, catalogue, cloudflare, ledger, clock)
     furthest = max(reach.furthest for _, reach in sources) + HOUR
@@ -179,6 +193,7 @@ def assemble(
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
+        webhook=webhook,
     )
 
 
@@ -197,6 +212,17 @@ def _sources(
         source = submissions.SubmissionSource(cloudflare, ledger, clock)
         sources.append((source, submissions.reach(reach)))
     return sources
+
+
+def _webhook(settings: Settings, clock: SteadyClock, pace: Pace, outside: Outside) -> Webhook | None:
+    """Where notifications go, if anywhere. UsageError where that is nowhere, or not safe."""
+    target = settings.notify()
+    if target is None:
+        return None
+    from worker.webhook.client import Webhook  # noqa: PLC0415 - for those who need it
+
+    add_secrets(target.secrets())
+    return Webhook(target, clock.now, outside.connect, observe=pace.observe)
 
 
 def _told(token: Callable[[], str]) -> Callable[[], str]:

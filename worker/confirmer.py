@@ -1,4 +1,4 @@
-"""A reclassify's 202 says only that it was taken: later the team's submissions show whether it arrived.
+"""A 202 says only that a request was taken: later the team's submissions show whether it arrived.
 
 One list serves all that are due. Nothing is sent again for what is missing: a person is told.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
 from worker.errors import StoreError, VendorError
-from worker.executors.reclassify import SKEW_SECONDS, team_submissions
+from worker.executors.submissions import SKEW_SECONDS, Team
 from worker.model.calls import Item
 from worker.model.ledger import Confirmation
 from worker.ops.logs import get_logger
@@ -20,6 +20,8 @@ from worker.ports import Lane, Ledger
 log = get_logger()
 
 AT_ONCE = 1000
+ROUND_SECONDS = 60.0
+"""How long one reading of the list serves a round: what came since is younger than what is looked for."""
 LATER = (600.0, 3600.0)
 """Seconds to the second and the third look; what that one does not find either is left to a person."""
 IDLE_SECONDS = 5.0
@@ -41,27 +43,35 @@ class Confirmer:
 
     async def step(self) -> int:
         """Looks for all that are due; how many that was."""
+        team = Team(self._cloudflare, Lane.ENRICH, ROUND_SECONDS)
+        looked_for = 0
         try:
-            items = await self._ledger.due_confirmations(AT_ONCE)
-            if items:
-                await self._ledger.confirm(await self._look(items))
+            while items := await self._ledger.due_confirmations(AT_ONCE):
+                await self._ledger.confirm(await self._look(items, team))
+                looked_for += len(items)
+                if len(items) < AT_ONCE:
+                    break
         except StoreError:
             return 0  # which the store itself tells
-        return len(items)
+        return looked_for
 
-    async def _look(self, items: Sequence[Item]) -> list[Confirmation]:
+    async def _look(self, items: Sequence[Item], team: Team) -> list[Confirmation]:
         now = self._clock.now()
         since = min(item.submitted_at or now for item in items) - SKEW_SECONDS
         try:
-            rows = await team_submissions(self._cloudflare, since, now, Lane.ENRICH)
+            found = [await team.submission_of(item, since, now) for item in items]
         except VendorError as error:
             log.warning("reclassify.lookup_failed", count=len(items), error=error)
             return [_again(item) or Confirmation(item.action_id, {}, LATER[-1]) for item in items]
-        found = {(row.original_postfix_id, row.requested_disposition): row.submission_id for row in rows}
-        return [self._judge(item, found.get((item.postfix_id, item.target))) for item in items]
+        return [self._judge(item, submission) for item, submission in zip(items, found, strict=True)]
 
     def _judge(self, item: Item, submission_id: str | None) -> Confirmation:
-        fields = {"action_id": item.action_id, "message_id": item.message_id, "target": item.target}
+        fields = {
+            "action_id": item.action_id,
+            "message_id": item.message_id,
+            "kind": item.kind,
+            "target": item.target,
+        }
         if submission_id is not None:
             log.info("reclassify.confirmed", **fields, submission_id=submission_id)
             return Confirmation(item.action_id, {"submission_id": submission_id})

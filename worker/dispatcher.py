@@ -25,10 +25,12 @@ from worker.model.actions import State
 from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
+from worker.model.kinds import APART
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger, together
 from worker.ops.metrics import Metrics
+from worker.pace import Pace
 from worker.ports import Budget, Kept, Ledger
 from worker.proof import Proof
 from worker.standing import Standing
@@ -58,8 +60,23 @@ class DispatchOptions:
         return 4 * self.http_timeout
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What actions wait for: how much may be asked of the other side now, and how the worker stands with it."""
+
+    budget: Budget
+    standing: Standing
+
+    def open(self, kind: str) -> bool:
+        """Whether a request of this kind may go out now."""
+        return not self.budget.blocked_for() and self.standing.may_send(kind)
+
+
 class Dispatcher:
-    """Sends what is ready. `redecide` is given rows whose verdict has changed since the decision."""
+    """Sends what is ready. `redecide` is given rows whose verdict has changed since the decision.
+
+    What leaves the vendor alone has a line of its own, whose budget is `pace`: neither holds the other up.
+    """
 
     def __init__(
         self,
@@ -72,16 +89,17 @@ class Dispatcher:
         options: DispatchOptions,
         redecide: Callable[[Sequence[Detection]], Awaitable[None]],
         token: Callable[[], str],
+        pace: Budget | None = None,
     ) -> None:
         self._ledger = ledger
         self._cloudflare = cloudflare
         self._executors = executors
-        self._budget = budget
+        self._vendor = Line(budget, Standing(clock, token, metrics))
+        self._apart = Line(pace or Pace(clock, metrics), Standing(clock, lambda: "", metrics))
         self._clock = clock
         self._metrics = metrics
         self._options = options
         self._redecide = redecide
-        self._standing = Standing(clock, token, metrics)
         self._remembered: dict[str, Any] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -121,10 +139,8 @@ class Dispatcher:
         except StoreError:
             # Which the store itself tells: nothing starts before it works again.
             return bool(self._busy)
-        if self._budget.blocked_for() > 0:
-            return bool(self._busy)
         for lane in lanes:
-            if lane.name not in self._busy and not self._stopping and self._standing.may_send(lane.kind):
+            if lane.name not in self._busy and not self._stopping and self._line(lane.kind).open(lane.kind):
                 task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
                 self._busy[lane.name] = task
                 task.add_done_callback(partial(self._finished, lane.name))
@@ -138,12 +154,17 @@ class Dispatcher:
 
     def stopped_short(self) -> bool:
         """Whether some kind of action waits for an accepted token or a closed breaker, or failed unforeseen."""
-        return self._standing.refused() or self._standing.failing() or self._standing.circuits.open()
+        standings = (self._vendor.standing, self._apart.standing)
+        return any(one.refused() or one.failing() or one.circuits.open() for one in standings)
+
+    def _line(self, kind: str) -> Line:
+        return self._apart if kind in APART else self._vendor
 
     async def restore(self) -> None:
         """Breakers that were open when the worker stopped still are."""
         self._remembered = await self._ledger.recall(Kept.BREAKERS) or {}
-        self._standing.circuits.restore(self._remembered)
+        for kind, told in self._remembered.items():
+            self._line(kind).standing.circuits.restore({kind: told})
 
     async def _nap(self) -> None:
         try:
@@ -156,7 +177,8 @@ class Dispatcher:
         del self._busy[lane]
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, StoreError):
-            self._standing.note_failure(lane.partition(":")[0])
+            kind = lane.partition(":")[0]
+            self._line(kind).standing.note_failure(kind)
             log.error("task.failed", task=f"lane {lane}", exc_info=error)
         self._wake.set()
 
@@ -166,7 +188,8 @@ class Dispatcher:
             return
         # What has been looked at goes first: it would be too old once everything else has been looked at too.
         await self._send_verified(lane, executor)
-        if not self._stopping and not self._budget.blocked_for() and await self._look(lane, executor):
+        blocked = self._line(lane.kind).budget.blocked_for()
+        if not self._stopping and not blocked and await self._look(lane, executor):
             await self._send_verified(lane, executor)
 
     async def _send_verified(self, lane: BulkLane, executor: Executor) -> None:
@@ -179,8 +202,9 @@ class Dispatcher:
         """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
         ceilings = self._options.ceilings
         limits = Limits(ceilings.mode, self._options.budget, self._options.lease, ceilings.hold_seconds)
-        circuits = self._standing.circuits
-        while not self._stopping and self._standing.may_send(lane.kind) and not self._budget.blocked_for():
+        line = self._line(lane.kind)
+        circuits = line.standing.circuits
+        while not self._stopping and line.open(lane.kind):
             if circuits.turn(lane.kind) is Turn.ALL:
                 if not await self._send_some(lane, executor, limits, executor.most, parallel):
                     return
@@ -199,7 +223,7 @@ class Dispatcher:
         claimed = await self._ledger.claim(lane, limits, most=most, calls=parallel)
         self._tell_put_back(claimed.put_back)
         if claimed.wait:
-            self._budget.exhausted(claimed.wait)
+            self._line(lane.kind).budget.exhausted(claimed.wait)
         # All at once: what is claimed must not wait for its turn, or a pause would come too late.
         await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
         return bool(claimed.calls)
@@ -222,17 +246,18 @@ class Dispatcher:
             items = [item for item in items if item.action_id not in gone]
         if not items:
             return False
+        standing = self._line(lane.kind).standing
         try:
             asked = [self._as_the_vendor_dates(item) for item in items]
             looked = await look(asked, executor, self._cloudflare, self._clock, await self._proof())
         except VendorError as error:
-            self._standing.note_refusal(lane.kind, error)
+            standing.note_refusal(lane.kind, error)
             log.warning(
                 "state.refresh_failed", kind=lane.kind, target=lane.target, count=len(items), error=error
             )
-            self._standing.note_stumble(lane.kind)
+            standing.note_stumble(lane.kind)
             return False
-        self._standing.note_steady(lane.kind)
+        standing.note_steady(lane.kind)
         await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks, looked.read_at)
         count = len(looked.looks) + len(looked.changed)
         log.info("state.refreshed", kind=lane.kind, target=lane.target, count=count)
@@ -285,34 +310,35 @@ class Dispatcher:
 
     async def _keep_breakers(self) -> None:
         """For `worker status` and the next start; where the database refuses, the next call's end tries again."""
-        breakers = self._standing.circuits.snapshot()
+        breakers = self._vendor.standing.circuits.snapshot() | self._apart.standing.circuits.snapshot()
         if breakers != self._remembered:
             with suppress(StoreError):  # which the store itself tells
                 await self._ledger.remember(Kept.BREAKERS, breakers)
                 self._remembered = breakers
 
     async def _answer(self, executor: Executor, call: Call) -> Answered:
+        line = self._line(call.kind)
         stale = self._clock.now() > call.lease_until - 2 * self._options.http_timeout
         if stale or self._clock.monotonic() > call.send_by:
             return not_sent(call, "the claim was too old to be sent")
-        if (refused := self._budget.refused_for()) > 0:
-            return not_sent(call, "the vendor had answered 429 before it could be sent", refused)
+        if (refused := line.budget.refused_for()) > 0:
+            return not_sent(call, "429 had been answered before it could be sent", refused)
         try:
             answered = await executor.execute(call)
         except VendorError as error:
-            self._standing.note_refusal(call.kind, error)
-            self._standing.circuits.note_error(call.kind, error, len(call.items))
+            line.standing.note_refusal(call.kind, error)
+            line.standing.circuits.note_error(call.kind, error, len(call.items))
             if isinstance(error, Transient):
-                self._standing.note_unreachable(call.items[0].refusals)
+                line.standing.note_unreachable(call.items[0].refusals)
             return from_error(call, error, self._options.read_back_delay)
         except Exception as error:
             # Whatever it is, the request may have had its effect.
             log.exception("task.failed", task=f"call {call.id}")
             lost = AnswerLost(f"the answer could not be read: {type(error).__name__}")
-            self._standing.circuits.note_error(call.kind, lost)
+            line.standing.circuits.note_error(call.kind, lost)
             return from_error(call, lost, self._options.read_back_delay)
-        self._standing.note_accepted(call.kind)
-        self._standing.circuits.note_success(call.kind)
+        line.standing.note_accepted(call.kind)
+        line.standing.circuits.note_success(call.kind)
         return answered
 
     async def _settle(self, call: Call, answered: Answered) -> None:

@@ -37,6 +37,14 @@ class Health(Protocol):
         ...
 
 
+class Closing(Protocol):
+    """Holds connections."""
+
+    async def close(self) -> None:
+        """Closes them; may be called twice."""
+        ...
+
+
 class Ticker(Protocol):
     """The hand of the clock: tells the pollers when it is time."""
 
@@ -82,3 +90,5 @@ class Parts:
     retention: Retention
     ticker: Callable[[], Ticker]
     health: Health | None = None
+    webhook: Closing | None = None
+    """Where notifications go."""

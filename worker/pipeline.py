@@ -178,9 +178,9 @@ def _agree(wanted: Sequence[tuple[Action, Vote]]) -> tuple[Wish, ...]:
     if len(wanted) == 1:
         action, vote = wanted[0]
         return (Wish(action, (vote,)),)
-    same: dict[tuple[str, str], list[tuple[Action, Vote]]] = {}
+    same: dict[tuple[str, str, str | None], list[tuple[Action, Vote]]] = {}
     for action, vote in wanted:
-        same.setdefault((action.kind, action.target), []).append((action, vote))
+        same.setdefault((action.kind, action.target, action.subject), []).append((action, vote))
     wishes = []
     for group in same.values():
         votes = tuple(sorted((vote for _, vote in group), key=lambda vote: vote.playbook))

@@ -90,6 +90,8 @@ class Service:
     async def close(self) -> None:
         """Closes the connections to the vendor; may be called twice."""
         await self._parts.cloudflare.close()
+        if self._parts.webhook is not None:
+            await self._parts.webhook.close()
 
     async def _start(self) -> None:
         parts = self._parts

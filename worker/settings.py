@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -17,8 +17,19 @@ from worker.model.actions import Mode
 from worker.model.plans import Ceilings
 from worker.ops.bind import parse_bind
 
-SECRETS = ("cloudflare_api_token", "worker_database_url", "worker_audit_key")
+if TYPE_CHECKING:
+    from worker.webhook.target import Target
+
+SECRETS = (
+    "cloudflare_api_token",
+    "worker_database_url",
+    "worker_audit_key",
+    "worker_notify_url",
+    "worker_notify_secret",
+)
 """Settings that may also be given as NAME_FILE, a path whose content is the value."""
+EITHER = tuple(name for name in SECRETS if name != "worker_database_url")
+"""Those of which only one of the two may be set."""
 TOML = Path("worker.toml")
 
 EXAMPLES = {
@@ -47,6 +58,9 @@ EXAMPLES = {
     "worker_move_batch": "WORKER_MOVE_BATCH=250",
     "worker_retention_days": "WORKER_RETENTION_DAYS=90",
     "worker_audit_key": "WORKER_AUDIT_KEY_FILE=/run/secrets/worker_audit_key",
+    "worker_reclassify_via": "WORKER_RECLASSIFY_VIA=investigate",
+    "worker_notify_url": "WORKER_NOTIFY_URL_FILE=/run/secrets/worker_notify_url",
+    "worker_notify_secret": "WORKER_NOTIFY_SECRET_FILE=/run/secrets/worker_notify_secret",
 }
 
 
@@ -127,6 +141,11 @@ class Settings(BaseSettings):
     worker_retention_days: Annotated[Seconds, Field(ge=2)] = 90.0
     worker_audit_key: SecretStr | None = None
     worker_audit_key_file: Path | None = None
+    worker_reclassify_via: Literal["investigate", "submissions"] = "investigate"
+    worker_notify_url: SecretStr | None = None
+    worker_notify_url_file: Path | None = None
+    worker_notify_secret: SecretStr | None = None
+    worker_notify_secret_file: Path | None = None
 
     @property
     def mode(self) -> Mode:
@@ -178,6 +197,29 @@ class Settings(BaseSettings):
             raise missing("worker_audit_key")
         return self.worker_audit_key.get_secret_value()
 
+    def notify(self) -> Target | None:
+        """Where notifications go; None where nobody is told. UsageError where that is nowhere, or not safe."""
+        from worker.webhook.target import Target, parse_secret, parse_url  # noqa: PLC0415 - for those who need it
+
+        url, secret = (self._either(name) for name in ("worker_notify_url", "worker_notify_secret"))
+        if not url:
+            return None
+        name = "worker_notify_url"
+        try:
+            known = parse_url(url)
+            name = "worker_notify_secret"
+            key = parse_secret(secret) if secret else b""
+        except ValueError as error:
+            raise UsageError(f"{name.upper()}: {error}; for example {_example(name)}") from None
+        return Target(known, key)
+
+    def _either(self, name: str) -> str:
+        """A secret, given itself or in a file; empty where it is not."""
+        path, value = getattr(self, f"{name}_file"), getattr(self, name)
+        if path not in (None, Path()):
+            return _read(path, f"{name.upper()}_FILE")
+        return value.get_secret_value().strip() if value else ""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -227,7 +269,7 @@ class _Toml(PydanticBaseSettingsSource):
                 hint = f"; did you mean {close[0].upper()}?" if close else "; see README.md for the names"
                 raise UsageError(f"worker.toml: {name} is not a setting{hint}")
         lowered = {name.lower(): value for name, value in values.items()}
-        for name in ("cloudflare_api_token", "worker_audit_key"):
+        for name in EITHER:
             if os.environ.get(name.upper()):
                 lowered.pop(f"{name}_file", None)
         path = lowered.pop("worker_database_url_file", None)
@@ -263,7 +305,7 @@ class TokenFile:
 
 def load() -> Settings:
     """Reads and validates the settings. UsageError: one line that names the variable, what is wrong, an example."""
-    for name in ("cloudflare_api_token", "worker_audit_key"):
+    for name in EITHER:
         upper = name.upper()
         if os.environ.get(upper) and os.environ.get(f"{upper}_FILE"):
             raise UsageError(f"{upper} and {upper}_FILE are both set; keep one, for example {EXAMPLES[name]}")

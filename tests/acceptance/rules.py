@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 HEAD = """\
-from worker.playbooks import Caps, Detection, Move, PhishReport, Reclassify, Release, Submission, hit, playbook
+from worker.playbooks import Caps, Detection, Move, Notify, PhishReport, Reclassify, Release, Submission, Submit
+from worker.playbooks import hit, playbook
 
 
 """
@@ -28,7 +29,7 @@ def rule(
     """A playbook that wants `action` where `condition` holds; both are expressions over `message`."""
     return (
         f'{HEAD}@playbook(on={on}, id="{name}", mode="{mode}", owner="soc@example.com", caps={caps})\n'
-        f"def rule(message: {on}) -> Move | Release | Reclassify | None:\n"
+        f"def rule(message: {on}) -> Move | Release | Reclassify | Submit | Notify | None:\n"
         f'    """For tests."""\n'
         f"    if {condition}:\n"
         f"        return {action}\n"

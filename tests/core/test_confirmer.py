@@ -8,7 +8,7 @@ from tests.fakes import FakeCloudflare, ManualClock
 from worker.cloudflare import Submission
 from worker.confirmer import LATER, Confirmer
 from worker.errors import AnswerLost
-from worker.model.actions import Reclassify, State
+from worker.model.actions import Reclassify, State, Submit
 
 DELAY = 30.0
 
@@ -94,3 +94,22 @@ async def test_one_list_serves_all(desk: Desk, confirmer: Confirmer, tenant: Fak
     assert await confirmer.step() == 20
     assert len(tenant.asked("submissions")) == 1
     assert tenant.asked("submissions")[0]["start"].timestamp() < NOW
+
+
+async def test_one_list_serves_a_whole_round(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands that were taken together cost its pages once, not for each batch of them; both kinds are looked for."""
+    monkeypatch.setattr("worker.confirmer.AT_ONCE", 2)
+    messages = [detection(f"m{n}") for n in range(5)]
+    await desk.want(*(Submit(one, to="SPAM") for one in messages), Reclassify(detection("m9"), to="NONE"))
+    for call in await desk.claim():
+        await desk.settle(call, State.SUCCEEDED, due_in=DELAY)
+    tenant.tickets += [
+        Submission(submission_id=one.id, original_postfix_id=one.postfix_id, requested_disposition="SPAM")
+        for one in messages
+    ]
+    desk.clock.pass_time(DELAY)
+    assert await confirmer.step() == 6
+    assert len(tenant.asked("submissions")) == 1
+    assert len(await desk.audit("confirmed")) == 5

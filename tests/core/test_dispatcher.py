@@ -15,13 +15,16 @@ from worker.cloudflare import MoveAnswer
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors import executors
+from worker.executors.notify import NotifyExecutor
 from worker.intake import Intake
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.model.events import Detection
 from worker.model.plans import Ceilings
+from worker.model.telling import Notify
 from worker.ops.metrics import Metrics
 from worker.ports import Kept
+from worker.reconciler import MAX_SENDS, Reconciler
 from worker.store import budget as requests
 from worker.store import flags
 from worker.store.ledger import FRESH_SECONDS
@@ -53,10 +56,11 @@ class Bench:
         intake = Intake(
             self.ledger.port, known, self.ceilings, clock, self.metrics, wake=lambda: None, keep_all=False
         )
+        self.executors = executors(self.tenant.client, self.ledger.port, DELAY, self.batch)
         self.dispatcher = Dispatcher(
             self.ledger.port,
             self.tenant.client,
-            executors(self.tenant.client, self.ledger.port, DELAY, self.batch),
+            self.executors,
             self.budget,
             clock,
             self.metrics,
@@ -483,7 +487,7 @@ def refusals(bench: Bench, operation: str, count: int) -> None:
 
 def open_breakers(bench: Bench) -> set[str]:
     """The kinds that wait."""
-    return set(bench.dispatcher._standing.circuits.snapshot())
+    return set(bench.dispatcher._vendor.standing.circuits.snapshot())
 
 
 async def asking(bench: Bench, *numbers: int) -> None:
@@ -611,3 +615,118 @@ async def test_what_has_been_looked_at_goes_before_another_look(bench: Bench) ->
     await bench.arrive(junk("m2"), old=True)
     await bench.work()
     assert [one.operation for one in bench.tenant.requests] == ["move", "list", "move"]
+
+
+class Hook:
+    """Somebody's webhook: answers with the next error, or takes it, or hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.errors: list[VendorError] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def post(self, key: str, body: bytes) -> int:
+        await self.open.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.told.append(key)
+        return 200
+
+
+@pytest.fixture
+def hook(bench: Bench) -> Hook:
+    """The bench's."""
+    hook = Hook()
+    bench.executors["notify"] = NotifyExecutor(hook)
+    return hook
+
+
+def telling(id: str = "m1", text: str = "hello", channel: str = "") -> Any:  # noqa: A002
+    """A message of which people are to be told, and nothing else is to be done."""
+    message = detection(id)
+    return decided(message, Notify(message, text=text, channel=channel))
+
+
+async def test_people_are_told_while_the_vendor_blocks_us(
+    bench: Bench, hook: Hook, budget: OpenBudget
+) -> None:
+    """A 429 of the vendor's stops what goes to the vendor; nothing is looked at and no request of its budget is used."""
+    budget.blocked = budget.refused = 100.0
+    await bench.arrive(telling("m1"), junk("m2"), old=True)
+    await bench.work(2)
+    assert len(hook.told) == 1
+    assert bench.tenant.requests == []
+    assert await bench.desk.run(requests.used, ACCOUNT, NOW) == 0
+    assert await bench.desk.states() == {"m1": ["succeeded"], "m2": ["ready"]}
+
+
+async def test_a_webhook_that_hangs_holds_up_no_mail(bench: Bench, hook: Hook) -> None:
+    """It has lanes of its own."""
+    hook.open.clear()
+    await bench.arrive(telling("m1"), junk("m2"))
+    await bench.dispatcher.step()
+    (moving,) = [one for one in asyncio.all_tasks() if one.get_name() == "lane move:JunkEmail"]
+    await moving
+    assert await bench.desk.states() == {"m1": ["submitted"], "m2": ["succeeded"]}
+    hook.open.set()
+    await bench.dispatcher.settled()
+    assert await bench.desk.states() == {"m1": ["succeeded"], "m2": ["succeeded"]}
+
+
+@pytest.mark.parametrize(
+    "error", [Transient("no connection"), RateLimited("429", retry_after=60), Refused("410", status=410)]
+)
+async def test_a_dead_webhook_stops_nothing_else(bench: Bench, hook: Hook, error: VendorError) -> None:
+    """Neither its breaker nor its pauses are those of mail."""
+    hook.errors += [error] * 50
+    for number in range(IN_A_ROW + 2):
+        await bench.arrive(telling(f"t{number}", text=f"{number}"), junk(f"m{number}"))
+        await bench.work()
+    assert len(bench.tenant.effects) == IN_A_ROW + 2
+    assert bench.dispatcher._vendor.standing.may_send("move")
+    assert open_breakers(bench) == set()
+
+
+async def test_a_webhook_that_refuses_is_tried_with_one_probe(
+    bench: Bench, hook: Hook, clock: ManualClock
+) -> None:
+    """The rest waits until somebody mends it; `worker status` and the next start know."""
+    hook.errors += [Refused("404", status=404)] * IN_A_ROW
+    await bench.arrive(*(telling(f"m{n}", text=f"{n}", channel=f"#c{n}") for n in range(IN_A_ROW)))
+    await bench.work(2)
+    await bench.arrive(*(telling(f"x{n}", text=f"{n}") for n in range(9)))
+    await bench.work(3)
+    assert (len(hook.told), len(await bench.desk.rows(state=State.FAILED))) == (0, IN_A_ROW)
+    assert set(await bench.desk.ledger.recall(Kept.BREAKERS)) == {"notify"}
+    again = Bench(bench.desk, bench.tenant, bench.ledger, bench.budget, Metrics())
+    await again.dispatcher.restore()
+    assert again.dispatcher.stopped_short()
+    assert not again.dispatcher._apart.standing.may_send("notify")
+    clock.pass_time(FIRST_PAUSE)
+    await bench.work(3)
+    assert len(hook.told) == 9
+
+
+async def test_a_pause_stops_notifications_too(bench: Bench, hook: Hook) -> None:
+    """The brake is one for everything."""
+    await bench.arrive(telling())
+    await bench.desk.run(flags.pause, ACCOUNT, "test", "ann", NOW, "command")
+    await bench.work(2)
+    assert hook.told == []
+
+
+async def test_what_may_have_been_told_is_told_again_under_its_key(
+    bench: Bench, hook: Hook, clock: ManualClock
+) -> None:
+    """At least once, five times at most: nobody can be asked."""
+    hook.errors += [AnswerLost("time-out")] * 9
+    await bench.arrive(telling())
+    reconciler = Reconciler(bench.ledger.port, bench.executors, clock, bench.metrics, DELAY)
+    for _ in range(MAX_SENDS):
+        await bench.work()
+        assert (await bench.desk.row())["state"] == State.UNKNOWN
+        clock.pass_time(DELAY)
+        await reconciler.step()
+    row = await bench.desk.row()
+    assert (row["state"], row["attempts"], len(hook.errors)) == (State.DEAD, MAX_SENDS, 9 - MAX_SENDS)

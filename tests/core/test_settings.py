@@ -9,7 +9,7 @@ import pytest
 from worker.errors import UsageError
 from worker.model.actions import Mode
 from worker.model.plans import Ceilings
-from worker.settings import EXAMPLES, Settings, load
+from worker.settings import EITHER, EXAMPLES, Settings, load
 
 ACCOUNT = "023e105f4ecef8ad9ca31a8372d0c353"
 CANARY = "canary-0123456789-token"
@@ -33,6 +33,7 @@ CHOICES = {
     "WORKER_KEEP_EVENTS": ("decided", "all"),
     "WORKER_LOG_FORMAT": ("json", "console"),
     "WORKER_LOG_LEVEL": ("debug", "info", "warning", "error"),
+    "WORKER_RECLASSIFY_VIA": ("investigate", "submissions"),
 }
 
 
@@ -342,7 +343,7 @@ def test_a_switch_is_no_number_in_worker_toml(env: Env, folder: Path) -> None:
 
 def test_every_setting_has_an_example_that_is_right(env: Env) -> None:
     """What an error line tells people to write must work."""
-    files = ("cloudflare_api_token_file", "worker_audit_key_file")
+    files = [f"{name}_file" for name in EITHER]
     assert set(EXAMPLES) == {name for name in Settings.model_fields if name not in files}
     for name, example in EXAMPLES.items():
         variable, _, value = example.partition("=")
@@ -358,3 +359,33 @@ def test_a_share_may_be_set_or_not(monkeypatch: pytest.MonkeyPatch, text: str, v
     monkeypatch.setenv("WORKER_CAP_PER_DAY", "")
     ceilings = load().ceilings
     assert (ceilings.share, ceilings.per_day) == (value, None)
+
+
+def test_where_notifications_go_may_stand_in_files(env: Env, folder: Path) -> None:
+    """Address and key; nothing is told where no address is set."""
+    assert env.load().notify() is None
+    (folder / "url").write_text("https://hooks.example/T0\n")
+    (folder / "secret").write_text("0123456789abcdef\n")
+    files = {
+        "WORKER_NOTIFY_URL_FILE": str(folder / "url"),
+        "WORKER_NOTIFY_SECRET_FILE": str(folder / "secret"),
+    }
+    target = env.load(**files).notify()
+    assert target is not None
+    assert (str(target.url), target.secret) == ("https://hooks.example/T0", b"0123456789abcdef")
+    assert repr(target) == "Target()"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"WORKER_NOTIFY_URL": "http://hooks.example/T0CANARY"},
+        {"WORKER_NOTIFY_URL": "https://hooks.example/T0CANARY", "WORKER_NOTIFY_SECRET": "T0CANARY"},
+    ],
+)
+def test_where_notifications_go_is_checked_and_not_told(env: Env, wrong: dict[str, str]) -> None:
+    """The error names the variable that is wrong, the last one."""
+    with pytest.raises(UsageError) as caught:
+        env.load(**wrong).notify()
+    assert str(caught.value).startswith(f"{list(wrong)[-1]}: ")
+    assert "T0CANARY" not in str(caught.value)

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.builders import vote
 from worker.model.actions import DESTINATIONS, PURGE, Mode, State, lower_mode
@@ -501,3 +502,53 @@ def test_it_stays_held_otherwise(candidate: Candidate, waits: bool, ceilings: Ce
     """Agreeing is not enough: the enforcing playbook must be free to act itself."""
     twin = Existing("old", "m", "move", "JunkEmail", State.HELD, waits=waits)
     assert only(decide(candidate, existing=(twin,), ceilings=ceilings)).state is State.SKIPPED
+
+
+def tell(name: str, *votes: Vote) -> Candidate:
+    """People are to be told."""
+    return Candidate(name, f"n_{name}", "notify", "", votes or (vote(),))
+
+
+def test_notifications_take_nothing_from_the_caps_of_mail() -> None:
+    """Nor the other way round: each has the same numbers for itself."""
+    capped = vote(per_poll=2, per_hour=2)
+    both = [*(move(f"m{n}", capped) for n in range(2)), *(tell(f"t{n}", capped) for n in range(2))]
+    assert set(states(decide(*both)).values()) == {State.READY}
+
+
+def test_too_many_notifications_hold_no_mail() -> None:
+    """They wait for a person by themselves."""
+    capped = vote(per_poll=2)
+    rulings = decide(move("m", capped), *(tell(f"t{n}", capped) for n in range(3)))
+    assert states(rulings) == {"m": State.READY, "t0": State.HELD, "t1": State.HELD, "t2": State.HELD}
+    assert rulings.held_plans == {"junk": "cap per poll: 3 actions, 2 allowed"}
+
+
+def test_what_a_held_plan_would_have_told_waits_with_it() -> None:
+    """A plan over its cap is held whole: nobody is told of what has not been done. Others tell as they like."""
+    capped = vote(per_poll=2)
+    rulings = decide(*(move(f"m{n}", capped) for n in range(3)), tell("t", capped), tell("o", vote("other")))
+    assert states(rulings)["t"] is State.HELD
+    assert states(rulings)["o"] is State.READY
+
+
+def test_notifications_are_counted_for_themselves() -> None:
+    """What was told in the last hour, and not what was done."""
+    told = Usage({"junk": 500}, 5000, apart=Usage({"junk": 4}, 4))
+    capped = vote(per_hour=5)
+    assert only(rule([tell("t", capped)], (), told, WIDE)).state is State.READY
+    over = told._replace(apart=Usage({"junk": 5}, 5))
+    assert only(rule([tell("t", capped)], (), over, WIDE)).state is State.HELD
+    assert "cap per hour: 5 + 1" in only(rule([tell("t", capped)], (), over, WIDE)).why
+
+
+@pytest.mark.parametrize("mode, state", [(SHADOW, State.SHADOWED), (APPROVE, State.HELD)])
+def test_notifications_obey_the_mode(mode: Mode, state: State) -> None:
+    """As every action does."""
+    assert only(decide(tell("t"), ceilings=replace(WIDE, mode=mode))).state is state
+
+
+def test_a_reclassify_and_a_submit_of_one_message_contradict_each_other() -> None:
+    """They ask the same people for the same thing: two tickets for one message are one too many."""
+    asked = [Candidate(kind, "m1", kind, "NONE", (vote(kind),)) for kind in ("reclassify", "submit")]
+    assert set(states(decide(*asked)).values()) == {State.HELD}

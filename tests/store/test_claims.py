@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, update
@@ -8,11 +9,13 @@ from sqlalchemy import Connection, update
 from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, junk, vote
 from tests.desk import Desk, messages
 from worker.errors import StoreError
-from worker.model.actions import Mode, Move, Reclassify, Release, State
+from worker.model.actions import Mode, Move, Reclassify, Release, State, Submit
 from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
-from worker.store import budget, claims, flags, schema
+from worker.model.telling import Notify
+from worker.store import budget, claims, closing, flags, schema
+from worker.store.tools import from_json
 
 LIMITS = Limits(Mode.ENFORCE, 600, 120.0)
 
@@ -132,6 +135,31 @@ async def test_the_budget_is_taken_in_the_transaction_of_the_claim(desk: Desk) -
     assert {row["state"] for row in await desk.rows()} == {"ready"}
     assert len(await desk.claim(most=1)) == 2
     assert await desk.run(budget.used, ACCOUNT, NOW) == 2
+
+
+async def test_a_notification_uses_no_request(desk: Desk) -> None:
+    """It is not the vendor who is asked: an empty budget does not hold it up."""
+    await desk.want(Notify(detection(), text="hello"))
+    assert len(await desk.claim(budget=0)) == 1
+    assert await desk.run(budget.used, ACCOUNT, NOW) == 0
+    assert await desk.run(closing.usage, ACCOUNT, NOW) == ({}, 0)
+    assert await desk.run(partial(closing.usage, apart=True), ACCOUNT, NOW) == ({"junk": 1}, 1)
+
+
+async def test_submissions_of_one_way_share_a_call(desk: Desk) -> None:
+    """Whatever verdict is asked for: the log says of each what was asked; another way is another call."""
+    caught = [detection(f"a{n}", alert_id=f"alert-a{n}") for n in range(3)]
+    await desk.want(
+        *(Submit(one, to="SPAM") for one in caught[:2]),
+        Submit(caught[2], to="NONE"),
+        Submit(detection("b"), to="MALICIOUS"),
+    )
+    calls = await desk.claim()
+    assert sorted(sorted(messages(call)) for call in calls) == [["a0", "a1", "a2"], ["b"]]
+    assert sorted(call.target for call in calls) == ["", "MALICIOUS"]
+    bodies = [from_json(record["body"]) for record in await desk.audit("intent")]
+    told = {one["params"]["expected_disposition"] for body in bodies for one in body["each"].values()}
+    assert told == {"SPAM", "NONE", "MALICIOUS"}
 
 
 async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tests.builders import ACCOUNT, NOW, decided, detection, junk, wish
 from tests.desk import Desk
-from worker.model.actions import Action, Move, Reclassify, Release, State
+from worker.model.actions import Move, OnMessage, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
 from worker.ocsf import VERSION, event
 from worker.store.attempts import told
@@ -62,7 +62,7 @@ def test_the_schema_is_the_one_that_events_name() -> None:
     ],
 )
 async def test_each_kind_of_action(
-    desk: Desk, action: Action, activity: tuple[int, str], technique: str | None
+    desk: Desk, action: OnMessage, activity: tuple[int, str], technique: str | None
 ) -> None:
     """Has an activity of the class, or says in its own words what it is."""
     await desk.take_in(decided(action.message, wish(action)))

@@ -7,9 +7,10 @@ from sqlalchemy import Connection, func, select, update
 
 from tests.builders import ACCOUNT, ENFORCE, NOW, at, decided, detection, junk, poll, vote, wish
 from tests.desk import Desk
-from worker.model.actions import Mode, Move, State
+from worker.model.actions import Mode, Move, State, Submit
 from worker.model.ledger import Cursor, Keep
 from worker.model.plans import Failure
+from worker.model.telling import Notify
 from worker.store import retention, reviews, schema
 
 DAY = 86400.0
@@ -105,6 +106,19 @@ async def test_what_was_done_is_never_done_again(desk: Desk, state: State) -> No
     assert removed["events"] == 1
     await desk.take_in(junk("m1"))
     assert await desk.states() == {"m1": [state]}
+
+
+async def test_what_was_told_grows_old_and_is_not_told_again(desk: Desk) -> None:
+    """Text and addresses in the parameters go as evidence does; what bars the twin stays."""
+    telling = decided(detection("m1"), Notify(detection("m1"), text="From mallory@evil.example"))
+    await desk.take_in(telling, decided(detection("m2"), Submit(detection("m2"), to="SPAM")), junk("m3"))
+    await settle(desk, m1=State.SUCCEEDED, m2=State.SUCCEEDED, m3=State.SUCCEEDED)
+    await age(desk, 200)
+    await prune(desk)
+    params = {row["message_id"]: row["params"] for row in await desk.rows()}
+    assert params == {"m1": "{}", "m2": "{}", "m3": '{"destination":"JunkEmail"}'}
+    await desk.take_in(telling)
+    assert (await desk.states())["m1"] == [State.SUCCEEDED]
 
 
 @pytest.mark.parametrize("state", [State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN])

@@ -105,12 +105,19 @@ async def _vendor(settings: Settings) -> list[Finding]:
             ),
             "the token may read PhishGuard reports",
         )
+        submissions = await _try(
+            "submissions",
+            lambda: cloudflare.submissions.list(
+                start=now - timedelta(hours=1), end=now, page=1, per_page=1, lane=Lane.POLL
+            ),
+            "the token may read submissions",
+        )
     write = Finding(
         "write",
         True,
         "not tried: acting needs `Cloud Email Security: Write`; a token without it is told as auth.refused",
     )
-    return [token, read, reports, write, _clock(gate.server_time)]
+    return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
 
 
 async def _try(name: str, ask: Callable[[], Awaitable[object]], good: str) -> Finding:
@@ -127,6 +134,15 @@ async def _try(name: str, ask: Callable[[], Awaitable[object]], good: str) -> Fi
             name, False, f"{type(error).__name__}: {error}; check CLOUDFLARE_BASE_URL and the network"
         )
     return Finding(name, True, good)
+
+
+def _notify(settings: Settings) -> Finding:
+    try:
+        target = settings.notify()
+    except UsageError as error:
+        return Finding("notify", False, str(error))
+    told = f"{target}; not tried" if target else "WORKER_NOTIFY_URL is not set: a Notify would fail"
+    return Finding("notify", True, told)
 
 
 def _clock(server_time: float | None) -> Finding:

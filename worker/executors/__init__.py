@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from worker.cloudflare import Cloudflare
 from worker.executors.base import Executor
 from worker.executors.move import MoveExecutor
+from worker.executors.notify import NotifyExecutor, Post
 from worker.executors.reclassify import ReclassifyExecutor
 from worker.executors.release import ReleaseExecutor
+from worker.executors.submissions import SubmissionExecutor
 from worker.ports import Ledger
+
+ReclassifyVia = Literal["investigate", "submissions"]
 
 
 def executors(
-    cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, batch: int
+    cloudflare: Cloudflare,
+    ledger: Ledger,
+    read_back_delay: float,
+    batch: int,
+    via: ReclassifyVia = "investigate",
+    webhook: Post | None = None,
 ) -> dict[str, Executor]:
     """Every executor by the kind that it carries out."""
+    submissions = SubmissionExecutor("reclassify", cloudflare, read_back_delay, batch)
     known: tuple[Executor, ...] = (
         MoveExecutor(cloudflare, ledger, read_back_delay, batch),
         ReleaseExecutor(cloudflare, read_back_delay),
-        ReclassifyExecutor(cloudflare, read_back_delay),
+        ReclassifyExecutor(cloudflare, read_back_delay) if via == "investigate" else submissions,
+        SubmissionExecutor("submit", cloudflare, read_back_delay, batch),
+        NotifyExecutor(webhook),
     )
     return {executor.kind: executor for executor in known}

@@ -110,6 +110,11 @@ def not_sent(call: Call, why: str, due_in: float = 1.0) -> Answered:
     return _all(call, Answered((), "call.not_sent", error=why), State.READY, due_in)
 
 
+def refused(call: Call, why: str) -> Answered:
+    """It cannot be asked for at all: nothing left this process, and nothing will."""
+    return _all(call, Answered((), "call.not_sent", error=why), State.FAILED, None)
+
+
 def _all(
     call: Call, answer: Answered, state: State, due_in: float | None, *, batch: int | None = None
 ) -> Answered:

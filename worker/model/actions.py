@@ -1,4 +1,4 @@
-"""What playbooks may ask for, and the words of the ledger. See the API's move, release and reclassify."""
+"""What playbooks may ask for, and the words of the ledger. See the API's move, release, reclassify and submissions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from worker.model.events import DISPOSITIONS, Detection
+from worker.model.events import DISPOSITIONS, Detection, Event, message_of
 
 DESTINATIONS = ("Inbox", "JunkEmail", "DeletedItems", "RecoverableItemsDeletions", "RecoverableItemsPurges")
 """Folders that `POST /investigate/move` accepts."""
@@ -63,16 +63,21 @@ UNSENT = (State.HELD, State.READY)
 """States in which nothing has been sent and a newer decision may still replace the action."""
 
 
-class _Because(msgspec.Struct, frozen=True):
-    message: Detection
-    """What gave rise to it."""
-
-
-class Action(_Because, frozen=True, kw_only=True):
-    """What a playbook wants done because of one message. `worker.model.kinds` knows the rest of each kind."""
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """What a playbook wants done because of one event. `worker.model.kinds` knows the rest of each kind."""
 
     reason: str = ""
     kind: ClassVar[str] = ""
+
+    @property
+    def message(self) -> Detection | None:
+        """The message that gave rise to it, where there is one."""
+        return None
+
+    def concerns(self, event: Event) -> bool:
+        """Whether it is wanted of this event, and of no other."""
+        own, mine = message_of(event), self.message
+        return own is not None and mine is not None and own.id == mine.id
 
     @property
     def target(self) -> str:
@@ -90,7 +95,13 @@ class Action(_Because, frozen=True, kw_only=True):
         return {}
 
 
-class Move(Action, frozen=True, kw_only=True):
+class OnMessage(Action, frozen=True):
+    """What is wanted because of a message, and nearly always done to it."""
+
+    message: Detection
+
+
+class Move(OnMessage, frozen=True, kw_only=True):
     """Moves the message to `to`, one of DESTINATIONS, in every recipient's mailbox."""
 
     to: str
@@ -109,7 +120,7 @@ class Move(Action, frozen=True, kw_only=True):
         return {"destination": self.to}
 
 
-class Release(Action, frozen=True, kw_only=True):
+class Release(OnMessage, frozen=True, kw_only=True):
     """Releases the message from quarantine to its recipients. Cannot be undone."""
 
     kind: ClassVar[str] = "release"
@@ -118,7 +129,7 @@ class Release(Action, frozen=True, kw_only=True):
         _check_message(self)
 
 
-class Reclassify(Action, frozen=True, kw_only=True):
+class Reclassify(OnMessage, frozen=True, kw_only=True):
     """Asks the vendor to change the verdict to `to`, one of DISPOSITIONS. Cannot be undone."""
 
     to: str
@@ -134,16 +145,53 @@ class Reclassify(Action, frozen=True, kw_only=True):
 
     @property
     def params(self) -> dict[str, Any]:
-        return {"expected_disposition": self.to}
+        return {"expected_disposition": self.to, **named(self.message)}
 
 
-def _check_message(action: Action) -> None:
+class Submit(OnMessage, frozen=True, kw_only=True):
+    """Submits the message to the vendor's analysts as `to`, one of DISPOSITIONS. Cannot be undone.
+
+    `escalates` is the `submission_id` of the user's report that is passed on with it.
+    """
+
+    to: str
+    escalates: str = ""
+    kind: ClassVar[str] = "submit"
+
+    def __post_init__(self) -> None:
+        _check_message(self)
+        _check_choice(self, "disposition", self.to, DISPOSITIONS)
+        if not isinstance(self.escalates, str):
+            raise TypeError("Submit(escalates): expected a submission's `submission_id`")
+
+    @property
+    def target(self) -> str:
+        return self.to
+
+    @property
+    def params(self) -> dict[str, Any]:
+        escalated = {"escalated_submission_id": self.escalates} if self.escalates else {}
+        return {"expected_disposition": self.to, **named(self.message), **escalated}
+
+
+def named(message: Detection) -> dict[str, Any]:
+    """How `POST submissions` names a message: by its alert or, benign mail having none, as one that was missed."""
+    if message.alert_id:
+        return {"alert_id": message.alert_id}
+    return {
+        "postfix_id": message.postfix_id,
+        "message_id": message.message_id or "",
+        "recipient_emails": list(message.client_recipients),
+    }
+
+
+def _check_message(action: OnMessage) -> None:
     message: object = action.message  # msgspec checks types only where it decodes
     if not isinstance(message, Detection):
         name = type(action).__name__
         got = type(message).__name__
         raise TypeError(
-            f"{name}(message): expected a Detection, got {got}; a report's message is `report.message`, "
+            f"{name}(message): expected a Detection, got {got}; an event's message is `event.message`, "
             "which is None where no message was found"
         )
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from worker.model.actions import Mode, State, highest_mode, lower_mode
 from worker.model.caps import Usage, breach, in_force
-from worker.model.kinds import contradicts, needs_approval
+from worker.model.kinds import APART, contradicts, needs_approval
 from worker.model.plans import Ceilings, Vote
 
 WAITS = "waits for approval"
@@ -91,12 +91,17 @@ def rule(
         if (one.action_id not in joins or one.action_id in lets_go)
         and one.mode(ceilings.mode) is not Mode.SHADOW
     ]
-    held_plans = _breaches(acting, usage, ceilings, polled)
+    telling = [one for one in acting if one.kind in APART]
+    doing = [one for one in acting if one.kind not in APART] if telling else acting
+    held_plans = _breaches(doing, usage, ceilings, polled)
+    # What people are told takes nothing from what may be done to mail, but waits for it where it has to wait.
+    held_apart = {**_breaches(telling, usage.apart or Usage(), ceilings, polled), **held_plans}
     clashes, also_hold = _clashes(acting, by_about)
     rulings = []
     for one in candidates:
         mode = one.mode(ceilings.mode)
-        if one.action_id in lets_go and not _why_held(one, mode, held_plans, clashes, ceilings.mode):
+        held = held_apart if one.kind in APART else held_plans
+        if one.action_id in lets_go and not _why_held(one, mode, held, clashes, ceilings.mode):
             rulings.append(Ruling(one.action_id, State.READY, mode, joins=joins[one.action_id]))
         elif one.action_id in joins:
             rulings.append(
@@ -104,11 +109,11 @@ def rule(
             )
         elif mode is Mode.SHADOW:
             rulings.append(Ruling(one.action_id, State.SHADOWED, mode))
-        elif why := _why_held(one, mode, held_plans, clashes, ceilings.mode):
+        elif why := _why_held(one, mode, held, clashes, ceilings.mode):
             rulings.append(Ruling(one.action_id, State.HELD, mode, why))
         else:
             rulings.append(Ruling(one.action_id, State.READY, mode))
-    return Rulings(tuple(rulings), held_plans, also_hold)
+    return Rulings(tuple(rulings), held_apart, also_hold)
 
 
 def _joins(

@@ -17,10 +17,12 @@ SMALLEST_SHARE = 10
 class Usage(NamedTuple):
     """Actions admitted before: by playbook and in all, in the last hour and in the last day."""
 
-    hour: Mapping[str, int]
-    hour_all: int
+    hour: Mapping[str, int] = {}
+    hour_all: int = 0
     day: Mapping[str, int] = {}
     day_all: int = 0
+    apart: Usage | None = None
+    """The same of the kinds that are counted apart, where the plans have any."""
 
 
 class Caps(NamedTuple):

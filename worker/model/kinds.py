@@ -6,12 +6,14 @@ To add a kind: its action (`worker/model/actions.py` or a module of its own), a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
-from worker.model.actions import PURGE, Action, Move, Reclassify, Release
-from worker.model.events import DISPOSITIONS, Detection
+from worker.model.actions import PURGE, Action, Move, Reclassify, Release, Submit
+from worker.model.events import Detection
+from worker.model.telling import Notify
 
 
 def _never(_: Detection) -> bool:
@@ -42,8 +44,16 @@ class Kind:
     """Why nobody can undo it, by its target; empty where `worker undo` can."""
     seen_enough: Callable[[Detection], bool] = _never
     """Whether a row that was read just now is proof enough to act, without another look."""
-    confirmed_for: tuple[str, ...] = ()
-    """Targets of a kind whose acceptance is confirmed later, by what the vendor's own records show."""
+    confirmed: bool = False
+    """Whether its acceptance is confirmed later, by what the vendor's own records show."""
+    route: Callable[[Mapping[str, Any]], str] = lambda _: ""
+    """What else keeps actions out of one call, by their parameters: one of `routes`."""
+    routes: tuple[str, ...] = ("",)
+    private: bool = False
+    """Whether its parameters hold addresses or text of mail: they grow old as evidence does."""
+    apart: bool = False
+    """Whether it leaves the vendor alone: it costs no request and no cap of the others, and its calls wait for nothing
+    that ails the vendor."""
 
 
 def _purge(target: str) -> str:
@@ -57,6 +67,28 @@ def _purged(target: str) -> str:
 def _in_quarantine(message: Detection) -> bool:
     return message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
 
+
+ALERT, MISSED, UNNAMED = "", "missed", "unnamed"
+"""Ways in which `POST submissions` names messages, one in each call; of the last it cannot be asked."""
+
+
+def _way(params: Mapping[str, Any]) -> str:
+    if "alert_id" in params:
+        return ALERT
+    complete = all(params.get(name) for name in ("postfix_id", "message_id", "recipient_emails"))
+    return MISSED if complete else UNNAMED
+
+
+_ASKED = Kind(
+    by_target=False,
+    for_good=lambda _: "the vendor has the request; ask for the old verdict in the dashboard",
+    seen_enough=lambda _: True,
+    confirmed=True,
+    route=_way,
+    routes=(ALERT, MISSED, UNNAMED),
+    private=True,
+)
+"""What asks the vendor's analysts for another verdict."""
 
 KINDS: dict[str, Kind] = {
     Move.kind: Kind(
@@ -74,16 +106,24 @@ KINDS: dict[str, Kind] = {
         ),
         seen_enough=_in_quarantine,
     ),
-    Reclassify.kind: Kind(
-        action=Reclassify,
-        for_good=lambda _: "the vendor has the request; ask for the old verdict in the dashboard",
+    Reclassify.kind: replace(_ASKED, action=Reclassify, opposes=frozenset({Submit.kind})),
+    Submit.kind: replace(_ASKED, action=Submit, opposes=frozenset({Reclassify.kind})),
+    Notify.kind: Kind(
+        action=Notify,
+        has_subject=True,
+        names_messages=False,
+        for_good=lambda _: "what people were told cannot be taken back",
         seen_enough=lambda _: True,
-        confirmed_for=DISPOSITIONS,
+        private=True,
+        apart=True,
     ),
 }
 
 ACTION_TYPES: tuple[type[Action], ...] = tuple(one.action for one in KINDS.values() if one.action is not None)
 """What a playbook may return."""
+
+APART = frozenset(name for name, kind in KINDS.items() if kind.apart)
+"""Kinds that are counted for themselves."""
 
 _UNHEARD_OF = Kind()
 
@@ -94,9 +134,16 @@ def kind_of(name: str) -> Kind:
 
 
 @lru_cache(maxsize=512)
-def lane_of(kind: str, target: str) -> str:
-    """What may share one call: the kind, and its target where one call has one."""
-    return f"{kind}:{target}" if target and kind_of(kind).by_target else kind
+def lane_of(kind: str, target: str, route: str = "") -> str:
+    """What may share one call: the kind, its target where one call has one, and whatever else must be alike."""
+    return ":".join(filter(None, (kind, target if kind_of(kind).by_target else "", route)))
+
+
+def confirmed_lanes() -> list[str]:
+    """The lanes of everything that is confirmed later; it has no targets of its own."""
+    return [
+        lane_of(name, "", route) for name, kind in KINDS.items() if kind.confirmed for route in kind.routes
+    ]
 
 
 def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> bool:

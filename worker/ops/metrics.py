@@ -81,7 +81,9 @@ class Metrics:
         self._define_process(version)
 
     def _define_traffic(self) -> None:
-        self._requests = self._counter("requests", "Requests to the vendor.", "endpoint", "status")
+        self._requests = self._counter(
+            "requests", "Requests to the vendor, and to the webhook.", "endpoint", "status"
+        )
         self._request_seconds = self._histogram(
             "request_seconds",
             "From sending a request to the end of its answer.",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release
+from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release, Submit
 from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Trace, TraceLine
 from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
+from worker.model.telling import Notify
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.examples import hit, miss
@@ -22,12 +23,14 @@ __all__ = [
     "LogEntry",
     "Mode",
     "Move",
+    "Notify",
     "PastAction",
     "PhishReport",
     "Raw",
     "Reclassify",
     "Release",
     "Submission",
+    "Submit",
     "Trace",
     "TraceLine",
     "hit",

@@ -14,7 +14,7 @@ import msgspec
 
 from worker.errors import WorkerError
 from worker.model.actions import Action, Mode
-from worker.model.events import Event, message_of
+from worker.model.events import Event
 from worker.model.kinds import ACTION_TYPES, contradicts
 from worker.model.needs import UnfetchedError
 from worker.playbooks.context import Context, UnknownListError
@@ -108,9 +108,8 @@ class Playbook:
         if len(items) > ACTIONS_LIMIT:
             raise self._failure(f"returned more than {ACTIONS_LIMIT} actions for one event")
         actions = [self._action(item, event) for item in items]
-        distinct = {
-            (action.kind, action.target): action for action in actions
-        }  # one wish stated twice is one wish
+        # One wish stated twice is one wish.
+        distinct = {(action.kind, action.target, action.subject): action for action in actions}
         self._refuse_contradiction(list(distinct.values()))
         return tuple(distinct.values())
 
@@ -118,8 +117,7 @@ class Playbook:
         if not isinstance(item, ACTION_TYPES):
             raise self._failure(f"returned {_a(item)} among its actions; {_EXPECTED}")
         action: Any = item
-        own = message_of(event)
-        if own is None or action.message.id != own.id:
+        if not action.concerns(event):
             raise self._failure(f"returned a {type(item).__name__} of another message than the event's own")
         if not isinstance(action.reason, str):
             raise self._failure(

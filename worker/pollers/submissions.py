@@ -22,6 +22,7 @@ from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
 from worker.cloudflare import Page as WirePage
 from worker.cloudflare import Submission as Row
+from worker.cloudflare.investigate import Filters
 from worker.model.events import Detection, Submission
 from worker.model.plans import SUBMISSIONS, Poll, Sighting, submission_sighting
 from worker.ops.logs import get_logger
@@ -56,6 +57,11 @@ class Search(NamedTuple):
 
     subject: str | None
     recipient: str | None
+
+    @property
+    def filters(self) -> Filters:
+        """As the list takes them."""
+        return {"subject": self.subject} if self.subject else {"recipient": self.recipient or ""}
 
 
 class SubmissionSource:
@@ -142,11 +148,10 @@ class SubmissionSource:
         return await self._cloudflare.investigate.list(
             start=utc(start),
             end=utc(end),
-            subject=search.subject,
-            recipient=search.recipient,
             cursor=cursor,
             detections_only=False,
             lane=Lane.POLL,
+            **search.filters,
         )
 
 

@@ -11,7 +11,7 @@ from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Call, Item, bare
 from worker.model.kinds import kind_of
-from worker.model.ledger import BulkLane, Claimed, Limits
+from worker.model.ledger import BulkLane, Claimed, Grant, Limits
 from worker.store import approvals, budget, flags, schema
 from worker.store.audit import Entry, append
 from worker.store.prepared import Prepared, among
@@ -185,9 +185,10 @@ def claim(
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)
-    grant = budget.take(conn, account_id, now, len(groups), limits.budget)
+    free = Grant(len(groups), 0, 0.0)
+    grant = free if kind.apart else budget.take(conn, account_id, now, len(groups), limits.budget)
     claimed = [
-        Call(new_id(), lane.kind, lane.target, tuple([item(row) for row in rows]), now, now + limits.lease)
+        Call(new_id(), lane.kind, _target(rows), tuple([item(row) for row in rows]), now, now + limits.lease)
         for rows in groups[: grant.granted]
     ]
     _submit(conn, claimed)
@@ -207,6 +208,12 @@ def _groups(
         taken = {row["id"] for row in groups[-1]}
         rows = [row for row in rows if row["id"] not in taken]
     return groups
+
+
+def _target(rows: Sequence[RowMapping]) -> str:
+    """What all of a call have in common; empty where each has its own."""
+    first: str = rows[0]["target"]
+    return first if all(row["target"] == first for row in rows) else ""
 
 
 def _first(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from worker.model.actions import LIVE, Mode, State
 from worker.model.admission import WAITS, Candidate, Existing, Rulings, rule
 from worker.model.caps import Usage
-from worker.model.kinds import kind_of
+from worker.model.kinds import APART, kind_of
 from worker.model.ledger import Closed, Cursor
 from worker.model.plans import REDECIDE, REFRESH, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import schema
@@ -117,10 +117,18 @@ def _rule(
     if not candidates:
         return Rulings((), {}, {})
     live = _live(conn, account_id, candidates)
-    used = Usage(*usage(conn, account_id, now))
-    if ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes):
-        used = Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY))
+    daily = ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes)
+    used = _usage(conn, account_id, now, daily=daily)
+    if any(one.kind in APART for one in candidates):
+        used = used._replace(apart=_usage(conn, account_id, now, daily=daily, apart=True))
     return rule(candidates, live, used, ceilings, polled)
+
+
+def _usage(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
+    used = Usage(*usage(conn, account_id, now, apart=apart))
+    if not daily:
+        return used
+    return Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart))
 
 
 def _live(conn: Connection, account_id: str, candidates: Sequence[Candidate]) -> list[Existing]:
@@ -152,10 +160,13 @@ def _live(conn: Connection, account_id: str, candidates: Sequence[Candidate]) ->
     return found
 
 
-def usage(conn: Connection, account_id: str, now: float, within: float = HOUR) -> tuple[dict[str, int], int]:
-    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all."""
+def usage(
+    conn: Connection, account_id: str, now: float, within: float = HOUR, *, apart: bool = False
+) -> tuple[dict[str, int], int]:
+    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all; some kinds `apart`."""
     a, d = schema.actions, schema.decisions
-    recent = (a.c.account_id == account_id, a.c.admitted_at > now - within, a.c.state != State.SKIPPED)
+    kinds = a.c.kind.in_(APART) if apart else a.c.kind.not_in(APART)
+    recent = (a.c.account_id == account_id, a.c.admitted_at > now - within, a.c.state != State.SKIPPED, kinds)
     by_playbook = (
         select(d.c.playbook, func.count(func.distinct(a.c.id)))
         .select_from(a.join(d, d.c.action_id == a.c.id))

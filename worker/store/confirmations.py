@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Item
-from worker.model.kinds import KINDS, lane_of
+from worker.model.kinds import confirmed_lanes
 from worker.model.ledger import Confirmation
 from worker.store import schema
 from worker.store.audit import Entry, append
@@ -16,7 +16,7 @@ from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.prepared import Prepared
 
 _A = schema.actions.c
-_LANES = [lane_of(name, target) for name, kind in KINDS.items() for target in kind.confirmed_for]
+_LANES = confirmed_lanes()
 _NOTE = Prepared(
     update(schema.actions)
     .where(_A.id == bindparam("action"), _A.state == State.SUCCEEDED)
@@ -25,7 +25,7 @@ _NOTE = Prepared(
 
 
 def due_confirmations(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:
-    """Reclassifications that were taken and are to be looked for now, the oldest first."""
+    """Reclassifications and submissions that were taken and are to be looked for now, the oldest first."""
     query = (
         select(*ITEM_COLUMNS)
         .where(

@@ -2,8 +2,8 @@
 
 A pass walks the tables in the order of their keys; its place is kept in the database, so that short runs and restarts
 go on with it. Nothing goes that still keeps the worker from acting twice: actions that succeeded or were rejected stay
-(without recipients and reason), as do unfinished ones with all that belongs to them, and an event is forgotten only
-where no window can show it again. The audit log is not touched.
+(without recipients, reason and what else holds people's names or text), as do unfinished ones with all that belongs to
+them, and an event is forgotten only where no window can show it again. The audit log is not touched.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, delete, func, select, true, update
 
 from worker.model.actions import State
+from worker.model.kinds import kind_of
 from worker.model.ledger import Keep, Pruned
 from worker.store import flags, schema
 from worker.store.tools import chunks, evidence_id
@@ -150,7 +151,9 @@ def _decisions(conn: Connection, batch: Batch) -> Walked:
 
 def _actions(conn: Connection, batch: Batch) -> Walked:
     t = schema.actions.c
-    columns = (t.id, t.account_id, t.state, t.created_at, t.updated_at, t.recipients, t.reason)
+    columns = (
+        t.id, t.account_id, t.state, t.kind, t.created_at, t.updated_at, t.recipients, t.reason, t.params,
+    )  # fmt: skip
     rows = _next(conn, columns, batch.after, batch.most)
     mine = [
         row for row in rows if row.account_id == batch.account_id and row.updated_at < batch.horizon.details
@@ -160,6 +163,11 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
     full = [row.id for row in mine if row.state in BARRING and (row.recipients != "[]" or row.reason)]
     for part in chunks(full):
         conn.execute(update(schema.actions).where(t.id.in_(part)).values(recipients="[]", reason=""))
+    private = [
+        row.id for row in mine if row.state in BARRING and kind_of(row.kind).private and row.params != "{}"
+    ]
+    for part in chunks(private):
+        conn.execute(update(schema.actions).where(t.id.in_(part)).values(params="{}"))
     return len(old), _until_young(rows, batch, "created_at")
 
 

@@ -14,6 +14,8 @@ from worker.store.audit import Entry
 from worker.store.tools import to_json
 
 SENT_SECONDS = 86400.0
+NO_MESSAGE = Detection(id="")
+"""Stands in the row of an action on an event whose message was not found."""
 
 
 def plan_id(poll: Poll, playbook: str) -> str:
@@ -35,10 +37,11 @@ def action_row(
 
     `loss`: what may have been done to it already, as far as a restored ledger knows.
     """
-    message: Detection = wish.action.message
     action = wish.action
+    message = action.message or NO_MESSAGE
     kind = kind_of(action.kind)
     owner = wish.owner
+    params = action.params
     times = _times(message)
     doubtful = loss is not None and loss.covers(min(times, default=None))
     row = {
@@ -61,12 +64,12 @@ def action_row(
         "playbook_version": owner.version,
         "kind": action.kind,
         "target": action.target,
-        "params": to_json(action.params),
+        "params": to_json(params),
         "cause": "",
         "mode": owner.mode,
         "state": State.OPEN,
         "reason": action.reason,
-        "lane": lane_of(action.kind, action.target),
+        "lane": lane_of(action.kind, action.target, kind.route(params)),
         "attempts": 0,
         "refusals": 0,
         "read_backs": 0,

@@ -1,0 +1,61 @@
+"""Notify: one POST to the operator's webhook. Who was told cannot be looked up: it may be told twice, under one key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from worker.errors import RateLimited, Transient
+from worker.executors.base import Effect, ReadBack, ready, refused
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.ledger import Look
+from worker.webhook.letter import letter
+
+MOST_TRIES = 120
+"""Tries in a row that nobody took: at most a minute apart, about an hour."""
+
+
+class Post(Protocol):
+    """Where notifications go."""
+
+    async def post(self, key: str, body: bytes) -> int:
+        """Sends one body under its key; the status of a success. VendorError for anything else."""
+        ...
+
+
+class NotifyExecutor:
+    """Tells people, one notification a call; where nobody is named to tell, it says so."""
+
+    kind = "notify"
+    most = 1
+    parallel = 4
+    # The key makes a repeat harmless to receivers that mind: no proof is asked for.
+    proofs = 1
+    shows = False
+
+    def __init__(self, webhook: Post | None) -> None:
+        self._webhook = webhook
+
+    async def execute(self, call: Call) -> Answered:
+        if self._webhook is None:
+            return refused(call, "nobody was told: WORKER_NOTIFY_URL is not set")
+        (item,) = call.items
+        try:
+            status = await self._webhook.post(item.params["key"], letter(item))
+        except (Transient, RateLimited) as error:
+            if item.refusals + 1 < MOST_TRIES:
+                raise
+            why = f"given up after {item.refusals + 1} tries: {error}"
+            outcome = Outcome(item.action_id, State.DEAD, why)
+            return Answered((outcome,), "call.refused", error.status, error=why)
+        return Answered((Outcome(item.action_id, State.SUCCEEDED),), "call.answered", status)
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Nobody can be asked who was told: it is sent again, a few times."""
+        del item
+        return ReadBack(Effect.NOT_DONE, {"read_at": now})
+
+    async def survey(self, items: Sequence[Item]) -> Sequence[Look]:
+        """What was decided is told, whatever has become of the message since."""
+        return [ready(item) for item in items]

@@ -1,0 +1,1 @@
+"""Tells people: one signed POST to an address of the operator's."""
