@@ -16,6 +16,7 @@ INSTALL_LOCKED := $(INSTALL) --require-hashes
 # Stamps: a target's environment is up to date while its stamp is newer than what it was made from.
 RUNTIME := $(VENV)/.runtime-installed
 TEST := $(VENV)/.test-installed
+SOAK := $(VENV)/.soak-installed
 LINT := $(VENV)/.lint-installed
 LOCK := $(VENV)/.lock-installed
 
@@ -40,7 +41,7 @@ test: $(TEST) ## run the whole test suite; ARGS="-k ledger -x" goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: soak
-soak: $(TEST) ## run what takes too long for the suite: thousands of seeds, hundreds of kills
+soak: $(SOAK) ## run what takes too long for the suite: thousands of seeds, hundreds of kills
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
 .PHONY: lint
@@ -84,6 +85,10 @@ $(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml | $(B
 
 $(TEST): requirements/test.txt $(RUNTIME)
 	@$(INSTALL_LOCKED) -r requirements/test.txt
+	@touch $@
+
+$(SOAK): requirements/soak.txt $(TEST)
+	@$(INSTALL_LOCKED) -r requirements/soak.txt
 	@touch $@
 
 $(LINT): requirements/lint.txt $(TEST)

@@ -17,7 +17,8 @@ compile() {
 # One resolution: every file is constrained by the one that it extends, so that they can share one environment.
 compile runtime pyproject.toml --extra postgresql "$@"
 compile test pyproject.toml --extra postgresql --group test --constraint requirements/runtime.txt "$@"
-compile lint pyproject.toml --extra postgresql --group lint --constraint requirements/test.txt "$@"
+compile soak pyproject.toml --extra postgresql --group soak --constraint requirements/test.txt "$@"
+compile lint pyproject.toml --extra postgresql --group lint --constraint requirements/soak.txt "$@"
 compile build --group build --constraint requirements/lint.txt "$@"
 compile lock --group lock --constraint requirements/lint.txt "$@"
 

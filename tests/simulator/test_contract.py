@@ -86,6 +86,9 @@ async def test_another_account_is_refused(api: Api) -> None:
         {"message_action": "MOVE"},
         {"detections_only": "maybe"},
         {"start": "yesterday"},
+        {"start": "1800000000"},
+        {"end": "null"},
+        {"final_disposition": "null"},
         {"start": "2027-01-15T08:00:01Z"},
         {"start": "2027-01-15T07:00:00Z", "end": "2027-01-15T06:00:00Z"},
         {"cursor": "nonsense"},
@@ -116,6 +119,34 @@ async def test_actions_refuse_wrong_bodies(api: Api, path: str, body: object) ->
     assert await api.admin("effects") == []
 
 
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("investigate/move", {"destination": "Inbox", "ids": ["x"], "expected_disposition": "BAD"}),
+        ("investigate/x/reclassify", {"expected_disposition": "SPAM", "eml_content": None}),
+        ("investigate/bulk", {"action": "RELEASE", "search_params": {"start": None}}),
+        ("investigate/bulk", {"action": "RELEASE", "search_params": {"start": "soon"}}),
+        ("investigate/bulk", {"action": "RELEASE", "search_params": {}, "destination": None}),
+    ],
+)
+async def test_null_is_no_value(api: Api, path: str, body: object) -> None:
+    """What may be left out may not be null, unless the contract says so, and what has no function is checked too."""
+    assert (await api.post(path, body)).error == (400, 1004)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b'{"ids":["\xff"]}', b"[" * 100_000, b'{"ids":["\\ud800"]}'])
+async def test_a_body_that_is_no_json_is_refused(api: Api, body: bytes) -> None:
+    """Bytes of any kind are a 400, never an error inside."""
+    for path in ("investigate/move", "settings/block_senders", "settings/block_senders/batch"):
+        assert (await api.send("POST", f"{api.root}/{path}", data=body)).error == (400, 1004)
+
+
+async def test_null_is_a_word_to_search_for(api: Api) -> None:
+    """A query has no null: a search for the word finds what has it."""
+    name = await api.given(subject="A null pointer", final_disposition="SPAM")
+    assert [row["id"] for row in await api.all_rows(subject="null")] == [name]
+
+
 async def test_unknown_things_are_not_found(api: Api) -> None:
     """Unknown ids and routes are 404, a wrong method is 405."""
     for path in ("investigate/x", "investigate/x/action_log"):
@@ -124,4 +155,5 @@ async def test_unknown_things_are_not_found(api: Api) -> None:
     assert (await api.post("investigate/x/move", move)).error == (404, 1005)
     assert (await api.post("investigate/move", move | {"ids": ["x"]})).error == (404, 1005)
     assert (await api.get("nothing/here")).error == (404, 7003)
-    assert (await api.send("DELETE", f"{api.root}/submissions")).error == (405, 10405)
+    refused = await api.send("DELETE", f"{api.root}/submissions")
+    assert (refused.error, refused.headers["Allow"]) == ((405, 10405), "GET,POST")

@@ -124,6 +124,16 @@ async def test_numbered_pages_cover_all_reports(simulate: Simulate) -> None:
     assert {report["fields"]["postfix_id"] for report in reports} <= known
 
 
+async def test_reports_are_found_by_whole_days(api: Api) -> None:
+    """The deprecated days still bound the list, unless times are given, which go first."""
+    name = await api.given()
+    await api.admin(f"messages/{name}/report", {"title": "Old", "created_at": "2027-01-10T23:59:59Z"})
+    day: dict[str, Any] = {"from_date": "2027-01-10", "to_date": "2027-01-10"}
+    assert [row["title"] for row in (await api.get("phishguard/reports", **day)).result] == ["Old"]
+    assert (await api.get("phishguard/reports", **day, end="2027-01-10T12:00:00Z")).result == []
+    assert (await api.get("phishguard/reports", to_date="today")).error == (400, 1004)
+
+
 async def test_reports_arrive_with_the_mail(simulate: Simulate, clock: Clock) -> None:
     """Every hundredth arriving message is reported soon after."""
     api = await simulate(messages=0, rate=10.0)

@@ -145,7 +145,10 @@ async def _named(request: web.Request) -> tuple[str, ...]:
 def _routing_error(error: web.HTTPException, request: web.Request) -> web.Response:
     if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
         return refusal(
-            HTTPStatus.METHOD_NOT_ALLOWED, 10405, f"Method {request.method} not allowed for this resource"
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            10405,
+            f"Method {request.method} not allowed for this resource",
+            {"Allow": error.headers["Allow"]},
         )
     return refusal(
         HTTPStatus.NOT_FOUND,

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import date
 from itertools import islice
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .envelope import invalid
 from .paging import PageNumber, PerPage
@@ -27,7 +28,6 @@ from .rows import (
     Submission,
     Verdict,
     parse_rfc3339,
-    to_milliseconds,
 )
 from .tenant import Message, Position, Tenant
 
@@ -38,13 +38,17 @@ _OPERATIONS = {"PREVIEW": "PREVIEW", "QUARANTINE_RELEASED": "QUARANTINE_RELEASE"
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A time range; the default is the last 30 days."""
 
-    start: datetime | None = None
-    end: datetime | None = None
+    start: str | UnsetType = UNSET
+    """Text, because msgspec would take a number for a time, too."""
+    end: str | UnsetType = UNSET
 
     def bounds(self, now_ms: int) -> tuple[int, int]:
         """Start and end in milliseconds since 1970, the end never in the future."""
-        end = now_ms if self.end is None else to_milliseconds(self.end)
-        start = now_ms - _MONTH_MS if self.start is None else to_milliseconds(self.start)
+        try:
+            end = now_ms if self.end is UNSET else parse_rfc3339(self.end)
+            start = now_ms - _MONTH_MS if self.start is UNSET else parse_rfc3339(self.start)
+        except msgspec.ValidationError as error:
+            raise invalid(str(error)) from error
         if start > now_ms:
             raise invalid("start must not be in the future")
         if start > end:
@@ -57,6 +61,22 @@ class PageParams(Window, frozen=True, kw_only=True):
 
     page: PageNumber = 1
     per_page: PerPage = 20
+
+
+class ReportParams(PageParams, frozen=True, kw_only=True):
+    """Parameters of `GET phishguard/reports`; whole days give way to `start` and `end`."""
+
+    from_date: date | UnsetType = UNSET
+    to_date: date | UnsetType = UNSET
+
+    def bounds(self, now_ms: int) -> tuple[int, int]:
+        """Start and end in milliseconds since 1970, the end never in the future."""
+        start, end = self.start, self.end
+        if start is UNSET and self.from_date is not UNSET:
+            start = f"{self.from_date}T00:00:00Z"
+        if end is UNSET and self.to_date is not UNSET:
+            end = f"{self.to_date}T23:59:59.999Z"
+        return Window(start=start, end=end).bounds(now_ms)
 
 
 class SubmissionParams(PageParams, frozen=True, kw_only=True):
@@ -141,7 +161,7 @@ def submissions(tenant: Tenant, params: SubmissionParams) -> list[Submission]:
     return rows
 
 
-def reports(tenant: Tenant, params: PageParams) -> list[Report]:
+def reports(tenant: Tenant, params: ReportParams) -> list[Report]:
     """All PhishGuard reports created in the window, newest first."""
     start, end = params.bounds(tenant.now_ms)
     return [report for created_ms, report in reversed(tenant.reports) if start <= created_ms <= end]

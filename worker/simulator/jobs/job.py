@@ -102,4 +102,4 @@ class Job:
 
     def _params(self) -> dict[str, Any]:
         action = {"type": self.body.action}
-        return action if self.body.destination is None else action | {"destination": self.body.destination}
+        return action | {"destination": self.body.destination} if self.body.action == "MOVE" else action

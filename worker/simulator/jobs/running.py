@@ -11,6 +11,8 @@ from itertools import groupby
 from random import Random
 from uuid import UUID
 
+from msgspec import UNSET
+
 from worker.simulator import actions
 from worker.simulator.envelope import conflict, unknown_id
 from worker.simulator.faults import Fault, FaultPlan
@@ -128,7 +130,7 @@ class Jobs:
     ) -> dict[str, tuple[RowStatus, str | None]]:
         cause = actions.Cause("api", job.request)
         everybody = message.row.client_recipients
-        if job.body.destination is not None:
+        if job.body.action == "MOVE" and job.body.destination is not UNSET:
             actions.move(self._tenant, message, job.body.destination, cause, failing)
             skipped: list[str] = []
         else:

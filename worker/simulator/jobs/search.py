@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from worker.simulator import query
-from worker.simulator.rows import Destination, Verdict, to_milliseconds, to_rfc3339
+from worker.simulator.rows import Destination, Verdict, parse_rfc3339, to_rfc3339
 from worker.simulator.tenant import Message, Tenant
 
 
@@ -18,6 +18,8 @@ class JobSearch(query.Filters, frozen=True, kw_only=True):
 
     final_disposition: Verdict | None = None
     exact_subject: str | None = None
+    action_log: bool | UnsetType = UNSET
+    """Without function."""
     submissions: bool = False
     """Searches messages that users reported instead of the others; those are skipped."""
 
@@ -27,11 +29,13 @@ class JobBody(msgspec.Struct, kw_only=True):
 
     action: Literal["MOVE", "RELEASE"]
     search_params: JobSearch
-    destination: Destination | None = None
+    destination: Destination | UnsetType = UNSET
     comment: str | None = None
+    expected_disposition: Verdict | None = None
+    """Without function."""
 
     def __post_init__(self) -> None:
-        if self.action == "MOVE" and self.destination is None:
+        if self.action == "MOVE" and self.destination is UNSET:
             raise ValueError("destination is required when action is MOVE")
 
 
@@ -45,9 +49,9 @@ def found(tenant: Tenant, search: JobSearch) -> Iterator[Message]:
 
 def echoed(search: JobSearch) -> dict[str, Any]:
     """The search as the job shows it: what was asked for, and the two defaults that decide most."""
-    given = {name: value for name, value in msgspec.structs.asdict(search).items() if value is not None}
-    return {name: _wire(value) for name, value in given.items()}
-
-
-def _wire(value: object) -> object:
-    return to_rfc3339(to_milliseconds(value)) if isinstance(value, datetime) else value
+    given = {
+        name: value for name, value in msgspec.structs.asdict(search).items() if value not in (None, UNSET)
+    }
+    return given | {
+        name: to_rfc3339(parse_rfc3339(given[name])) for name in ("start", "end") if name in given
+    }

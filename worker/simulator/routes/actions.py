@@ -8,25 +8,28 @@ from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from worker.simulator import actions
 from worker.simulator.envelope import answer, unknown_id
 from worker.simulator.faults import FaultPlan
 from worker.simulator.gate import FAULT, Route
 from worker.simulator.reading import decode_body
-from worker.simulator.rows import Destination, Disposition, ReleaseRow
+from worker.simulator.rows import Destination, Disposition, ReleaseRow, Verdict
 from worker.simulator.tenant import Message, Tenant
 
 from .common import cause_of, message_of
 
 
-class MoveBody(msgspec.Struct):
+class MoveBody(msgspec.Struct, kw_only=True):
     """Body of `POST investigate/{id}/move`."""
 
     destination: Destination
+    expected_disposition: Verdict | None = None
+    """Without function."""
 
 
-class BulkMoveBody(MoveBody):
+class BulkMoveBody(MoveBody, kw_only=True):
     """Body of `POST investigate/move`."""
 
     ids: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1000)]
@@ -42,8 +45,8 @@ class ReclassifyBody(msgspec.Struct):
     """Body of `POST investigate/{id}/reclassify`."""
 
     expected_disposition: Disposition
-    eml_content: str | None = None
-    escalated_submission_id: str | None = None
+    eml_content: str | UnsetType = UNSET
+    escalated_submission_id: str | UnsetType = UNSET
 
 
 class ActionRoutes:
@@ -97,7 +100,7 @@ class ActionRoutes:
             message_of(self._tenant, request),
             body.expected_disposition,
             cause_of(request),
-            escalates=body.escalated_submission_id,
+            escalates=body.escalated_submission_id or None,
         )
         return answer({}, status=HTTPStatus.ACCEPTED)
 

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from worker.simulator import query
 from worker.simulator.actions import Cause, reclassify
@@ -33,7 +34,7 @@ class Reclassification(msgspec.Struct):
 
     alert_id: str
     expected_disposition: Disposition
-    escalated_submission_id: str | None = None
+    escalated_submission_id: str | UnsetType = UNSET
 
     @property
     def name(self) -> str:
@@ -55,8 +56,8 @@ class MissedDetection(msgspec.Struct):
     message_id: str
     recipient_emails: Annotated[list[str], msgspec.Meta(min_length=1)]
     expected_disposition: Disposition
-    eml_content: str | None = None
-    escalated_submission_id: str | None = None
+    eml_content: str | UnsetType = UNSET
+    escalated_submission_id: str | UnsetType = UNSET
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ class MissedDetection(msgspec.Struct):
             raise ValueError("message not found")
         if not set(self.recipient_emails) <= set(message.row.client_recipients):
             raise ValueError("recipient not found")
-        if self.eml_content is not None:
+        if self.eml_content is not UNSET:
             base64.b64decode(self.eml_content, validate=True)
         return message
 
@@ -122,7 +123,11 @@ class ReportRoutes:
         except ValueError as error:
             return {"id": one.name, "accepted": False, "error": str(error)}
         submission = reclassify(
-            self._tenant, message, one.expected_disposition, cause, escalates=one.escalated_submission_id
+            self._tenant,
+            message,
+            one.expected_disposition,
+            cause,
+            escalates=one.escalated_submission_id or None,
         )
         name = submission.submission_id if self._tenant.config.submission_ids else one.name
         return {"id": name, "accepted": True}
@@ -134,7 +139,7 @@ class ReportRoutes:
 
     async def list_reports(self, request: web.Request) -> web.Response:
         """`GET phishguard/reports`."""
-        params = decode_params(request.query, query.PageParams)
+        params = decode_params(request.query, query.ReportParams)
         rows, info = number_page(query.reports(self._tenant, params), params)
         return page((self._legacy(row, ts=row.created_at) for row in rows), info)
 

@@ -45,13 +45,13 @@ class Edit:
     def patch(self, name: str, body: Json, pointer: str | None = None) -> Entry:
         """Changes the fields that are sent."""
         before = entry_of(self._entries, name, pointer)
-        fields = msgspec.to_builtins(decode(body, self._resource.edit, pointer))
+        fields = msgspec.to_builtins(decode(body, self._resource.part, pointer))
         return self._put("patch", name, before, fields, pointer)
 
     def put(self, name: str, body: Json, pointer: str | None = None) -> Entry:
         """Replaces an entry."""
         before = entry_of(self._entries, name, pointer)
-        fields = msgspec.to_builtins(decode(body, self._resource.put or self._resource.new, pointer))
+        fields = msgspec.to_builtins(decode(body, self._resource.whole, pointer))
         return self._put("put", name, before, fields, pointer)
 
     def post(self, body: Json, pointer: str | None = None) -> Entry:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -22,14 +23,14 @@ _SETTLED_MS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One kind of settings: `new` is the body of a POST, `put` that of a PUT, also inside a batch."""
+    """One kind of settings; `new` is the body of a POST."""
 
     name: str
     id_name: str
     new: type[Body]
     params: type[filters.ListParams]
     put: type[Body] | None = None
-    """None: as `new`."""
+    """The body of a PUT, also inside a batch; None: as `new`."""
     replaceable: bool = False
     """Whether there is a PUT of one entry, not only inside a batch."""
     batch: Literal["all", "deletes"] | None = None
@@ -49,12 +50,16 @@ class Resource:
     """Filters that are more than equality: (wanted, entry) to whether it matches."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Deprecated fields of an answer, each with the one that holds its value today."""
-    edit: type[msgspec.Struct] = field(init=False)
-    """The body of a PATCH."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "put", self.put or self.new)
-        object.__setattr__(self, "edit", partial(self.put or self.new, never_null=self.never_null))
+    @property
+    def whole(self) -> type[Body]:
+        """The body of a PUT."""
+        return self.put or self.new
+
+    @cached_property
+    def part(self) -> type[msgspec.Struct]:
+        """The body of a PATCH."""
+        return partial(self.whole, never_null=self.never_null)
 
 
 def _shown_domain(entry: dict[str, Any], now_ms: int) -> dict[str, Any]:
