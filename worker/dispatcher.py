@@ -7,7 +7,7 @@ queue is given more calls at once.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from worker.model.events import Detection
 from worker.model.kinds import APART
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
-from worker.ops.logs import get_logger, together
+from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pace import Pace
 from worker.ports import Budget, Kept, Ledger
@@ -262,10 +262,8 @@ class Dispatcher:
         count = len(looked.looks) + len(looked.changed)
         log.info("state.refreshed", kind=lane.kind, target=lane.target, count=count)
         by_id = {item.action_id: item for item in items}
-        for one in looked.looks:
-            if one.state is not State.READY:
-                self._metrics.action(lane.kind, one.state)
-                self._log_end(by_id[one.action_id], one.state, one.why)
+        ended = [one for one in looked.looks if one.state is not State.READY]
+        self._tell_ends(lane.kind, [(by_id[one.action_id], one.state, one.why) for one in ended])
         if looked.changed:
             await self._decide_anew(items, looked.changed)
         return True
@@ -301,11 +299,9 @@ class Dispatcher:
         )
         await self._settle(call, answered)
         items = {item.action_id: item for item in call.items}
-        for state, count in Counter(outcome.state for outcome in answered.outcomes).items():
-            self._metrics.action(call.kind, state, count)
-        with together():
-            for outcome in answered.outcomes:
-                self._log_end(items[outcome.action_id], outcome.state, outcome.error)
+        self._tell_ends(
+            call.kind, [(items[one.action_id], one.state, one.error) for one in answered.outcomes]
+        )
         await self._keep_breakers()
 
     async def _keep_breakers(self) -> None:
@@ -370,22 +366,37 @@ class Dispatcher:
                 reason=row["why"],
             )
 
-    def _log_end(self, item: Item, state: State, why: str | None) -> None:
-        if state in (State.READY, State.UNKNOWN, State.SUBMITTED):
-            return
-        if state is State.SUCCEEDED and item.message_until is not None:
-            self._metrics.effect(item.kind, self._clock.now() - item.message_until)
-        write = log.info if state in (State.SUCCEEDED, State.SKIPPED) else log.warning
-        write(
-            "action.held" if state is State.HELD else "action.finished",
-            action_id=item.action_id,
-            message_id=item.message_id,
-            playbook=item.playbook,
-            playbook_version=item.playbook_version,
-            kind=item.kind,
-            target=item.target,
-            state=state,
-            attempts=item.attempts + 1,
-            reason=why,
-            outcome="success" if state in (State.SUCCEEDED, State.SKIPPED) else "failure",
-        )
+    def _tell_ends(self, kind: str, ends: Sequence[tuple[Item, State, str | None]]) -> None:
+        """Counts and logs what became of actions of one kind."""
+        by_state: dict[State, list[tuple[Item, str | None]]] = defaultdict(list)
+        for item, state, why in ends:
+            by_state[state].append((item, why))
+        now = self._clock.now()
+        for state, ended in by_state.items():
+            self._metrics.action(kind, state, len(ended))
+            if state in (State.READY, State.UNKNOWN, State.SUBMITTED):
+                continue
+            if state is State.SUCCEEDED:
+                visible = (item.message_until for item, _ in ended)
+                self._metrics.effects(kind, (now - since for since in visible if since is not None))
+            good = state in (State.SUCCEEDED, State.SKIPPED)
+            log.each(
+                "info" if good else "warning",
+                "action.held" if state is State.HELD else "action.finished",
+                (_told(item, why) for item, why in ended),
+                kind=kind,
+                state=state,
+                outcome="success" if good else "failure",
+            )
+
+
+def _told(item: Item, why: str | None) -> dict[str, object]:
+    return {
+        "action_id": item.action_id,
+        "message_id": item.message_id,
+        "playbook": item.playbook,
+        "playbook_version": item.playbook_version,
+        "target": item.target,
+        "attempts": item.attempts + 1,
+        "reason": why,
+    }

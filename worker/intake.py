@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -28,7 +30,7 @@ from worker.model.plans import (
     Sighting,
     detection_sighting,
 )
-from worker.ops.logs import get_logger, together
+from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
 from worker.playbooks.context import HISTORY_LIMIT, PastAction
@@ -72,17 +74,35 @@ class Intake:
         self._kept: dict[str, Told] = {}
         self._trial = asyncio.Lock()
         self._locks = {source: asyncio.Lock() for source in SOURCES}
+        self._waiting: dict[str, dict[int, Page]] = {source: {} for source in SOURCES}
 
     async def take(self, source: Source, poll: Poll, page: Page, *, last_chance: bool) -> None:
-        """Records one page of an open poll."""
+        """Records one page of an open poll, and with it those that wait for their turn: one commit for all."""
         for row in await self._ledger.quarantine(source.name, page.bad) if page.bad else ():
             log.warning("poll.row_quarantined", source=source.name, row_id=row.row_id, reason=row.reason)
-        async with self._locks[source.name]:
-            unseen = await self._ledger.unseen(page.sightings, page.read_at)
-            fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
-            self._metrics.rows(source.name, read=page.rows, quarantined=len(page.bad), new=len(fresh))
-            if fresh:
-                await self._record(poll, fresh, rows=page.rows, read_at=page.read_at, fetch=True)
+        waiting = self._waiting[source.name]
+        waiting[id(page)] = page
+        try:
+            async with self._locks[source.name]:
+                # Where another took it along and failed, the poll as a whole has failed.
+                if id(page) in waiting:
+                    pages = list(waiting.values())
+                    waiting.clear()
+                    await self._take_all(source, poll, pages, last_chance=last_chance)
+        finally:
+            waiting.pop(id(page), None)
+
+    async def _take_all(
+        self, source: Source, poll: Poll, pages: Sequence[Page], *, last_chance: bool
+    ) -> None:
+        sightings = [one for page in pages for one in page.sightings]
+        rows, bad = sum(page.rows for page in pages), sum(len(page.bad) for page in pages)
+        read_at = min(page.read_at for page in pages)
+        unseen = await self._ledger.unseen(sightings, read_at)
+        fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
+        self._metrics.rows(source.name, read=rows, quarantined=bad, new=len(fresh))
+        if fresh:
+            await self._record(poll, fresh, rows=rows, read_at=read_at, fetch=True)
 
     async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
         """Closes the poll's plans; from here on its actions can be claimed."""
@@ -96,20 +116,11 @@ class Intake:
                 log.warning(
                     "plan.held", plan_id=plan.plan_id, playbook=plan.playbook, reason=plan.held_because
                 )
-        with together():
-            for row in closed.set_aside:
-                self._metrics.action(row["kind"], row["state"])
-                log.info(
-                    "action.held" if row["state"] == State.HELD else "action.finished",
-                    action_id=row["id"],
-                    message_id=row["message_id"],
-                    playbook=row["playbook"],
-                    playbook_version=row["playbook_version"],
-                    kind=row["kind"],
-                    target=row["target"],
-                    state=row["state"],
-                    reason=row["why"] or row["reason"],
-                )
+        for (kind, state), count in Counter((row["kind"], row["state"]) for row in closed.set_aside).items():
+            self._metrics.action(kind, state, count)
+        for held in (True, False):
+            rows = (row for row in closed.set_aside if (row["state"] == State.HELD) is held)
+            log.each("info", "action.held" if held else "action.finished", map(_told, rows))
         self._wake()
         return closed
 
@@ -352,3 +363,12 @@ def _stored(row: Parked | Shadowed) -> Sighting:
     """The event as it was recorded."""
     event = msgspec.json.decode(row.body, type=SOURCES[row.source])
     return Sighting(row.source, row.key, row.revision, event, None)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, object]:
+    same = ("message_id", "playbook", "playbook_version", "kind", "target", "state")
+    return {
+        "action_id": row["id"],
+        **{name: row[name] for name in same},
+        "reason": row["why"] or row["reason"],
+    }

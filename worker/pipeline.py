@@ -99,9 +99,10 @@ def _ask(
 ) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
     wanted: list[tuple[Action, Vote]] = []
     failures: list[Failure] = []
+    # Nearly always nobody has failed since, and nobody has to be looked up.
+    somebody_failed = bool(quarantine)
     for playbook in playbooks:
-        # Nearly always nobody has failed since, and nobody has to be looked up.
-        if quarantine and not quarantine.asks(playbook):
+        if quarantine is not None and somebody_failed and not quarantine.asks(playbook):
             failures.append(quarantine.unasked(playbook))
             continue
         if slow and slow[playbook.id] >= PATIENCE:
@@ -112,8 +113,9 @@ def _ask(
             actions = playbook.decide(event, context)
         except (WaitsError, PlaybookFailure) as error:
             failures.append(_failure(playbook, error, slow, quarantine, known))
+            somebody_failed = bool(quarantine)
             continue
-        if quarantine:
+        if quarantine is not None and somebody_failed:
             quarantine.succeeded(playbook)
         if actions:
             vote = votes[playbook.id]

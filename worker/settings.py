@@ -55,7 +55,7 @@ EXAMPLES = {
     "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
     "worker_log_format": "WORKER_LOG_FORMAT=json",
     "worker_log_level": "WORKER_LOG_LEVEL=info",
-    "worker_move_batch": "WORKER_MOVE_BATCH=250",
+    "worker_move_batch": "WORKER_MOVE_BATCH=500",
     "worker_retention_days": "WORKER_RETENTION_DAYS=90",
     "worker_audit_key": "WORKER_AUDIT_KEY_FILE=/run/secrets/worker_audit_key",
     "worker_reclassify_via": "WORKER_RECLASSIFY_VIA=investigate",
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     worker_drain_timeout: Seconds = 20.0
     worker_log_format: Literal["json", "console"] = "json"
     worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
-    worker_move_batch: Annotated[Count, Field(le=1000)] = 250
+    worker_move_batch: Annotated[Count, Field(le=1000)] = 500
     worker_retention_days: Annotated[Seconds, Field(ge=2)] = 90.0
     worker_audit_key: SecretStr | None = None
     worker_audit_key_file: Path | None = None

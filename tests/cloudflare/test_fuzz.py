@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from worker.cloudflare import actions, investigate, rows, shapes, verdicts
-from worker.cloudflare.pages import decode_detections
 from worker.cloudflare.rows import Decoded
 from worker.cloudflare.transport import Answer
 from worker.errors import AnswerLost, BadAnswer
@@ -113,7 +112,7 @@ def slowly(body: bytes) -> Decoded[Any] | None:
 
 def both_ways_agree(body: bytes) -> None:
     """What the fast way believes, the slow way believes too, and reads the same."""
-    fast = decode_detections(body)
+    fast = rows.decode_detections(body)
     if fast is None:
         return
     slow = slowly(body)

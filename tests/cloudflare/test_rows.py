@@ -13,7 +13,6 @@ from yarl import URL
 
 from tests.cloudflare.vendor import envelope, row
 from worker.cloudflare import actions, investigate, rows, shapes
-from worker.cloudflare.pages import decode_detections
 from worker.cloudflare.rows import Decoded
 from worker.cloudflare.transport import Answer
 from worker.errors import AnswerLost, BadAnswer
@@ -172,8 +171,8 @@ def test_times_are_aware_and_utc(text: str, expected: datetime, poison: str) -> 
 def test_a_clean_page_takes_the_fast_way() -> None:
     """Also one with nulls; only an odd one pays for the slow way."""
     nulls = row(2, to=None, validation=None, subject='he said "id": \'"final_disposition":\'')
-    assert decode_detections(envelope([row(1), nulls], next="c")) is not None
-    assert decode_detections(envelope([row(1), {"id": 7}])) is None
+    assert rows.decode_detections(envelope([row(1), nulls], next="c")) is not None
+    assert rows.decode_detections(envelope([row(1), {"id": 7}])) is None
 
 
 PLAIN = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufffd")
@@ -203,7 +202,7 @@ ROWS = st.fixed_dictionaries(
 def test_both_ways_read_the_same(listed: list[dict[str, Any]]) -> None:
     """Speed never changes what a row says."""
     body = envelope(listed, next="c")
-    fast, slow = decode_detections(body), rows.read_list(page(body), shapes.DETECTION)
+    fast, slow = rows.decode_detections(body), rows.read_list(page(body), shapes.DETECTION)
     assert slow.bad == ()
     assert fast == (slow.rows, slow.next)
 

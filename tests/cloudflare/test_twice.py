@@ -10,7 +10,6 @@ from yarl import URL
 
 from tests.cloudflare.vendor import row
 from worker.cloudflare import investigate, rows
-from worker.cloudflare.pages import decode_detections
 from worker.cloudflare.transport import Answer
 
 FULL = row(0, validation={"spf": "pass", "dmarc": "fail"}, to=["a@x"], unknown={"deep": [{"a": 1}]})
@@ -41,11 +40,11 @@ def test_a_key_that_stands_twice_is_found(key: str, spelling: str, number: int) 
         json.dumps(row(n) | {"validation": FULL["validation"], "to": ["a@x"], "unknown": FULL["unknown"]})
         for n in range(number)
     ]
-    assert decode_detections(page(texts).body) is not None
+    assert rows.decode_detections(page(texts).body) is not None
     for at in (0, number // 2, number - 1):
         spoilt = [*texts]
         spoilt[at] = spoilt[at][:-1] + "," + spelled(spelling, key, FULL[key]) + "}"
-        assert decode_detections(page(spoilt).body) is None
+        assert rows.decode_detections(page(spoilt).body) is None
         decoded = rows.read_detections(page(spoilt))
         wanted = number if key == "unknown" else number - 1
         assert (len(decoded.rows), len(decoded.bad)) == (wanted, number - wanted)
@@ -75,7 +74,7 @@ def test_no_text_looks_like_a_key(texts: list[str]) -> None:
     """A page of clean rows goes the fast way whatever its mail says: nobody can slow the worker with a subject."""
     tricky = [*texts, '":', '\\":', '\\\\":', ':) "id": ', '","id":"x', "\\", "a\\", ":"]
     listed = [json.dumps(row(n, subject=tricky[n % len(tricky)])) for n in range(NUMBER)]
-    fast = decode_detections(page(listed).body)
+    fast = rows.decode_detections(page(listed).body)
     assert fast is not None
     assert [one.subject for one in fast[0]] == [tricky[n % len(tricky)] for n in range(NUMBER)]
 
@@ -86,4 +85,4 @@ def test_rows_that_differ_are_counted_one_by_one() -> None:
         json.dumps({name: value for name, value in row(n).items() if n % 3 or name in {"id", "subject"}})
         for n in range(NUMBER)
     ]
-    assert decode_detections(page(listed).body) is not None
+    assert rows.decode_detections(page(listed).body) is not None

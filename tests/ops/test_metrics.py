@@ -30,7 +30,7 @@ def _busy() -> Metrics:
     metrics.action_counts(lambda: {("move", "held"): 4})
     metrics.plan_held("cap per poll: 300 actions, 100 allowed")
     metrics.read_back("move", "confirmed")
-    metrics.effect("move", 31.0)
+    metrics.effects("move", [31.0])
     metrics.commit(0.004)
     metrics.loop_lag(0.001)
     metrics.paused(on=True)

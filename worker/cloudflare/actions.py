@@ -89,7 +89,7 @@ class MailActions:
 
 
 def _moved(answer: Answer) -> MoveAnswer:
-    decoded = rows.read_list(answer, shapes.MOVE_ROW)
+    decoded = rows.read_moves(answer)
     return MoveAnswer(decoded.rows, len(decoded.bad), answer.ray)
 
 

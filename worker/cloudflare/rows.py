@@ -12,10 +12,11 @@ import msgspec
 from worker.cloudflare import lenient, verdicts
 from worker.cloudflare.lenient import Poison, UnbelievableError
 from worker.cloudflare.operations import MAX_ID
-from worker.cloudflare.pages import decode_detections
-from worker.cloudflare.shapes import DETECTION, Shape
+from worker.cloudflare.pages import FastRows
+from worker.cloudflare.shapes import DETECTION, MOVE_ROW, Shape
 from worker.cloudflare.transport import Answer
-from worker.cloudflare.wire import BadRow, Page
+from worker.cloudflare.wire import BadRow, MoveRow, Page
+from worker.model.events import Detection
 
 MAX_ROWS = 10_000
 """Rows of one answer: ten times the largest page that can be asked for."""
@@ -36,17 +37,31 @@ class Decoded(Generic[R]):
     total: int | None = None
 
 
-def read_detections(answer: Answer) -> Decoded[Any]:
+_DETECTIONS = FastRows(DETECTION.wire, DETECTION.settle, usual=2 * 2**20)
+_MOVES = FastRows(MOVE_ROW.wire, MOVE_ROW.settle, usual=lenient.MAX_CONTAINERS)
+decode_detections = _DETECTIONS.read
+
+
+def read_detections(answer: Answer) -> Decoded[Detection]:
     """As `read_list`, and several times as fast for a page in which nothing is odd."""
-    fast = decode_detections(answer.body)
+    return _read_fast(answer, DETECTION, _DETECTIONS)
+
+
+def read_moves(answer: Answer) -> Decoded[MoveRow]:
+    """As `read_list`, and several times as fast for an answer in which nothing is odd."""
+    return _read_fast(answer, MOVE_ROW, _MOVES)
+
+
+def _read_fast(answer: Answer, shape: Shape[Any, R], fast: FastRows[Any, R]) -> Decoded[R]:
+    read = fast.read(answer.body)
     if (
-        fast is None
-        or len(fast[0]) > MAX_ROWS
-        or len(cursor := fast[1] or "") > _MAX_CURSOR
+        read is None
+        or len(read[0]) > MAX_ROWS
+        or len(cursor := read[1] or "") > _MAX_CURSOR
         or lenient.UNSAFE in cursor
     ):
-        return read_list(answer, DETECTION)
-    return Decoded(fast[0], next=fast[1] or None)
+        return read_list(answer, shape)
+    return Decoded(read[0], next=read[1] or None)
 
 
 def read_list(answer: Answer, shape: Shape[Any, R]) -> Decoded[R]:

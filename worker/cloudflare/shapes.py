@@ -87,10 +87,16 @@ def settle_detection(row: Detection) -> Detection:
     """
     _check_id(row.id)
     # In place: the row was made a moment ago and nobody else has seen it.
-    if row.scanned_at is not None and row.scanned_at.tzinfo is not UTC:
-        force_setattr(row, "scanned_at", _aware(row.scanned_at))
-    if row.sent_at is not None and row.sent_at.tzinfo is not UTC:
-        force_setattr(row, "sent_at", _aware(row.sent_at))
+    if (when := row.scanned_at) is not None and when.tzinfo is not UTC:
+        force_setattr(row, "scanned_at", _aware(when))
+    if (when := row.sent_at) is not None and when.tzinfo is not UTC:
+        force_setattr(row, "sent_at", _aware(when))
+    return row
+
+
+def _settle_move(row: MoveRow) -> MoveRow:
+    if (when := row.completed_at) is not None and when.tzinfo is not UTC:
+        force_setattr(row, "completed_at", _aware(when))
     return row
 
 
@@ -162,7 +168,7 @@ def _aware(when: datetime) -> datetime:
 DETECTION = Shape(Detection, settle_detection)
 REPORT = Shape(_Report, _settle_report)
 LOG_ENTRY = Shape(_LogEntry, _settle_log, identity="operation")
-MOVE_ROW = Shape(MoveRow, settle, identity="message_id")
+MOVE_ROW = Shape(MoveRow, _settle_move, identity="message_id")
 RELEASE_ROW = Shape(ReleaseRow, _settle_release)
 SUBMISSION = Shape(Submission, settle, identity="submission_id")
 SUBMISSION_RESULT = Shape(SubmissionResult, settle_named)

@@ -13,10 +13,8 @@ _HEAD = 64 * 2**10
 """Bytes in which the first row must end, for the short cut."""
 _SPACES = b" \t\r\n"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(:?)')
+_RESULT = re.compile(rb'"result"\s*:\s*\[\s*(?=\{)')
 _decode = msgspec.json.Decoder().decode
-
-
-_frame = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def holds_a_key_twice(body: bytes, rows: int) -> bool:
@@ -32,21 +30,28 @@ def holds_a_key_twice(body: bytes, rows: int) -> bool:
 
 
 def _is_even(body: bytes, rows: int) -> bool:
-    frame = _frame(body)
-    first = _first(bytes(memoryview(frame.pop("result"))[:_HEAD]))
+    first = _first(body[:_HEAD])
     if first is None:
         return False
-    around = sum(_count(_decode(value)) for value in frame.values())
-    return _wrote(body, len(frame) + 1 + around + rows * first)
-
-
-def _first(head: bytes) -> int | None:
-    """How many keys the first row has; None where it holds one twice, or is too long."""
+    keys, start = first
+    # What stands around the rows is short; if `}]` is not where they end, what is left is no JSON.
+    around = body[:start] + body[body.rfind(b"}]") + 1 :]
     try:
-        row, _ = _FIRST.raw_decode(head.decode("utf-8", "replace"), head.index(b"{"))
+        return _wrote(body, _count(_once_only.decode(around.decode())) + rows * keys)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _first(head: bytes) -> tuple[int, int] | None:
+    """How many keys the first row has, and where it begins; None where it holds one twice, or is too long."""
+    found = _RESULT.search(head)
+    if found is None:
+        return None
+    try:
+        row, _ = _once_only.raw_decode(head[found.end() :].decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-    return _count(row)
+    return _count(row), found.end()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_FIRST = json.JSONDecoder(object_pairs_hook=_once)
+_once_only = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _count(value: Any) -> int:

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from worker.model.events import Text
+
 R = TypeVar("R")
 
 
@@ -49,16 +51,16 @@ class Setting(Named, frozen=True, kw_only=True):
     modified_at: datetime | None = None
 
 
-class MoveRow(msgspec.Struct, frozen=True, kw_only=True):
+class MoveRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message in one mailbox (API reference, Investigate move); it carries no investigate id."""
 
     success: bool
-    message_id: str | None = None
+    message_id: Text | None = None
     """The RFC 5322 Message-ID: with `recipient` the only way back to the message that was meant."""
-    recipient: str | None = None
-    status: str | None = None
-    operation: str | None = None
-    destination: str | None = None
+    recipient: Text | None = None
+    status: Text | None = None
+    operation: Text | None = None
+    destination: Text | None = None
     completed_at: datetime | None = None
 
 

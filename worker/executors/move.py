@@ -122,14 +122,21 @@ def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple
     for row in rows:
         by_message[bare(row.message_id)].append(row)
     alone = len(items) == 1
-    return tuple(_outcome(item, _rows_of(item, by_message, rows, alone=alone), delay) for item in items)
+    outcomes = []
+    for item in items:
+        mine = _rows_of(item, by_message, rows, alone=alone)
+        if len(mine) == len(item.recipients) == 1 and _says_done(mine[0], item):
+            outcomes.append(Outcome(item.action_id, State.SUCCEEDED))
+        else:
+            outcomes.append(_outcome(item, mine, delay))
+    return tuple(outcomes)
 
 
 def _rows_of(
     item: Item, by_message: dict[str, list[MoveRow]], rows: Sequence[MoveRow], *, alone: bool
 ) -> Sequence[MoveRow]:
-    names = {bare(item.rfc_message_id), bare(item.message_id)} - {""}
-    mine = [row for name in names for row in by_message.get(name, ())]
+    names = (bare(item.rfc_message_id), bare(item.message_id))
+    mine = [row for name in dict.fromkeys(names) if name for row in by_message.get(name, ())]
     if not mine and alone:
         # The only message of the call: rows that name no message can be about nothing else.
         return [row for row in rows if not row.message_id]
@@ -155,6 +162,11 @@ def _outcome(item: Item, rows: Sequence[MoveRow], delay: float) -> Outcome:
     if missing and not (good == {""} and len(expected) == 1):
         return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", delay)
     return Outcome(item.action_id, State.SUCCEEDED)
+
+
+def _says_done(row: MoveRow, item: Item) -> bool:
+    """Most messages have one recipient, and most rows say at once that all is well."""
+    return row.success and row.recipient == item.recipients[0] and row.destination == item.target
 
 
 def _why(rows: Sequence[MoveRow]) -> str:

@@ -17,7 +17,7 @@ class ReclassifyExecutor(Asked):
 
     kind = "reclassify"
     most = 1
-    parallel = 8
+    parallel = 16
 
     def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
         super().__init__(cloudflare)

@@ -35,7 +35,9 @@ class Candidate(Struct, frozen=True, gc=False):
 
     def mode(self, ceiling: Mode) -> Mode:
         """The highest of the votes' modes, under the ceiling."""
-        return lower_mode(highest_mode(vote.mode for vote in self.votes), ceiling)
+        votes = self.votes
+        own = votes[0].mode if len(votes) == 1 else highest_mode(vote.mode for vote in votes)
+        return own if own is ceiling else lower_mode(own, ceiling)
 
 
 class Existing(Struct, frozen=True, gc=False):

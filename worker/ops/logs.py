@@ -41,6 +41,11 @@ class Logger(Protocol):
     def exception(self, action: str, /, **fields: object) -> None:
         """As `error`, with the exception that is being handled."""
 
+    def each(
+        self, level: str, action: str, rows: Iterable[Mapping[str, object]], /, **fields: object
+    ) -> None:
+        """A line for each row; `fields` are on every line. For the many that end at once: a third of the cost."""
+
     def bind(self, **fields: object) -> Self:
         """The same logger with these fields on every line."""
         ...
@@ -91,7 +96,8 @@ class _Installed:
 def _install(format_: Format, level: Level, sink: _Sink, fields: Fields) -> None:
     _Held.sink = sink
     _Installed.fields = fields
-    render = _json(fields) if format_ == "json" else _console(fields, coloured=sink.is_terminal())
+    readable = None if format_ == "json" else _console(coloured=sink.is_terminal())
+    render = _Renderer(fields, readable)
     structlog.configure(
         processors=[render],
         wrapper_class=_direct(_LEVELS[level]),
@@ -116,34 +122,60 @@ def _direct(level: int) -> type[Any]:
             keywords = {**self._context, **keywords, "event": event}
             self._logger.write(self._processors[0](self._logger, method_name, keywords))
 
+        def each(
+            self, level_name: Level, event: str, rows: Iterable[Mapping[str, object]], /, **keywords: object
+        ) -> None:
+            if _LEVELS[level_name] < level:
+                return
+            render: _Renderer = self._processors[0]
+            keywords = {**self._context, **keywords, "event": event}
+            with together():
+                for line in render.each(level_name, keywords, rows):
+                    self._logger.write(line)
+
     return Direct
 
 
-_Renderer = Callable[[Any, str, MutableMapping[str, Any]], str]
+class _Renderer:
+    """Turns the keywords of a call into a line."""
 
+    def __init__(self, fields: Fields, readable: Callable[[Mapping[str, object]], str] | None = None) -> None:
+        self._fields = fields
+        self._readable = readable
 
-def _json(fields: Fields) -> _Renderer:
-    def render(_logger: object, level: str, keywords: MutableMapping[str, Any]) -> str:
+    def __call__(self, _logger: object, level: str, keywords: MutableMapping[str, Any]) -> str:
+        return self._line(self._common(level, keywords))
+
+    def each(
+        self, level: str, keywords: MutableMapping[str, Any], rows: Iterable[Mapping[str, object]]
+    ) -> Iterator[str]:
+        """A line for each row of further keywords."""
+        common = self._common(level, keywords)
+        for row in rows:
+            yield self._line({**common, **self._fields.named(row)})
+
+    def _common(self, level: str, keywords: MutableMapping[str, Any]) -> dict[str, object]:
         action = keywords.pop("event", "")
-        line_fields = fields.of(level, action, keywords)
-        if "message" not in line_fields:
-            line_fields["message"] = MESSAGES.get(action, action) if isinstance(action, str) else ""
-        line = encode(line_fields)
-        return encode(fields.redact(line_fields)) if fields.leaks(line) else line
+        found = self._fields.of(level, action, keywords)
+        if self._readable is None and "message" not in found:
+            found["message"] = MESSAGES.get(action, action) if isinstance(action, str) else ""
+        return found
 
-    return render
+    def _line(self, found: Mapping[str, object]) -> str:
+        line = encode(found)
+        if self._fields.leaks(line):
+            found = self._fields.redact(found)
+            line = encode(found)
+        return self._readable(found) if self._readable else line
 
 
-def _console(fields: Fields, *, coloured: bool) -> _Renderer:
-    def render(_logger: object, level: str, keywords: MutableMapping[str, Any]) -> str:
-        line_fields = fields.of(level, keywords.pop("event", ""), keywords)
-        if fields.leaks(encode(line_fields)):
-            line_fields = fields.redact(line_fields)
-        line = _readable(line_fields)
-        colour = _COLOURS.get(level, "") if coloured else ""
+def _console(*, coloured: bool) -> Callable[[Mapping[str, object]], str]:
+    def readable(found: Mapping[str, object]) -> str:
+        line = _readable(found)
+        colour = _COLOURS.get(str(found["log.level"]), "") if coloured else ""
         return f"{colour}{line}{_PLAIN}" if colour else line
 
-    return render
+    return readable
 
 
 def _readable(fields: Mapping[str, object]) -> str:

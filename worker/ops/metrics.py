@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -222,9 +222,11 @@ class Metrics:
         """Unknown actions that nobody reads back any more."""
         self._parked.set(count)
 
-    def effect(self, kind: str, seconds: float) -> None:
-        """An action settled this long after its message became visible."""
-        self._effect.labels(self._label("kind", kind)).observe(max(seconds, 0))
+    def effects(self, kind: str, seconds: Iterable[float]) -> None:
+        """Actions settled this long after their messages became visible."""
+        observe = self._effect.labels(self._label("kind", kind)).observe
+        for one in seconds:
+            observe(max(one, 0))
 
     def commit(self, seconds: float) -> None:
         """One transaction ended."""

@@ -31,7 +31,7 @@ class DetectionSource:
         self._clock = clock
 
     async def read(self, poll: Poll, take: Take) -> None:
-        """Reads the window's slices side by side; of each, one page at most waits to be taken."""
+        """Reads the window's slices side by side; of each, one page is read while the one before it is taken."""
         async with asyncio.TaskGroup() as group:
             for start, end in slices(poll.start, poll.end):
                 group.create_task(self._read_slice(start, end, take))
@@ -42,17 +42,22 @@ class DetectionSource:
         return list(fresh)
 
     async def _read_slice(self, start: float, end: float, take: Take) -> None:
-        cursor: str | None = None
         known: set[str] = set()
-        for _ in range(PAGES_PER_SLICE):
-            page, cursor = await self._read(start, end, cursor)
-            await take(page)
-            if cursor is None:
-                return
-            if cursor in known:
-                log.warning("poll.cursor_loop", source=self.name)
-                return
-            known.add(cursor)
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(self._read(start, end, None))
+            for _ in range(PAGES_PER_SLICE):
+                page, cursor = await coming
+                looped = cursor in known
+                if cursor is not None and not looped:
+                    # Under way while this page is recorded: the vendor takes its time too.
+                    coming = group.create_task(self._read(start, end, cursor))
+                    known.add(cursor)
+                await take(page)
+                if looped:
+                    log.warning("poll.cursor_loop", source=self.name)
+                if cursor is None or looped:
+                    return
+            coming.cancel()
         raise BadAnswer(f"the list did not end after {PAGES_PER_SLICE} pages")
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:

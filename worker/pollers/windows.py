@@ -12,7 +12,7 @@ SWEEP_EVERY = 3600.0
 SWEEP_REACH = 86400.0
 SLICED_FROM = 3600.0
 """Windows longer than this are read in parallel slices of time."""
-SLICES = 3
+SLICES = 2
 SEAM_SECONDS = 1.0
 """Neighbouring slices overlap: whether the vendor's bounds are inclusive is not documented."""
 

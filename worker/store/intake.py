@@ -14,16 +14,14 @@ from sqlalchemy import Connection, bindparam, select, update
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
 from worker.model.plans import DETECTIONS, Decided, Poll, Sighting
-from worker.store import enrichments, losses, schema
+from worker.store import enrichments, losses, schema, seen
 from worker.store.audit import append, entries_for
-from worker.store.prepared import Prepared, among, insert_rows, put, put_new
-from worker.store.tools import event_id, evidence_id
+from worker.store.prepared import Prepared, insert_rows, put, put_new
+from worker.store.tools import evidence_id
 from worker.store.waiting import event_key, forget_older, stop_waiting, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
 DEFAULT_BATCH = 1000
-_E = schema.events.c
-_CURRENT = Prepared(lambda: select(_E.id, _E.revision, _E.seen_at).where(among(_E.id)))
 _COUNT = Prepared(
     update(schema.polls)
     .where(schema.polls.c.id == bindparam("poll"))
@@ -47,24 +45,16 @@ def unseen(
     A page that was read at `read_at` and had to wait says nothing against a verdict that was read since. What was
     read after `now` was read by a clock that has been set back: it bars nothing.
     """
-    ids = [event_id(account_id, one.source, one.key) for one in sightings]
-    known = _current(conn, ids)
+    known = seen.known(conn, account_id, sightings)
     fresh: dict[str, Sighting] = {}
-    for one, sighting in zip(ids, sightings, strict=True):
-        if one not in known:
+    for sighting in sightings:
+        if sighting.key not in known:
             fresh[sighting.key] = sighting
             continue
-        revision, seen_at = known[one]
+        revision, seen_at = known[sighting.key]
         if revision != sighting.revision and (read_at is None or not read_at < seen_at <= now):
             fresh[sighting.key] = replace(sighting, changed=True)
     return list(fresh.values())
-
-
-def _current(conn: Connection, ids: Sequence[bytes]) -> dict[bytes, tuple[str, float]]:
-    known: dict[bytes, tuple[str, float]] = {}
-    for rows in _CURRENT.among(conn, ids):
-        known.update((row.id, (row.revision, row.seen_at)) for row in rows)
-    return known
 
 
 def record(
@@ -87,12 +77,13 @@ def record(
     """
     open_poll(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
-    _see(conn, account_id, now if read_at is None else read_at, sightings)
+    seen.add(conn, account_id, now if read_at is None else read_at, sightings)
     again = not sightings or any(one.changed for one in sightings)
-    digests = _keep_evidence(conn, account_id, now, decided, keep_all=keep_all, again=again)
+    kept = [one for one in decided if one.keeps_evidence]
+    digests = _keep_evidence(conn, account_id, now, decided if keep_all else kept, again=again)
     enrichments.keep(conn, account_id, now, decided)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
-    _park(conn, account_id, now, decided)
+    _park(conn, account_id, now, kept)
     if poll.source != DETECTIONS:
         stop_waiting(conn, account_id, poll.source, [one.key for one in sightings])
     entries = entries_for("superseded", replaced)
@@ -100,9 +91,7 @@ def record(
     actions: list[dict[str, Any]] = []
     apart: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
-    for one in decided:
-        if not one.keeps_evidence:
-            continue
+    for one in kept:
         for wish in one.wishes:
             row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at, loss)
             (apart if "subject" in row else actions).append(row)
@@ -170,27 +159,12 @@ def _supersede(
     return replaced
 
 
-def _see(conn: Connection, account_id: str, now: float, sightings: Sequence[Sighting]) -> None:
-    rows = [
-        {
-            "id": event_id(account_id, sighting.source, sighting.key),
-            "revision": sighting.revision,
-            "seen_at": now,
-            "occurred_at": sighting.occurred_at,
-        }
-        for sighting in sightings
-    ]
-    write = put if any(sighting.changed for sighting in sightings) else insert_rows
-    write(conn, schema.events, rows)
-
-
 def _keep_evidence(
     conn: Connection,
     account_id: str,
     now: float,
     decided: Sequence[Decided],
     *,
-    keep_all: bool,
     again: bool,
 ) -> dict[str, str]:
     """Stores the rows as they were seen, `again` where they may be there; returns their SHA-256 by event key."""
@@ -198,8 +172,6 @@ def _keep_evidence(
     rows: list[dict[str, Any]] = []
     undecided: list[dict[str, Any]] = []
     for one in decided:
-        if not (keep_all or one.keeps_evidence):
-            continue
         body = _encode(one.sighting.event)
         digests[one.sighting.key] = sha256(body).hexdigest()
         named = event_key(account_id, one.sighting)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, func, select, true, update
+from sqlalchemy import Connection, Select, Subquery, Table, delete, func, select, true, update
 
 from worker.model.actions import State
 from worker.model.kinds import kind_of
@@ -105,24 +105,29 @@ def _protected(conn: Connection, account_id: str, horizon: Horizon) -> Protected
 
 
 def _events(conn: Connection, batch: Batch) -> Walked:
+    """By far the most rows, and hardly ever an old one: only those are fetched."""
     t = schema.events.c
-    rows = _next(conn, (t.id, t.seen_at, t.occurred_at), _bytes(batch.after), batch.most)
-    old = [row.id for row in rows if max(row.seen_at, row.occurred_at or 0.0) < batch.horizon.seen]
+    part = _part((t.id, t.seen_at, t.occurred_at), _bytes(batch.after), batch.most).subquery()
+    horizon = batch.horizon.seen
+    aged = (part.c.seen_at < horizon, func.coalesce(part.c.occurred_at, 0.0) < horizon)
+    old = conn.scalars(select(part.c.id).where(*aged)).all()
+    end = _end(conn, part, batch)
     _remove(conn, schema.events, old)
-    return len(old), _text(_last(rows, batch))
+    return len(old), _text(end)
 
 
 def _evidence(conn: Connection, batch: Batch) -> Walked:
     t = schema.evidence.c
-    rows = _next(conn, (t.id, t.account_id, t.stored_at), _bytes(batch.after), batch.most)
-    mine = [row for row in rows if row.account_id == batch.account_id]
-    old = {row.id for row in mine if row.stored_at < batch.horizon.details} - batch.protected.evidence
-    for part in chunks(old):
+    part = _part((t.id, t.account_id, t.stored_at), _bytes(batch.after), batch.most).subquery()
+    mine = (part.c.account_id == batch.account_id, part.c.stored_at < batch.horizon.details)
+    old = set(conn.scalars(select(part.c.id).where(*mine))) - batch.protected.evidence
+    for some in chunks(old):
         # Events that wait for a mended playbook are decided from it.
-        waiting = select(schema.parked.c.evidence_id).where(schema.parked.c.evidence_id.in_(part))
+        waiting = select(schema.parked.c.evidence_id).where(schema.parked.c.evidence_id.in_(some))
         old -= set(conn.scalars(waiting))
+    end = _end(conn, part, batch)
     _remove(conn, schema.evidence, old)
-    return len(old), _text(_last(rows, batch))
+    return len(old), _text(end)
 
 
 def _enrichments(conn: Connection, batch: Batch) -> Walked:
@@ -242,9 +247,13 @@ WALKS: tuple[tuple[Table, Callable[[Connection, Batch], Walked]], ...] = (
 
 def _next(conn: Connection, columns: Sequence[Any], after: Any, most: int) -> Sequence[Any]:
     """The next rows behind a key, in the order of the keys."""
+    return conn.execute(_part(columns, after, most)).all()
+
+
+def _part(columns: Sequence[Any], after: Any, most: int) -> Select[Any]:
     key = columns[0]
     query = select(*columns).order_by(key).limit(most)
-    return conn.execute(query if after is None else query.where(key > after)).all()
+    return query if after is None else query.where(key > after)
 
 
 def _remove(conn: Connection, table: Table, keys: Collection[Any]) -> None:
@@ -255,6 +264,11 @@ def _remove(conn: Connection, table: Table, keys: Collection[Any]) -> None:
 def _last(rows: Sequence[Any], batch: Batch) -> Any:
     """The key to go on behind; None where the table ended."""
     return rows[-1].id if len(rows) == batch.most else None
+
+
+def _end(conn: Connection, part: Subquery, batch: Batch) -> Any:
+    """The same, of rows that were not fetched. To be asked before any of them went."""
+    return conn.scalar(select(part.c.id).order_by(part.c.id).offset(batch.most - 1).limit(1))
 
 
 def _until_young(rows: Sequence[Any], batch: Batch, column: str) -> Any:

@@ -20,7 +20,7 @@ from worker.model.actions import Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Look
-from worker.store import engine, intake, outcomes, schema
+from worker.store import engine, outcomes, schema, seen
 from worker.store.ledger import StoreLedger
 
 SHORT_TIMEOUT = 0.3
@@ -149,8 +149,8 @@ def taken_for_never_sent() -> None:
 
 def forgets_what_it_saw() -> None:
     """Broken: events are marked as seen in one transaction and decided in the next."""
-    honest, see = StoreLedger.record, intake._see
-    intake._see = lambda *_: None
+    honest, see = StoreLedger.record, seen.add
+    seen.add = lambda *_: None
 
     async def record(self: StoreLedger, poll: Any, sightings: Sequence[Any], *args: Any, **more: Any) -> Any:
         await self.store.run(see, self.account_id, self._clock.now(), sightings)
