@@ -16,6 +16,7 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors import executors
 from worker.executors.notify import NotifyExecutor
+from worker.executors.reclassify import ReclassifyExecutor
 from worker.intake import Intake
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
@@ -381,7 +382,7 @@ async def test_a_pause_stops_what_is_not_claimed_yet(bench: Bench) -> None:
 
     bench.tenant.will("reclassify", pause_first)
     await bench.work(3)
-    assert len(bench.tenant.asked("reclassify")) <= 8
+    assert len(bench.tenant.asked("reclassify")) <= ReclassifyExecutor.parallel
     assert await bench.desk.run(flags.resume, ACCOUNT, "ann", NOW)
     await bench.work(2)
     assert len(bench.tenant.asked("reclassify")) == 30
