@@ -154,8 +154,8 @@ class Ledger(Protocol):
         """Closes the poll's plans and moves the cursor: from here on its actions can be claimed."""
         ...
 
-    async def cursor(self, source: str) -> Cursor | None:
-        """How far the source has been read; None before its first poll has closed."""
+    async def begin(self, source: str, first: Cursor) -> Cursor:
+        """How far the source has been read; before its first poll it is `first`, which is kept."""
         ...
 
     async def open_polls(self, source: str) -> list[Poll]:

@@ -78,9 +78,9 @@ def worker(*arguments: str, name: str = "worker", **settings: object) -> Contest
     return Contestant(name, (sys.executable, *program, "run", *arguments), environment)
 
 
-def script(name: str, *arguments: str) -> Contestant:
-    """One of the programs in benchmarks/contestants/."""
-    return Contestant(name, (sys.executable, str(_script(name)), "{database}", *arguments), {})
+def script(name: str, *arguments: str, database: str = "{database}") -> Contestant:
+    """One of the programs in benchmarks/contestants/, on a fresh file unless another database is named."""
+    return Contestant(name, (sys.executable, str(_script(name)), database, *arguments), {})
 
 
 def _script(name: str) -> Path:

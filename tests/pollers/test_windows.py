@@ -19,6 +19,7 @@ from worker.pollers.windows import (
     SWEEP_REACH,
     Reach,
     advance,
+    begin,
     next_poll,
     slices,
 )
@@ -33,16 +34,23 @@ def cursor(watermark: float = NOW - 30, floor: float = LONG_AGO, swept_at: float
     return Cursor(watermark, floor, swept_at)
 
 
-def window(known: Cursor | None, now: float = NOW, reach: Reach = REACH) -> Poll:
+def window(known: Cursor, now: float = NOW, reach: Reach = REACH) -> Poll:
     """The next window."""
     return next_poll("detections", known, now, reach)
 
 
 def test_the_first_poll_reaches_back_as_far_as_the_operator_says() -> None:
     """And sets the floor below which no window ever goes."""
-    poll = window(None)
+    poll = window(begin(NOW, REACH))
     assert (poll.kind, poll.start, poll.end) == (FIRST, NOW - DAY, NOW)
-    assert advance(None, poll) == Cursor(watermark=NOW, floor=NOW - DAY, swept_at=NOW)
+    assert advance(begin(NOW, REACH), poll) == Cursor(watermark=NOW, floor=NOW - DAY, swept_at=NOW)
+
+
+def test_a_source_that_could_not_be_read_at_first_begins_where_it_was_to_begin() -> None:
+    """However long it failed, the worker stopped meanwhile or not."""
+    unread = begin(NOW, REACH)
+    poll = window(unread, now=NOW + 3 * DAY)
+    assert (poll.kind, poll.start, poll.end) == (FIRST, NOW - DAY, NOW + 3 * DAY)
 
 
 def test_a_window_reaches_over_the_overlap_into_the_last_one() -> None:
@@ -77,7 +85,7 @@ def test_every_hour_a_sweep_covers_a_day(since: float, kind: str) -> None:
 
 def test_the_first_sweep_comes_an_hour_after_the_first_poll() -> None:
     """Which has just covered the same stretch."""
-    known = advance(None, window(None))
+    known = advance(begin(NOW, REACH), window(begin(NOW, REACH)))
     assert window(known, NOW + HOUR - 1).kind == REGULAR
     assert window(known, NOW + HOUR).kind == SWEEP
 
@@ -112,40 +120,37 @@ def test_a_clock_set_back_neither_skips_nor_stops_polling() -> None:
 
 def test_a_first_poll_under_a_clock_that_ran_ahead_hides_no_later_mail() -> None:
     """Its floor would lie in the future: until then nothing would be read, and it never would be."""
-    ahead = advance(None, next_poll("detections", None, NOW + 10 * DAY, REACH))
+    unread = begin(NOW + 10 * DAY, REACH)
+    ahead = advance(unread, next_poll("detections", unread, NOW + 10 * DAY, REACH))
     poll = window(ahead)
     assert (poll.start, poll.end) == (NOW - SWEEP_REACH, NOW)
     assert advance(ahead, poll).floor <= poll.start
 
 
 TIMES = st.floats(NOW - 90 * DAY, NOW + 90 * DAY)
-CURSORS = st.none() | st.builds(Cursor, TIMES, TIMES, TIMES)
+CURSORS = st.builds(Cursor, TIMES, TIMES, TIMES)
 REACHES = st.builds(Reach, st.floats(1, 40 * DAY), st.floats(1, 2 * DAY))
 
 
 @given(CURSORS, TIMES, REACHES)
-def test_no_window_starts_in_the_future_or_after_its_end(
-    known: Cursor | None, now: float, reach: Reach
-) -> None:
+def test_no_window_starts_in_the_future_or_after_its_end(known: Cursor, now: float, reach: Reach) -> None:
     """Whatever the clock did; the vendor refuses both."""
     poll = window(known, now, reach)
     assert poll.start <= poll.end == now
 
 
 @given(CURSORS, TIMES, REACHES)
-def test_a_cursor_never_loses_ground(known: Cursor | None, now: float, reach: Reach) -> None:
+def test_a_cursor_never_loses_ground(known: Cursor, now: float, reach: Reach) -> None:
     """After a poll the watermark is where it ended, or further."""
     poll = window(known, now, reach)
     after = advance(known, poll)
-    assert after.watermark >= poll.end
-    if known is not None:
-        assert after.watermark >= known.watermark
+    assert after.watermark >= max(poll.end, known.watermark)
 
 
 @given(st.lists(st.floats(0.1, 2 * HOUR), min_size=2, max_size=30))
 def test_windows_overlap_without_a_gap(steps: list[float]) -> None:
     """However irregularly the ticks come, every moment since the floor lies in some window."""
-    now, known = NOW, None
+    now, known = NOW, begin(NOW, REACH)
     polls = []
     for step in steps:
         now += step

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.model.actions import Mode
-from worker.model.plans import DETECTIONS
 from worker.store import audit, closing, schema
 from worker.store.tools import from_json
 
@@ -50,7 +49,7 @@ def parked(conn: Connection, account_id: str) -> set[tuple[str, str]]:
     return {(row.key, row.revision) for row in conn.execute(select(p.key, p.revision))}
 
 
-def floor(conn: Connection, account_id: str) -> float | None:
-    """What no poll reaches back behind; None before the first has closed."""
-    cursor = closing.cursor(conn, account_id, DETECTIONS)
+def floor(conn: Connection, account_id: str, source: str) -> float | None:
+    """What no poll of the source reaches back behind; None before the first was tried."""
+    cursor = closing.cursor(conn, account_id, source)
     return cursor.floor if cursor else None

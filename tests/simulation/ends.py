@@ -135,7 +135,7 @@ class Ends:
     def _check_lost(self, by_wish: dict[tuple[str, str, str], list[dict[str, Any]]]) -> None:
         world = self._world
         seen = world.disk.run(books.seen, world.account)
-        floor = world.disk.run(books.floor, world.account)
+        floor = world.disk.run(books.floor, world.account, DETECTIONS)
         parked = world.disk.run(books.parked, world.account)
         law(floor is not None, "a source that can be read is read")
         assert floor is not None
@@ -157,6 +157,9 @@ class Ends:
                 mode = lower_mode(playbook.mode, world.mode)
                 rows = by_wish[message_id, action.kind, action.target]
                 self._check_wish(message, playbook.id, mode, action.kind, action.target, rows)
+        floor = world.disk.run(books.floor, world.account, PHISHGUARD)
+        law(floor is not None, "a source that can be read is read")
+        assert floor is not None
         for number, report in world.tenant.reports:
             if number / 1000 >= floor:
                 key = event_id(world.account, PHISHGUARD, str(report.id))

@@ -79,7 +79,7 @@ def _watermark_first(patch: Patch) -> None:
     honest = Poller._read
 
     async def hasty(self: Poller, poll: Any, *, last_chance: bool) -> None:
-        cursor = windows.advance(await self._ledger.cursor(poll.source), poll)
+        cursor = windows.advance(await self._cursor(), poll)
         await self._ledger.close(poll, self._intake._ceilings, cursor)
         await honest(self, poll, last_chance=last_chance)
 
@@ -90,7 +90,7 @@ def _no_sweep(patch: Patch) -> None:
     """Late mail is never looked for."""
 
     def regular(source: str, cursor: Any, now: float, reach: Any) -> Any:
-        recent = None if cursor is None else cursor._replace(swept_at=now)
+        recent = cursor._replace(swept_at=now)
         return windows.next_poll(source, recent, now, reach)
 
     patch.setattr(poller, "next_poll", regular)

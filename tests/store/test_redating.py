@@ -159,3 +159,18 @@ async def test_the_mark_knows_the_latest_time_that_was_read(desk: Desk) -> None:
     assert await desk.ledger.time_mark() == mark._replace(seen=NOW + 60)
     assert await desk.audit("clock") == []
     assert await desk.run(flags.blocked_until, ACCOUNT) == 0.0
+
+
+async def test_what_a_command_wrote_by_the_new_time_is_not_dated_anew(desk: Desk) -> None:
+    """Somebody approved between the step and the moment at which the daemon noticed it: that goes out now."""
+    await desk.take_in(junk(to="RecoverableItemsPurges"))
+    (row,) = await desk.rows()
+    desk.clock.pass_time(60)
+    approved_at = desk.clock.now() + 3601
+    verdicts, _ = await desk.run(reviews.approve, ACCOUNT, [row["id"]], "ann", approved_at)
+    assert verdicts[0].ok
+    desk.clock.pass_time(2)
+    await step(desk, 3600)
+    (row,) = await desk.rows()
+    assert (row["state"], row["due_at"], row["approved_at"]) == ("ready", approved_at, approved_at)
+    assert await desk.ledger.lanes(Mode.ENFORCE)

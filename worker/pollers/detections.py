@@ -43,21 +43,23 @@ class DetectionSource:
 
     async def _read_slice(self, start: float, end: float, take: Take) -> None:
         known: set[str] = set()
-        async with asyncio.TaskGroup() as group:
-            coming = group.create_task(self._read(start, end, None))
+        coming = asyncio.create_task(self._read(start, end, None))
+        try:
             for _ in range(PAGES_PER_SLICE):
                 page, cursor = await coming
                 looped = cursor in known
                 if cursor is not None and not looped:
-                    # Under way while this page is recorded: the vendor takes its time too.
-                    coming = group.create_task(self._read(start, end, cursor))
+                    # Under way while this page is recorded, which it must not hinder should it fail.
+                    coming = asyncio.create_task(self._read(start, end, cursor))
                     known.add(cursor)
                 await take(page)
                 if looped:
                     log.warning("poll.cursor_loop", source=self.name)
                 if cursor is None or looped:
                     return
+        finally:
             coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
         raise BadAnswer(f"the list did not end after {PAGES_PER_SLICE} pages")
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:

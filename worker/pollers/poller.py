@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from worker.clock import Clock
 from worker.errors import StoreError, Unauthorized, WorkerError
 from worker.intake import Intake
+from worker.model.ledger import Cursor
 from worker.model.plans import REDECIDE, REFRESH, Poll
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pollers.source import Page, Source
-from worker.pollers.windows import SWEEP, Reach, advance, next_poll
+from worker.pollers.windows import SWEEP, Reach, advance, begin, next_poll
 from worker.ports import Budget, Ledger
 from worker.retry import source_delay
 
@@ -131,10 +132,13 @@ class Poller:
             await self._intake.take_up_trial()
         await self._intake.readmit(self.source.name)
         await self._intake.take_up_due(self.source.name)
-        cursor = await self._ledger.cursor(self.source.name)
+        cursor = await self._cursor()
         await self._read(
             next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance
         )
+
+    async def _cursor(self) -> Cursor:
+        return await self._ledger.begin(self.source.name, begin(self._clock.now(), self._reach))
 
     async def _read(self, poll: Poll, *, last_chance: bool) -> None:
         started = self._clock.monotonic()
@@ -151,7 +155,7 @@ class Poller:
         await self.source.read(poll, take)
         # A clock that was set back while the window was read: no watermark lies in the future.
         until = replace(poll, end=min(poll.end, self._clock.now()))
-        cursor = advance(await self._ledger.cursor(poll.source), until)
+        cursor = advance(await self._cursor(), until)
         closed = await self._intake.close(poll, cursor)
         self._metrics.watermark(poll.source, cursor.watermark)
         log.info(

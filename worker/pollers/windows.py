@@ -33,13 +33,20 @@ class Reach:
         return max(self.lookback, self.overlap, self.sweep)
 
 
-def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> Poll:
+def begin(now: float, reach: Reach) -> Cursor:
+    """The cursor of a source that nobody has read yet.
+
+    Kept before the first attempt to read it: where that fails, for hours perhaps, the next one begins at the same place.
+    """
+    floor = now - reach.lookback
+    return Cursor(watermark=floor, floor=floor, swept_at=floor)
+
+
+def next_poll(source: str, cursor: Cursor, now: float, reach: Reach) -> Poll:
     """The next window: over the overlap into the last one, hourly over a day, never before the source's floor.
 
     A clock that went back neither makes a window end before it starts nor lets one start in the future.
     """
-    if cursor is None:
-        return Poll(new_id(), source, FIRST, now - reach.lookback, now)
     start = min(cursor.watermark, now) - reach.overlap
     kind = REGULAR
     if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
@@ -47,14 +54,14 @@ def next_poll(source: str, cursor: Cursor | None, now: float, reach: Reach) -> P
         kind, start = SWEEP, min(cursor.watermark, now) - max(reach.sweep, reach.overlap)
     # A floor in the future is that of a clock that ran ahead: it would hide everything until then.
     floor = cursor.floor if cursor.floor <= now else now - reach.lookback
+    if cursor.watermark <= floor:
+        kind, start = FIRST, floor
     return Poll(new_id(), source, kind, min(max(start, floor), now), now)
 
 
-def advance(cursor: Cursor | None, poll: Poll) -> Cursor:
+def advance(cursor: Cursor, poll: Poll) -> Cursor:
     """The cursor after the poll has closed; the watermark never goes back."""
-    if cursor is None:
-        return Cursor(watermark=poll.end, floor=poll.start, swept_at=poll.end)
-    swept_at = poll.end if poll.kind == SWEEP else cursor.swept_at
+    swept_at = poll.end if poll.kind in (FIRST, SWEEP) else cursor.swept_at
     return Cursor(max(cursor.watermark, poll.end), min(cursor.floor, poll.start), swept_at)
 
 

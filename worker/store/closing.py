@@ -24,8 +24,16 @@ from worker.store.tools import chunks
 HOUR, DAY = 3600.0, 86400.0
 
 
+def begin(conn: Connection, account_id: str, source: str, first: Cursor) -> Cursor:
+    """The source's cursor; where there is none yet, it is `first` from now on."""
+    known = cursor(conn, account_id, source)
+    if known is None:
+        put(conn, schema.cursors, [{"account_id": account_id, "source": source, **first._asdict()}])
+    return known or first
+
+
 def cursor(conn: Connection, account_id: str, source: str) -> Cursor | None:
-    """The source's cursor, or None before its first poll has closed."""
+    """The source's cursor, or None before anybody tried to read it."""
     table = schema.cursors
     row = conn.execute(
         select(table.c.watermark, table.c.floor, table.c.swept_at).where(

@@ -112,7 +112,11 @@ class StoreLedger:
             closing.close, self.account_id, poll, self._clock.now(), ceilings, advance
         )
 
+    async def begin(self, source: str, first: Cursor) -> Cursor:
+        return await self.store.run(closing.begin, self.account_id, source, first)
+
     async def cursor(self, source: str) -> Cursor | None:
+        """How far the source has been read; None before anybody tried."""
         return await self.store.run(closing.cursor, self.account_id, source)
 
     async def open_polls(self, source: str) -> list[Poll]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
 
 from worker.model.actions import State
 from worker.model.ledger import TimeMark
@@ -16,6 +16,8 @@ from worker.store.audit import Entry, append
 from worker.store.closing import DAY
 
 CLOCK = "clock"
+UNNOTICED = 5.0
+"""Seconds between a step of the clock and the moment at which it is noticed, at most, if nothing stands still."""
 _UNSENT = (State.OPEN, State.HELD, State.READY)
 _ASKED = (State.SUBMITTED, State.UNKNOWN)
 
@@ -34,9 +36,10 @@ def mark(conn: Connection, account_id: str) -> TimeMark | None:
 def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> None:
     """Dates everything anew by `step` seconds and remembers the mark, which has the new time."""
     if step:
-        _actions(conn, account_id, now.seen - step, step)
+        before = now.seen - step
+        _actions(conn, account_id, before, step)
         _requests(conn, account_id, step)
-        _approvals(conn, account_id, step)
+        _approvals(conn, account_id, before, step)
         _waiting(conn, account_id, step)
         _cursors(conn, account_id, step)
         append(conn, account_id, now.seen, [Entry("clock", {"step": step})])
@@ -45,7 +48,7 @@ def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> Non
 
 def _actions(conn: Connection, account_id: str, before: float, step: float) -> None:
     a = schema.actions
-    mine = update(a).where(a.c.account_id == account_id)
+    mine = update(a).where(a.c.account_id == account_id, _is_old(a.c.updated_at, before, step))
     # How old a look is nobody can tell any more: it is taken again.
     conn.execute(
         mine.where(a.c.state.in_(_UNSENT)).values(verified_at=None, approved_at=a.c.approved_at + step)
@@ -60,6 +63,11 @@ def _actions(conn: Connection, account_id: str, before: float, step: float) -> N
     conn.execute(mine.where(a.c.admitted_at > before - DAY).values(admitted_at=a.c.admitted_at + step))
 
 
+def _is_old(written: ColumnElement[float], before: float, step: float) -> ColumnElement[bool]:
+    """Whether it was written by the old time: a command may have gone by a clock set ahead before we noticed."""
+    return written <= before + UNNOTICED if step > UNNOTICED else true()
+
+
 def _requests(conn: Connection, account_id: str, step: float) -> None:
     b = schema.buckets
     mine = b.c.account_id == account_id
@@ -72,11 +80,11 @@ def _requests(conn: Connection, account_id: str, step: float) -> None:
         flags.set_value(conn, account_id, flags.BLOCKED_UNTIL, blocked + step, blocked + step)
 
 
-def _approvals(conn: Connection, account_id: str, step: float) -> None:
+def _approvals(conn: Connection, account_id: str, before: float, step: float) -> None:
     t = schema.approvals
     conn.execute(
         update(t)
-        .where(t.c.account_id == account_id, t.c.ended_at.is_(None))
+        .where(t.c.account_id == account_id, t.c.ended_at.is_(None), _is_old(t.c.approved_at, before, step))
         .values(approved_at=t.c.approved_at + step, expires_at=t.c.expires_at + step)
     )
 
