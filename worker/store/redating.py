@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, true, update
 
 from worker.model.actions import State
 from worker.model.ledger import TimeMark
@@ -48,11 +48,10 @@ def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> Non
 
 def _actions(conn: Connection, account_id: str, before: float, step: float) -> None:
     a = schema.actions
-    mine = update(a).where(a.c.account_id == account_id, _is_old(a.c.updated_at, before, step))
+    let_go = (_is_old(a.c.approved_at, before, step), _is_old(a.c.admitted_at, before, step))
+    mine = update(a).where(a.c.account_id == account_id, *let_go)
     # How old a look is nobody can tell any more: it is taken again.
-    conn.execute(
-        mine.where(a.c.state.in_(_UNSENT)).values(verified_at=None, approved_at=a.c.approved_at + step)
-    )
+    conn.execute(mine.where(a.c.state.in_(_UNSENT)).values(verified_at=None))
     conn.execute(
         mine.where(a.c.state.in_(_ASKED)).values(
             submitted_at=a.c.submitted_at + step, lease_until=a.c.lease_until + step
@@ -60,12 +59,19 @@ def _actions(conn: Connection, account_id: str, before: float, step: float) -> N
     )
     conn.execute(mine.where(a.c.due_at.is_not(None)).values(due_at=a.c.due_at + step))
     conn.execute(mine.where(a.c.state == State.HELD).values(held_until=a.c.held_until + step))
-    conn.execute(mine.where(a.c.admitted_at > before - DAY).values(admitted_at=a.c.admitted_at + step))
+    # Last and together, because they tell what is old.
+    waits, counts = a.c.state.in_(_UNSENT), a.c.admitted_at > before - DAY
+    conn.execute(
+        mine.where(waits | counts).values(
+            approved_at=case((waits, a.c.approved_at + step), else_=a.c.approved_at),
+            admitted_at=case((counts, a.c.admitted_at + step), else_=a.c.admitted_at),
+        )
+    )
 
 
-def _is_old(written: ColumnElement[float], before: float, step: float) -> ColumnElement[bool]:
+def _is_old(moment: ColumnElement[float], before: float, step: float) -> ColumnElement[bool]:
     """Whether it was written by the old time: a command may have gone by a clock set ahead before we noticed."""
-    return written <= before + UNNOTICED if step > UNNOTICED else true()
+    return func.coalesce(moment, 0.0) <= before + UNNOTICED if step > UNNOTICED else true()
 
 
 def _requests(conn: Connection, account_id: str, step: float) -> None:
