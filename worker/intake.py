@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -118,9 +118,13 @@ class Intake:
                 )
         for (kind, state), count in Counter((row["kind"], row["state"]) for row in closed.set_aside).items():
             self._metrics.action(kind, state, count)
-        for held in (True, False):
-            rows = (row for row in closed.set_aside if (row["state"] == State.HELD) is held)
-            log.each("info", "action.held" if held else "action.finished", map(_told, rows))
+        by_state: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in closed.set_aside:
+            by_state[row["state"]].append(row)
+        log.each("warning", "action.refused", map(_told, by_state.pop(State.SKIPPED, ())))
+        log.each("info", "action.held", map(_told, by_state.pop(State.HELD, ())))
+        for rows in by_state.values():
+            log.each("info", "action.finished", map(_told, rows))
         self._wake()
         return closed
 
@@ -200,6 +204,7 @@ class Intake:
                 only=playbooks,
                 quarantine=self._quarantine,
                 views=views,
+                protected=self._ceilings.protected,
             )
         ]
         await self._keep_quarantine()
@@ -313,6 +318,7 @@ class Intake:
             histories,
             quarantine=self._quarantine,
             views=views,
+            protected=self._ceilings.protected,
         )
         await self._keep_quarantine()
         self._note_failures(decided)

@@ -62,7 +62,9 @@ async def look(
     """
     read_at = clock.now()
     if isinstance(executor, Elsewhere):
-        surveyed = [await _proven(one, items, executor, prove) for one in await executor.survey(items)]
+        surveyed = [
+            await _proven(one, items, executor, prove) for one in await executor.survey(items, read_at)
+        ]
         return Looked(tuple(surveyed), (), read_at)
     rows = await _listed(items, cloudflare, clock)
     seen: list[Look | Detection] = []

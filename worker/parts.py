@@ -12,6 +12,7 @@ from worker.cloudflare import Cloudflare
 from worker.confirmer import Confirmer
 from worker.dispatcher import Dispatcher
 from worker.executors.base import Executor
+from worker.expiry import Expiry
 from worker.intake import Intake
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
@@ -88,6 +89,7 @@ class Parts:
     timing: Timing
     timekeeper: Timekeeper
     retention: Retention
+    expiry: Expiry
     ticker: Callable[[], Ticker]
     health: Health | None = None
     webhook: Closing | None = None

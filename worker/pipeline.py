@@ -12,12 +12,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from worker.model.actions import Action, Mode, lower_mode
 from worker.model.known import Known, Late, Rested, Views, view
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
 from worker.playbooks.context import Context, PastAction
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
 from worker.playbooks.loader import Catalogue
+from worker.playbooks.vetting import refusal
 
 PATIENCE = 3
 """How often a playbook may overrun its deadline in one page; the page's other events are parked for it unasked."""
@@ -55,11 +58,13 @@ def decide(
     only: Collection[str] | None = None,
     quarantine: Quarantine | None = None,
     views: Views | None = None,
+    protected: Collection[str] = (),
 ) -> list[Decided]:
     """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again.
 
     `quarantine` knows the playbooks that fail again and again, and says whom not to ask. `views` is what has been
     fetched: a playbook that comes to read a need which is not there has a `Failure` that says what it waits for.
+    `protected` are domains that no entry of the tenant's settings may cover.
     """
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
@@ -77,6 +82,8 @@ def decide(
                 context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
             known = views.get(sighting.message.id) if views and sighting.message is not None else None
             wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine, known)
+            if [one for one in wishes if one.action.acts_on_tenant]:
+                wishes = tuple(replace(one, refused=refusal(one.action, protected)) for one in wishes)
             seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
             rested = _rested(known, playbooks, wishes) if wishes and known is not None else None
             decided.append(Decided(sighting, wishes, (*failures, *broken), seen, rested))

@@ -29,6 +29,7 @@ from worker.model.ledger import (
     Postponed,
     Pruned,
     Shadowed,
+    TakenBack,
     TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
@@ -322,6 +323,10 @@ class Ledger(Protocol):
 
     async def keep_head(self) -> None:
         """Leaves word, beside the ledger, of how far it has come."""
+        ...
+
+    async def take_back(self, ceilings: Ceilings) -> TakenBack:
+        """Plans the removal of entries whose time is over, and says which are no more. In shadow it only counts."""
         ...
 
     async def prune(self, keep: Keep, most: int) -> Pruned:

@@ -110,7 +110,7 @@ class Reconciler:
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""
         if seen.effect is Effect.DONE:
-            return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen)
+            return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen, made=seen.made)
         looks = item.read_backs + 1
         if seen.effect is Effect.NOT_DONE and executor.proofs and looks >= executor.proofs:
             if item.attempts >= MAX_SENDS:

@@ -73,7 +73,9 @@ class Service:
             # Detections first: reports then find their messages in the same run.
             polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled
         if not self._stop.is_set():
+            await parts.expiry.step()
             await self._unless_stopped(work_off(parts))
+            await parts.expiry.step()
             await self._unless_stopped(parts.confirmer.step())
         await self._drain()
         await parts.retention.turn(0.0, ONCE_SECONDS)
@@ -144,6 +146,7 @@ class Service:
                 group.create_task(self._housekeeping(), name="housekeeping"),
                 group.create_task(parts.retention.run(), name="retention"),
                 group.create_task(parts.confirmer.run(), name="confirmer"),
+                group.create_task(parts.expiry.run(), name="expiry"),
             ]
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")

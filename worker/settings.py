@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker.errors import UsageError
 from worker.model.actions import Mode
+from worker.model.patterns import domain_pattern, malformed
 from worker.model.plans import Ceilings
 from worker.ops.bind import parse_bind
 
@@ -50,6 +51,7 @@ EXAMPLES = {
     "worker_cap_per_day": "WORKER_CAP_PER_DAY=20000",
     "worker_cap_share": "WORKER_CAP_SHARE=0.25",
     "worker_enrich_per_poll": "WORKER_ENRICH_PER_POLL=100",
+    "worker_protected_domains": "WORKER_PROTECTED_DOMAINS=corp.example,corp.example.net",
     "worker_keep_events": "WORKER_KEEP_EVENTS=decided",
     "worker_http_bind": "WORKER_HTTP_BIND=127.0.0.1:8080",
     "worker_drain_timeout": "WORKER_DRAIN_TIMEOUT=20",
@@ -102,6 +104,18 @@ def _bind(value: str) -> str:
     return value
 
 
+def _split(value: object) -> object:
+    return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
+
+
+def _domain(value: str) -> str:
+    pattern = domain_pattern(value)
+    if why := malformed(pattern):
+        raise ValueError(f"{why}")
+    return pattern.text
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
 Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_switch)]
@@ -132,6 +146,7 @@ class Settings(BaseSettings):
     worker_cap_per_day: Annotated[Count | None, BeforeValidator(_no_text)] = None
     worker_cap_share: Annotated[Share | None, BeforeValidator(_no_text)] = None
     worker_enrich_per_poll: Count = 100
+    worker_protected_domains: Annotated[tuple[Domain, ...] | None, NoDecode, BeforeValidator(_split)] = None
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
@@ -162,6 +177,7 @@ class Settings(BaseSettings):
             self.worker_approval_timeout,
             per_day=self.worker_cap_per_day,
             share=self.worker_cap_share,
+            protected=frozenset(self.worker_protected_domains or ()),
         )
 
     @property

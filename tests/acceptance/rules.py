@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 HEAD = """\
-from worker.playbooks import Caps, Detection, Move, Notify, PhishReport, Reclassify, Release, Submission, Submit
-from worker.playbooks import hit, playbook
+from worker.playbooks import (
+    AllowSender, BlockSender, Caps, Detection, Move, Notify, PhishReport, ProtectIdentity, Reclassify, Release,
+    Submission, Submit, TrustDomain, UnblockSender, hit, playbook,
+)
 
 
 """
@@ -29,7 +31,7 @@ def rule(
     """A playbook that wants `action` where `condition` holds; both are expressions over `message`."""
     return (
         f'{HEAD}@playbook(on={on}, id="{name}", mode="{mode}", owner="soc@example.com", caps={caps})\n'
-        f"def rule(message: {on}) -> Move | Release | Reclassify | Submit | Notify | None:\n"
+        f"def rule(message: {on}):\n"
         f'    """For tests."""\n'
         f"    if {condition}:\n"
         f"        return {action}\n"

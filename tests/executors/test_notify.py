@@ -71,7 +71,7 @@ async def test_nobody_can_be_asked_and_nothing_is_looked_at() -> None:
     assert isinstance(executor, Elsewhere)
     assert (await executor.read_back(WISH, NOW)).effect is Effect.NOT_DONE
     assert executor.proofs == 1
-    assert [one.state for one in await executor.survey([WISH])] == [State.READY]
+    assert [one.state for one in await executor.survey([WISH], NOW)] == [State.READY]
 
 
 EVENTS: list[Event] = [detection(), report(), submission()]

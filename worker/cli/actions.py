@@ -14,6 +14,7 @@ from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
 from worker.model.kinds import irreversible
+from worker.model.undoing import MADE_AGAIN, TAKEN_BACK
 from worker.store import queries, reviews
 from worker.store.tools import Connection
 
@@ -206,6 +207,8 @@ def _undo(data: dict[str, Any]) -> str:
     undo = data["undo"]
     if not undo["possible"]:
         return f"{undoes}impossible: {undo['why']}"
+    if undo["to"] in (TAKEN_BACK, MADE_AGAIN):
+        return f"{undoes}with `worker undo {data['id']}` the entry is {undo['to']} ({undo['why']})"
     return f"{undoes}`worker undo {data['id']}` moves it back to {undo['to']} ({undo['why']})"
 
 

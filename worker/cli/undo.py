@@ -13,10 +13,10 @@ from worker.cli.common import Database, Json, database, person, print_json, say
 from worker.cli.moments import moment
 from worker.errors import UsageError
 from worker.model.actions import State
-from worker.model.undoing import REVERSIBLE
+from worker.model.undoing import MADE_AGAIN, REVERSIBLE, TAKEN_BACK
 from worker.store import flags
 from worker.store.engine import sqlite_path
-from worker.store.undo import Order, Undone, Wanted
+from worker.store.undo import Inverse, Order, Undone, Wanted
 from worker.store.undo import undo as plan_undo
 
 UNDER_WAY = (State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN)
@@ -36,10 +36,11 @@ def undo(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Plans to move messages back to where they were; says what cannot be undone.
+    """Plans to move messages back to where they were, and to take back what was made in the settings.
 
     The undo is a plan of its own: caps, approval, WORKER_MODE, pause and the look before acting hold for it too.
-    Only moves can be undone, and no purge. Exit code 1 where something named was not, or will not be, undone.
+    Says what cannot be undone: purges, releases, reclassifications. Exit code 1 where something
+    named was not, or will not be, undone.
     """
     wanted = _wanted(ids, plan, playbook, since, until)
     if to is not None and to not in REVERSIBLE:
@@ -110,7 +111,7 @@ def _as_json(undone: Undone) -> dict[str, Any]:
 
 def _lines(undone: Undone) -> list[str]:
     lines = [
-        f"{one.undoes}: from {one.came_from} back to {one.back.folder} ({one.back.why}): {one.id}, {one.state}"
+        f"{one.undoes}: {_way(one)} ({one.back.why}): {one.id}, {one.state}"
         + (f": {one.why}" if one.why else "")
         for one in undone.planned
     ]
@@ -122,6 +123,12 @@ def _lines(undone: Undone) -> list[str]:
         *lines,
         f"planned {told}; {len(undone.already)} undone before, {len(undone.refused)} not undone",
     ]
+
+
+def _way(one: Inverse) -> str:
+    if one.back.folder in (TAKEN_BACK, MADE_AGAIN):
+        return f"the entry for {one.came_from} is {one.back.folder}"
+    return f"from {one.came_from} back to {one.back.folder}"
 
 
 def _hints(db: Database, undone: Undone, wanted: Wanted, *, dry: bool) -> list[str]:

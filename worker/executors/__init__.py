@@ -6,6 +6,7 @@ from typing import Literal
 
 from worker.cloudflare import Cloudflare
 from worker.executors.base import Executor
+from worker.executors.entries import ENTRIES_AT_ONCE, MakeEntry, RemoveEntry, Unblock
 from worker.executors.move import MoveExecutor
 from worker.executors.notify import NotifyExecutor, Post
 from worker.executors.reclassify import ReclassifyExecutor
@@ -32,5 +33,8 @@ def executors(
         ReclassifyExecutor(cloudflare, read_back_delay) if via == "investigate" else submissions,
         SubmissionExecutor("submit", cloudflare, read_back_delay, batch),
         NotifyExecutor(webhook),
+        *(MakeEntry(kind, most, cloudflare, read_back_delay) for kind, most in ENTRIES_AT_ONCE.items()),
+        Unblock(cloudflare, read_back_delay),
+        RemoveEntry(cloudflare, read_back_delay),
     )
     return {executor.kind: executor for executor in known}

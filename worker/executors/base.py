@@ -37,6 +37,8 @@ class ReadBack:
 
     effect: Effect
     seen: Mapping[str, Any] = field(default_factory=dict)
+    made: str | None = None
+    """The vendor's id of what was made, where something was."""
 
 
 class Carrier(Protocol):
@@ -74,7 +76,7 @@ class OnMessages(Carrier, Protocol):
 class Elsewhere(Carrier, Protocol):
     """Acts on something else, and knows where to look; the message is not asked for."""
 
-    async def survey(self, items: Sequence[Item]) -> Sequence[Look]:
+    async def survey(self, items: Sequence[Item], now: float) -> Sequence[Look]:
         """Whether acting still makes sense, for each of the items. VendorError where the vendor cannot be asked."""
         ...
 

@@ -56,6 +56,7 @@ class NotifyExecutor:
         del item
         return ReadBack(Effect.NOT_DONE, {"read_at": now})
 
-    async def survey(self, items: Sequence[Item]) -> Sequence[Look]:
+    async def survey(self, items: Sequence[Item], now: float) -> Sequence[Look]:
         """What was decided is told, whatever has become of the message since."""
+        del now
         return [ready(item) for item in items]

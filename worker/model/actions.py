@@ -68,6 +68,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     reason: str = ""
     kind: ClassVar[str] = ""
+    acts_on_tenant: ClassVar[bool] = False
+    """Whether it changes the tenant's settings, for all mail to come: then it is looked through before it is planned."""
 
     @property
     def message(self) -> Detection | None:
@@ -94,6 +96,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         """The parameters of the request, as `worker actions show` prints them."""
         return {}
 
+    @property
+    def lasts(self) -> int | None:
+        """Days after which the worker takes it back; None for good."""
+        return None
+
 
 class OnMessage(Action, frozen=True):
     """What is wanted because of a message, and nearly always done to it."""
@@ -108,7 +115,7 @@ class Move(OnMessage, frozen=True, kw_only=True):
     kind: ClassVar[str] = "move"
 
     def __post_init__(self) -> None:
-        _check_message(self)
+        check_message(self)
         _check_choice(self, "destination", self.to, DESTINATIONS)
 
     @property
@@ -126,7 +133,7 @@ class Release(OnMessage, frozen=True, kw_only=True):
     kind: ClassVar[str] = "release"
 
     def __post_init__(self) -> None:
-        _check_message(self)
+        check_message(self)
 
 
 class Reclassify(OnMessage, frozen=True, kw_only=True):
@@ -136,7 +143,7 @@ class Reclassify(OnMessage, frozen=True, kw_only=True):
     kind: ClassVar[str] = "reclassify"
 
     def __post_init__(self) -> None:
-        _check_message(self)
+        check_message(self)
         _check_choice(self, "disposition", self.to, DISPOSITIONS)
 
     @property
@@ -159,7 +166,7 @@ class Submit(OnMessage, frozen=True, kw_only=True):
     kind: ClassVar[str] = "submit"
 
     def __post_init__(self) -> None:
-        _check_message(self)
+        check_message(self)
         _check_choice(self, "disposition", self.to, DISPOSITIONS)
         if not isinstance(self.escalates, str):
             raise TypeError("Submit(escalates): expected a submission's `submission_id`")
@@ -185,7 +192,8 @@ def named(message: Detection) -> dict[str, Any]:
     }
 
 
-def _check_message(action: OnMessage) -> None:
+def check_message(action: OnMessage) -> None:
+    """TypeError where the action is about no message."""
     message: object = action.message  # msgspec checks types only where it decodes
     if not isinstance(message, Detection):
         name = type(action).__name__

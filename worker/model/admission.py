@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from worker.model.actions import Mode, State, highest_mode, lower_mode
 from worker.model.caps import Usage, breach, in_force
-from worker.model.kinds import APART, contradicts, needs_approval
+from worker.model.kinds import APART, REMOVE, contradicts, kind_of, needs_approval
 from worker.model.plans import Ceilings, Vote
 
 WAITS = "waits for approval"
@@ -208,6 +208,7 @@ def _clashes(
         if len(group) == 1 and not known:
             continue
         unsent = [old for old in known if old.state in (State.HELD, State.READY)]
+        standing = [old for old in known if old.state is State.SUCCEEDED and kind_of(old.kind).stands]
         for one in group:
             if undo := _put_back(one, known):
                 clashes[one.action_id] = _undone(undo)
@@ -217,6 +218,7 @@ def _clashes(
             also_hold.update((old.action_id, _undone(one) if one.cause else _clash(one)) for old in earlier)
             # A person's undo waits for no playbook.
             against: list[Candidate | Existing] = [*others, *earlier]
+            against += [old for old in standing if _contradict(one, old)]
             if against and not one.cause:
                 clashes[one.action_id] = _clash(against[-1])
     return clashes, also_hold
@@ -241,6 +243,8 @@ def _contradict(one: Candidate, other: Candidate | Existing) -> bool:
 
 
 def _undone(undo: Candidate | Existing) -> str:
+    if undo.kind == REMOVE:
+        return f"it is being taken back, or has been ({undo.action_id})"
     return f"a person has it put back to {undo.target} ({undo.action_id})"
 
 

@@ -35,6 +35,9 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     playbook: str = ""
     playbook_version: str = ""
+    origin: str | None = None
+    """What the look before acting has found, of a kind that acts on something else than the message; as its reason."""
+    reason: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -61,6 +64,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How many messages may share its next call, where a refused bulk call is split."""
     detail: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """What was seen, for the audit log."""
+    made: str | None = None
+    """The vendor's id of the entry that it has made."""
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from worker.model.actions import PURGE, Action, Move, Reclassify, Release, Submit
+from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
 from worker.model.events import Detection
 from worker.model.telling import Notify
 
@@ -54,6 +55,10 @@ class Kind:
     apart: bool = False
     """Whether it leaves the vendor alone: it costs no request and no cap of the others, and its calls wait for nothing
     that ails the vendor."""
+    collection: str = ""
+    """The collection of the tenant's settings that it adds an entry to; empty where it adds none."""
+    stands: bool = False
+    """Whether its effect stays in the way of what opposes it, until it is taken back."""
 
 
 def _purge(target: str) -> str:
@@ -66,6 +71,26 @@ def _purged(target: str) -> str:
 
 def _in_quarantine(message: Detection) -> bool:
     return message.is_quarantined and "QUARANTINE_RELEASE" not in message.post_delivery_operations
+
+
+REMOVE = "remove_entry"
+"""Takes an entry of the settings back: exactly the one that an action has made. Planned by the worker alone."""
+
+
+def _entry(action: type[Action], collection: str, **more: Any) -> Kind:
+    return Kind(
+        action=action,
+        has_subject=True,
+        by_target=False,
+        names_messages=False,
+        for_good=_not_asked,
+        collection=collection,
+        **more,
+    )
+
+
+def _lets_past(_: str) -> str:
+    return "what lets mail past the filter needs approval in every mode"
 
 
 ALERT, MISSED, UNNAMED = "", "missed", "unnamed"
@@ -116,6 +141,34 @@ KINDS: dict[str, Kind] = {
         seen_enough=lambda _: True,
         private=True,
         apart=True,
+    ),
+    BlockSender.kind: _entry(
+        BlockSender,
+        "block_senders",
+        opposes=frozenset({UnblockSender.kind, AllowSender.kind, TrustDomain.kind, REMOVE}),
+    ),
+    UnblockSender.kind: _entry(UnblockSender, "", opposes=frozenset({BlockSender.kind})),
+    AllowSender.kind: _entry(
+        AllowSender,
+        "allow_policies",
+        opposes=frozenset({BlockSender.kind, REMOVE}),
+        approval=_lets_past,
+        stands=True,
+    ),
+    TrustDomain.kind: _entry(
+        TrustDomain,
+        "trusted_domains",
+        opposes=frozenset({BlockSender.kind, REMOVE}),
+        approval=_lets_past,
+        stands=True,
+    ),
+    ProtectIdentity.kind: _entry(ProtectIdentity, "impersonation_registry", opposes=frozenset({REMOVE})),
+    REMOVE: Kind(
+        opposes=frozenset({BlockSender.kind, AllowSender.kind, TrustDomain.kind, ProtectIdentity.kind}),
+        has_subject=True,
+        by_target=False,
+        names_messages=False,
+        for_good=lambda _: "what made the entry can be wanted anew",
     ),
 }
 

@@ -139,6 +139,23 @@ class Keep(NamedTuple):
     """Those that are polled; none named: all that ever were."""
 
 
+class Ended(NamedTuple):
+    """An entry of the settings that the worker made and that is no more its business; `state` is its removal's."""
+
+    action_id: str
+    entry_id: str
+    state: str
+    why: str
+
+
+class TakenBack(NamedTuple):
+    """Removals that were planned, entries that are over, and how many are overdue because nothing may be sent."""
+
+    planned: tuple[str, ...]
+    ended: tuple[Ended, ...]
+    overdue: int
+
+
 class Pruned(NamedTuple):
     """One batch of old rows that went. `done`: nothing is left to do for now."""
 

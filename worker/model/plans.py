@@ -95,6 +95,8 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
 
     action: Action
     votes: tuple[Vote, ...]
+    refused: str = ""
+    """Why it must not be done, whoever wants it; empty where it may."""
 
     @property
     def mode(self) -> Mode:
@@ -164,6 +166,8 @@ class Ceilings(msgspec.Struct, frozen=True, gc=False):
     per_day: int | None = None
     share: float | None = None
     """Of the messages that a poll brings."""
+    protected: frozenset[str] = frozenset()
+    """Domains that no entry of the tenant's settings may cover."""
 
 
 class ClosedPlan(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,8 @@ from worker.model.actions import DESTINATIONS, PURGE
 
 UNDO = "undo"
 """Stands where other actions have their playbook: a person wanted it."""
+EXPIRY = "expiry"
+"""The same for what the worker takes back because its time is over."""
 REVERSIBLE = tuple(folder for folder in DESTINATIONS if folder != PURGE)
 """Folders that a message can be moved out of again, and back to."""
 DELIVERED_TO = "Inbox"
@@ -22,6 +24,10 @@ class OwnMove(NamedTuple):
     cause: str
     target: str
     origin: str | None
+
+
+TAKEN_BACK, MADE_AGAIN = "taken back", "made again"
+"""What becomes of an entry of the settings, where a message would go to a folder."""
 
 
 class WayBack(NamedTuple):

@@ -186,6 +186,25 @@ _TABLE: dict[str, LogEvent] = {
         "Nobody approved an action in time, or it was approved but could not be sent in time.",
         f"{_SHOW}; move the message by hand if it still matters.",
     ),
+    "action.refused": LogEvent(
+        "warning",
+        "A playbook wanted an entry of the settings that covers too much: `event.reason`. Nothing is sent.",
+        "The playbook's owner names a narrower sender, or the operator mends WORKER_PROTECTED_DOMAINS.",
+    ),
+    "entry.due": LogEvent(
+        "info", "The time of an allowance is over: its removal is planned and goes out as an action.", _NONE
+    ),
+    "entry.taken_back": LogEvent("info", "An entry that the worker made is deleted again.", _NONE),
+    "entry.left": LogEvent(
+        "warning",
+        "An entry that the worker made was deleted or changed by somebody, or its removal rejected: it is left as it is.",
+        "Look at it in the dashboard: from here on it is nobody's but yours.",
+    ),
+    "entry.overdue": LogEvent(
+        "warning",
+        "Allowances are over, and WORKER_MODE is shadow: nothing is taken back.",
+        "Delete them in the dashboard, or start the worker with approve or enforce.",
+    ),
     "approval.void": LogEvent(
         "error",
         "What a person approved was altered in the database afterwards; nothing more is sent under that approval.",

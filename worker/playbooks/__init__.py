@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release, Submit
 from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Trace, TraceLine
+from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
 from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
 from worker.model.telling import Notify
 from worker.playbooks.context import Context, PastAction
@@ -14,7 +15,9 @@ from worker.playbooks.matching import matches
 __all__ = [
     "DESTINATIONS",
     "DISPOSITIONS",
+    "AllowSender",
     "Attachment",
+    "BlockSender",
     "Caps",
     "Context",
     "Details",
@@ -26,6 +29,7 @@ __all__ = [
     "Notify",
     "PastAction",
     "PhishReport",
+    "ProtectIdentity",
     "Raw",
     "Reclassify",
     "Release",
@@ -33,6 +37,8 @@ __all__ = [
     "Submit",
     "Trace",
     "TraceLine",
+    "TrustDomain",
+    "UnblockSender",
     "hit",
     "matches",
     "miss",

@@ -17,6 +17,7 @@ from worker.playbooks.loader import Catalogue, load
 from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.problems import Problem, clip
+from worker.playbooks.vetting import refusal
 
 _GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
 _PAIRS = 'write pairs of kind and target: expect=[("move", "JunkEmail"), ("release", "")]'
@@ -79,6 +80,10 @@ def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) ->
         return _problem(playbook, example, *error.args)
     except PlaybookFailure as failure:
         return _failed(playbook, example, failure)
+    if why := next((why for action in actions if (why := refusal(action))), ""):
+        return _problem(
+            playbook, example, f"{example}: {why}", "name a narrower sender, or none in such a case"
+        )
     came = tuple((action.kind, action.target) for action in actions)
     if example.acts == bool(came) and (expected is None or sorted(expected) == sorted(came)):
         return None

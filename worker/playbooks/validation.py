@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from worker.model.actions import Mode
 from worker.model.events import EVENT_TYPES, Detection
-from worker.model.undoing import UNDO
+from worker.model.undoing import EXPIRY, UNDO
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
 from worker.playbooks.examples import Example
@@ -19,6 +19,7 @@ from worker.playbooks.needs import need_faults
 from worker.playbooks.problems import Fault, Problem, clip, nearest
 from worker.playbooks.signature import signature_faults, takes_context
 
+_TAKEN = {UNDO: "`worker undo`", EXPIRY: "allowances that have expired"}
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -98,8 +99,8 @@ def _id_faults(name: object) -> Iterator[Fault]:
             f"id {repr(name)}: expected lower-case letters, digits and dashes, at most 64 characters",
             f'write id="{kebab}"',
         )
-    if name == UNDO:
-        yield f"id {UNDO!r}: is taken by `worker undo`", "choose another id"
+    if name in _TAKEN:
+        yield f"id {name!r}: is taken by {_TAKEN[str(name)]}", "choose another id"
 
 
 def _mode_faults(mode: object) -> Iterator[Fault]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select, update
 
 from worker.ids import new_id
@@ -14,6 +15,7 @@ from worker.model.kinds import kind_of
 from worker.model.ledger import BulkLane, Claimed, Grant, Limits
 from worker.store import approvals, budget, flags, schema
 from worker.store.audit import Entry, append
+from worker.store.entries import completed
 from worker.store.prepared import Prepared, among
 from worker.store.tools import from_json
 
@@ -191,6 +193,8 @@ def claim(
         Call(new_id(), lane.kind, _target(rows), tuple([item(row) for row in rows]), now, now + limits.lease)
         for rows in groups[: grant.granted]
     ]
+    if kind.has_subject:
+        claimed = [structs.replace(call, items=tuple(completed(conn, call.items))) for call in claimed]
     _submit(conn, claimed)
     append(conn, account_id, now, [_intent(call) for call in claimed])
     return Claimed(claimed, grant.wait, back)

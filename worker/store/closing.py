@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from sys import intern
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, State
-from worker.model.admission import WAITS, Candidate, Existing, Rulings, rule
+from worker.model.admission import WAITS, Candidate, Existing, Ruling, Rulings, rule
 from worker.model.caps import Usage
-from worker.model.kinds import APART, kind_of
+from worker.model.kinds import APART
 from worker.model.ledger import Closed, Cursor
 from worker.model.plans import REDECIDE, REFRESH, Ceilings, ClosedPlan, Poll, Vote
-from worker.store import schema
+from worker.store import schema, subjects
 from worker.store.audit import Entry, append
 from worker.store.joining import hold_earlier, join
 from worker.store.prepared import put
@@ -124,12 +125,23 @@ def _rule(
 ) -> Rulings:
     if not candidates:
         return Rulings((), {}, {})
-    live = _live(conn, account_id, candidates)
+    special = subjects.with_subject(candidates)
+    live = _live(conn, account_id, candidates, special)
     daily = ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes)
     used = _usage(conn, account_id, now, daily=daily)
     if any(one.kind in APART for one in candidates):
         used = used._replace(apart=_usage(conn, account_id, now, daily=daily, apart=True))
-    return rule(candidates, live, used, ceilings, polled)
+    refused = subjects.refused(conn, special)
+    wanted = [one for one in candidates if one.action_id not in refused] if refused else candidates
+    rulings = rule(wanted, live, used, ceilings, polled)
+    if not refused:
+        return rulings
+    skipped = [
+        Ruling(one.action_id, State.SKIPPED, one.mode(ceilings.mode), refused[one.action_id])
+        for one in special
+        if one.action_id in refused
+    ]
+    return replace(rulings, rulings=(*rulings.rulings, *skipped))
 
 
 def _usage(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
@@ -139,15 +151,18 @@ def _usage(conn: Connection, account_id: str, now: float, *, daily: bool, apart:
     return Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart))
 
 
-def _live(conn: Connection, account_id: str, candidates: Sequence[Candidate]) -> list[Existing]:
+def _live(
+    conn: Connection, account_id: str, candidates: Sequence[Candidate], special: Sequence[Candidate]
+) -> list[Existing]:
     a = schema.actions.c
-    with_subject = {kind for kind in {one.kind for one in candidates} if kind_of(kind).has_subject}
-    subjects = {one.about for one in candidates if one.kind in with_subject} if with_subject else set()
-    messages = {one.about for one in candidates} - subjects
+    named = {one.about for one in special}
+    if named:
+        subjects.free_reversed(conn, account_id, named)
+    messages = {one.about for one in candidates} - named
     found: list[Existing] = []
     for column, these, also in (
         (a.message_id, messages, a.subject.is_(None)),
-        (a.subject, subjects, a.subject != ""),
+        (a.subject, named, a.subject != ""),
     ):
         for part in chunks(sorted(these)):
             query = select(a.id, column.label("about"), a.kind, a.target, a.state, a.cause, a.error).where(

@@ -14,6 +14,7 @@ from worker.model.plans import Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
+from worker.store.entries import completed, remember
 from worker.store.tools import chunks
 
 _LOOK = (
@@ -108,7 +109,7 @@ def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> 
         .order_by(a.c.due_at)
         .limit(most)
     )
-    return [item(row) for row in conn.execute(query).mappings()]
+    return completed(conn, [item(row) for row in conn.execute(query).mappings()])
 
 
 def coming_read_backs(conn: Connection, account_id: str) -> list[tuple[str, float]]:
@@ -163,6 +164,8 @@ def settle_read_back(
     )
     if not result.rowcount:
         return False
+    if outcome.made:
+        remember(conn, account_id, {outcome.action_id: outcome.made})
     body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
     append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
     return True

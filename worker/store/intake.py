@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
@@ -29,6 +29,11 @@ _COUNT = Prepared(
         rows=schema.polls.c.rows + bindparam("more"),
         new_events=schema.polls.c.new_events + bindparam("fresh"),
     )
+)
+_WANTED_BY_OTHERS = exists().where(
+    schema.audit.c.action_id == schema.actions.c.id,
+    schema.audit.c.kind == "joined",
+    schema.audit.c.message_id != schema.actions.c.message_id,
 )
 _encode = msgspec.json.Encoder().encode
 
@@ -138,6 +143,8 @@ def _supersede(
             table.c.event_revision != sighting.revision,
             table.c.cause == "",
             table.c.state.in_([*UNSENT, State.OPEN]),
+            # What other messages want too does not hang on this one.
+            table.c.subject.is_(None) | ~_WANTED_BY_OTHERS,
         )
         reason = f"{sighting.news} before it was sent"
         rows = conn.execute(stale).mappings()

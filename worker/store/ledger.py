@@ -30,6 +30,7 @@ from worker.model.ledger import (
     Postponed,
     Pruned,
     Shadowed,
+    TakenBack,
     TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
@@ -40,6 +41,7 @@ from worker.store import (
     claims,
     closing,
     confirmations,
+    entries,
     flags,
     followup,
     intake,
@@ -290,6 +292,16 @@ class StoreLedger:
         if head != self._head:
             await self.store.run(witness.keep, self._path, head)
             self._head = head
+
+    async def take_back(self, ceilings: Ceilings) -> TakenBack:
+        return await self.store.run(
+            entries.take_back,
+            self.account_id,
+            self._clock.now(),
+            ceilings.mode,
+            ceilings.hold_seconds,
+            self._batch,
+        )
 
     async def prune(self, keep: Keep, most: int) -> Pruned:
         return await self.store.run(retention.step, self.account_id, self._clock.now(), keep, most)

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
+from worker.model.kinds import kind_of
 from worker.store import schema
 from worker.store.audit import Entry, append
+from worker.store.entries import remember
 from worker.store.prepared import Prepared, among
 from worker.store.tools import chunks
 
@@ -39,6 +41,9 @@ def settle(
 ) -> list[int]:
     """Writes what became of each call's actions, only where the call still owns them; how many it owned."""
     owned = [write_outcomes(conn, now, answered.outcomes, call_id=call.id) for call, answered in answers]
+    for call, answered in answers:
+        if kind_of(call.kind).collection:
+            remember(conn, account_id, {one.action_id: one.made for one in answered.outcomes if one.made})
     entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
     append(conn, account_id, now, entries)
     return owned

@@ -278,6 +278,23 @@ actions = Table(
     Index("ix_actions_admitted", "account_id", "admitted_at", **_where("admitted_at IS NOT NULL")),
 )
 
+# Entries of the tenant's settings that actions have made: what an undo may delete, and what expires.
+entries = Table(
+    "entries",
+    metadata,
+    Column("action_id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("collection", Text, nullable=False),
+    # The vendor's.
+    Column("entry_id", Text, nullable=False),
+    Column("expires_at", Float),
+    # The action that takes it back, while there is one.
+    Column("removal_id", String(32)),
+    Column("ended_at", Float),
+    Column("ended_because", Text),
+    Index("ix_entries_standing", "account_id", "expires_at", **_where("ended_at IS NULL")),
+)
+
 # What a person let go: exactly these actions as they were then, until the approval ends.
 approvals = Table(
     "approvals",

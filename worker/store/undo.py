@@ -12,23 +12,29 @@ from sqlalchemy import Connection, RowMapping, insert, or_, select
 
 from worker.ids import new_id
 from worker.model.actions import UNSENT, Mode, Move, State
-from worker.model.kinds import lane_of
+from worker.model.entries import BlockSender
+from worker.model.kinds import REMOVE, irreversible, lane_of
 from worker.model.plans import Ceilings, Poll
-from worker.model.undoing import UNDO, WayBack
+from worker.model.undoing import UNDO, OwnMove, WayBack
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.closing import close
+from worker.store.entries import COPIED, plan_removal, removal, standing
 from worker.store.followup import took_effect
 from worker.store.intake import open_poll
 from worker.store.prepared import insert_rows
-from worker.store.tools import to_json
-from worker.store.undoable import IN_DOUBT, in_parts, own_moves, refusal, undos_of, way_home
+from worker.store.tools import from_json, to_json
+from worker.store.undoable import (
+    IN_DOUBT,
+    entry_back,
+    in_parts,
+    own_moves,
+    refusal,
+    refused_entry,
+    undos_of,
+    way_home,
+)
 from worker.store.wishes import plan_id
-
-_COPIED = (
-    "account_id", "source", "event_key", "event_revision", "message_id", "rfc_message_id", "postfix_id",
-    "recipients", "verdict", "is_submission", "message_from", "message_until",
-)  # fmt: skip
 
 
 class Wanted(NamedTuple):
@@ -90,20 +96,23 @@ def _undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: 
     undos, own = undos_of(conn, account_id, messages), own_moves(conn, account_id, messages)
     already: list[tuple[str, str, str]] = []
     chosen: list[tuple[RowMapping, WayBack]] = []
+    made = standing(conn, [row["id"] for row in rows if row["subject"] is not None])
     for row in rows:
         moves = own[row["message_id"]]
         undone_by = undos.get(row["id"])
         if undone_by is not None and undone_by["state"] != State.REJECTED:
             already.append((row["id"], undone_by["id"], undone_by["state"]))
-        elif why := refusal(row, undone_by, moves, order.to):
+        elif why := _refusal(row, undone_by, moves, made, order.to):
             # Of a plan only what had an effect, or may have had one, is worth a word.
             if wanted.ids or row["state"] in (State.SUCCEEDED, *IN_DOUBT):
                 refused.append((row["id"], why))
+        elif row["subject"] is not None:
+            chosen.append((row, entry_back(made.get(row["id"]))))
         else:
             chosen.append((row, way_home(row, moves, order.to)))
     if not chosen:
         return Undone(None, [], already, refused, unsent)
-    plan, planned = _plan(conn, account_id, chosen, order, now)
+    plan, planned = _plan(conn, account_id, chosen, made, order, now)
     return Undone(plan, planned, already, refused, unsent)
 
 
@@ -128,13 +137,14 @@ def _plan(
     conn: Connection,
     account_id: str,
     chosen: Sequence[tuple[RowMapping, WayBack]],
+    made: Mapping[str, RowMapping],
     order: Order,
     now: float,
 ) -> tuple[str, list[Inverse]]:
     """Records the inverses and closes their plan, in the caller's transaction."""
     poll = Poll(new_id(), UNDO, UNDO, now, now)
     open_poll(conn, account_id, poll, now, 0, 0)
-    rows = [_row(poll, row, back, order, now) for row, back in chosen]
+    rows = [_row(poll, row, back, made.get(row["id"]), order, now) for row, back in chosen]
     insert_rows(conn, schema.actions, rows)
     conn.execute(insert(schema.decisions), [_vote(row, order.ceilings, now) for row in rows])
     close(conn, account_id, poll, now, order.ceilings, None)
@@ -143,6 +153,9 @@ def _plan(
         row.id: row
         for row in conn.execute(select(a.c.id, a.c.state, a.c.error).where(a.c.poll_id == poll.id))
     }
+    for row in rows:
+        if row["kind"] == REMOVE:
+            plan_removal(conn, row["cause"], row["id"])
     append(
         conn,
         account_id,
@@ -164,29 +177,64 @@ def _plan(
     return plan_id(poll, UNDO), planned
 
 
-def _row(poll: Poll, undone: RowMapping, back: WayBack, order: Order, now: float) -> dict[str, Any]:
+def _refusal(
+    row: RowMapping,
+    undone_by: RowMapping | None,
+    moves: Sequence[OwnMove],
+    made: Mapping[str, RowMapping],
+    to: str | None,
+) -> str:
+    if row["subject"] is None or irreversible(row["kind"], row["target"]) or undone_by is not None:
+        return refusal(row, undone_by, moves, to)
+    if to is not None:
+        return "acted on no message: there is no folder to move it to; leave --to out"
+    return refused_entry(row, made.get(row["id"]))
+
+
+def _row(
+    poll: Poll, undone: RowMapping, back: WayBack, entry: RowMapping | None, order: Order, now: float
+) -> dict[str, Any]:
     return {
-        **{name: undone[name] for name in _COPIED},
+        **{name: undone[name] for name in COPIED},
+        **_inverse(undone, back, entry),
         "id": new_id(),
         "plan_id": plan_id(poll, UNDO),
         "poll_id": poll.id,
         "playbook": UNDO,
         "playbook_version": "",
-        "kind": Move.kind,
-        "target": back.folder,
-        "params": to_json({"destination": back.folder}),
         "cause": undone["id"],
         "origin": undone["target"],
         "mode": Mode.ENFORCE,
         "state": State.OPEN,
         "reason": f"undoes {undone['id']} of {undone['playbook']}",
-        "lane": lane_of(Move.kind, back.folder),
         "attempts": 0,
         "refusals": 0,
         "read_backs": 0,
         "batch": order.batch,
         "created_at": now,
         "updated_at": now,
+    }
+
+
+def _inverse(undone: RowMapping, back: WayBack, entry: RowMapping | None) -> dict[str, Any]:
+    """What undoes it: a message goes back, an entry is taken back, or one that was taken back is made again."""
+    if entry is not None:
+        return removal(undone, entry)
+    if undone["subject"] is not None:
+        before = from_json(undone["origin"])[0]
+        return {
+            "kind": BlockSender.kind,
+            "target": undone["target"],
+            "subject": undone["subject"],
+            "params": to_json({name: value for name, value in before.items() if name != "id"}),
+            "lane": lane_of(BlockSender.kind, undone["target"]),
+        }
+    return {
+        "kind": Move.kind,
+        "target": back.folder,
+        "subject": None,
+        "params": to_json({"destination": back.folder}),
+        "lane": lane_of(Move.kind, back.folder),
     }
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from worker.model.actions import LIVE, PARTLY, UNSENT, State
-from worker.model.kinds import irreversible
-from worker.model.undoing import OwnMove, WayBack, in_effect, way_back
+from worker.model.kinds import irreversible, kind_of
+from worker.model.undoing import MADE_AGAIN, TAKEN_BACK, OwnMove, WayBack, in_effect, way_back
 from worker.store import schema
+from worker.store.entries import standing
 from worker.store.followup import took_effect
 from worker.store.tools import chunks
 
@@ -28,6 +29,12 @@ def prospect(conn: Connection, account_id: str, row: RowMapping) -> dict[str, An
         "undone_by": {"id": undone_by["id"], "state": undone_by["state"]} if undone_by else None,
     }
     why = irreversible(row["kind"], row["target"])
+    if not why and not undone_by and row["subject"] is not None:
+        entry = standing(conn, [row["id"]]).get(row["id"])
+        why = refused_entry(row, entry)
+        if not why:
+            back = entry_back(entry)
+            return {**told, "undo": {"possible": True, "to": back.folder, "known": True, "why": back.why}}
     if undone_by:
         why = f"its undo {undone_by['id']} is {undone_by['state']}"
     elif not why and _changed_nothing(row):
@@ -42,6 +49,25 @@ def _changed_nothing(row: RowMapping) -> bool:
     if row["state"] == State.FAILED:
         return not (row["error"] or "").startswith(PARTLY)
     return row["state"] in _WITHOUT_EFFECT
+
+
+def refused_entry(row: RowMapping, entry: RowMapping | None) -> str:
+    """Why what was done to the settings cannot be undone now; empty where it can."""
+    if row["state"] != State.SUCCEEDED:
+        return _not_done(row, "")
+    if kind_of(row["kind"]).collection:
+        if entry is None or entry["ended_at"] is not None:
+            why = entry["ended_because"] if entry is not None else _NOTHING_DONE
+            return f"its entry stands no more: {why}"
+        return ""
+    return "" if row["origin"] else _NOTHING_DONE
+
+
+def entry_back(entry: RowMapping | None) -> WayBack:
+    """What becomes of the entry."""
+    if entry is not None:
+        return WayBack(TAKEN_BACK, f"entry {entry['entry_id']}, which it made")
+    return WayBack(MADE_AGAIN, "as it was before")
 
 
 def refusal(row: RowMapping, undone_by: RowMapping | None, moves: Sequence[OwnMove], to: str | None) -> str:

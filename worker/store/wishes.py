@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from worker.clock import iso
 from worker.ids import new_id
-from worker.model.actions import State
+from worker.model.actions import Action, State
 from worker.model.events import Detection
 from worker.model.kinds import kind_of, lane_of
 from worker.model.ledger import Loss
@@ -13,7 +14,8 @@ from worker.model.plans import Decided, Poll, Sighting, Wish
 from worker.store.audit import Entry
 from worker.store.tools import to_json
 
-SENT_SECONDS = 86400.0
+DAY = 86400.0
+SENT_SECONDS = DAY
 NO_MESSAGE = Detection(id="")
 """Stands in the row of an action on an event whose message was not found."""
 
@@ -79,8 +81,19 @@ def action_row(
         "updated_at": now,
     }
     if kind.has_subject:
-        row["subject"] = action.subject
+        row |= {
+            "subject": action.subject,
+            "params": to_json(_dated(action, params, now)),
+            "error": wish.refused or None,
+        }
     return row
+
+
+def _dated(action: Action, params: dict[str, Any], now: float) -> dict[str, Any]:
+    """The parameters with the date at which it ends: who approves it sees that."""
+    if action.lasts is None:
+        return params
+    return {**params, "expires_at": iso(now + action.lasts * DAY)}
 
 
 def _times(message: Detection) -> list[float]:
@@ -130,6 +143,8 @@ def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided)
         body["context"] = one.context
     if one.rested is not None:
         body["enrichment_sha256"] = one.rested.sha256
+    if wish.refused:
+        body["refused"] = wish.refused
     return Entry("decided", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
 
 

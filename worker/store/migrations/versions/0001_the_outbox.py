@@ -217,6 +217,26 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "entries",
+        sa.Column("action_id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("collection", sa.Text(), nullable=False),
+        sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Float(), nullable=True),
+        sa.Column("removal_id", sa.String(length=32), nullable=True),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("action_id", name="pk_entries"),
+    )
+    op.create_index(
+        "ix_entries_standing",
+        "entries",
+        ["account_id", "expires_at"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
         "evidence",
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("account_id", sa.String(length=32), nullable=False),

@@ -1,0 +1,247 @@
+"""Entries of the tenant's settings: made, and taken back again.
+
+Each carries the id of its action in its comment, so that a lost answer can be read back and nothing of anybody else's
+is ever touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from worker.cloudflare import Cloudflare
+from worker.errors import Refused
+from worker.executors.base import Effect, ReadBack, moment, not_sent, ready, skipped, unmatched
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.entries import UnblockSender
+from worker.model.kinds import REMOVE, kind_of
+from worker.model.ledger import Look
+from worker.ops.text import safe
+from worker.ports import Lane
+
+if TYPE_CHECKING:
+    from worker.executors.shelves import Shelf
+
+MARK = "email-security-worker "
+"""How the comment of an entry begins that a worker has made; the action's id follows."""
+ENTRIES_AT_ONCE = {"block_sender": 100, "allow_sender": 100, "trust_domain": 100, "protect_identity": 1}
+"""Entries of one request. The registry has no batch; elsewhere a lost answer must not leave too many in doubt."""
+SKEW_SECONDS = 60.0
+"""How far the vendor's clock may be behind ours when an entry's age is compared with a submission."""
+AT_ONCE = 8
+"""Entries that are read side by side."""
+FEW = 3
+"""Actions that are looked up one by one; for more the whole collection is listed once."""
+REASON_LENGTH = 500
+"""Characters of the reason in a comment."""
+NOT_FOUND = 404
+
+
+class _OnShelf:
+    """What has to do with entries: what touches their collections is loaded when it is first used."""
+
+    shows = True
+    parallel = 2
+
+    def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
+        self._cloudflare = cloudflare
+        self._delay = read_back_delay
+
+    def _shelf(self, name: str) -> Shelf:
+        from worker.executors.shelves import SHELVES  # noqa: PLC0415 - only a worker with such actions needs it
+
+        return SHELVES[name]
+
+
+class MakeEntry(_OnShelf):
+    """Adds entries to one collection: one request for many, where the vendor takes that."""
+
+    # The second entry for the same sender would be one too many to take back: look twice.
+    proofs = 2
+
+    def __init__(self, kind: str, most: int, cloudflare: Cloudflare, read_back_delay: float) -> None:
+        super().__init__(cloudflare, read_back_delay)
+        self.kind = kind
+        self.most = most
+        self._name = kind_of(kind).collection
+
+    async def execute(self, call: Call) -> Answered:
+        shelf = self._shelf(self._name)
+        bodies = [shelf.body(item.params, _comment(item)) for item in call.items]
+        rows = await shelf.create(self._cloudflare, bodies)
+        outcomes = tuple(self._outcome(item, rows, shelf) for item in call.items)
+        return Answered(outcomes, "call.answered")
+
+    def _outcome(self, item: Item, rows: Sequence[Any], shelf: Shelf) -> Outcome:
+        mine = [row.id for row in rows if shelf.is_of(row, item.action_id)]
+        if not mine and len(rows) == 1 and shelf.is_same(rows[0], item.params) and not rows[0].comments:
+            mine = [rows[0].id]
+        if len(mine) != 1:
+            # Without its id it could be neither undone nor taken back in time: the list will show it.
+            return unmatched(item, "the answer does not show the entry", self._delay)
+        return Outcome(item.action_id, State.SUCCEEDED, made=mine[0])
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Done when the collection has an entry that bears the action's id, or the same one without a word, as young."""
+        shelf = self._shelf(self._name)
+        rows = await shelf.find(self._cloudflare, item.params, Lane.READ_BACK)
+        mine = _mine(item, rows, shelf, now)
+        if not mine:
+            # The vendor may compare, or write, patterns in a way of its own: only all of them prove that it is not there.
+            rows = await shelf.everything(self._cloudflare, Lane.READ_BACK)
+            mine = _mine(item, rows, shelf, now)
+        seen = {"entries": mine, "looked_through": len(rows), "read_at": now}
+        if not mine:
+            return ReadBack(Effect.NOT_DONE, seen)
+        return ReadBack(Effect.DONE, seen, made=mine[0])
+
+    async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
+        """There already: skipped. An entry of somebody else that says otherwise is left as it is."""
+        shelf = self._shelf(self._name)
+        if len(items) > FEW:
+            rows = await shelf.everything(self._cloudflare, Lane.ACTION)
+            return [self._judge(item, rows, shelf, now) for item in items]
+        found = [await shelf.find(self._cloudflare, item.params, Lane.ACTION) for item in items]
+        return [self._judge(item, rows, shelf, now) for item, rows in zip(items, found, strict=True)]
+
+    def _judge(self, item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> Look:
+        until = item.params.get("expires_at")
+        if until is not None and datetime.fromisoformat(until).timestamp() <= now:
+            return skipped(item, f"it was to last until {until} only")
+        alike = [row for row in rows if shelf.is_alike(row, item.params)]
+        if any(shelf.is_of(row, item.action_id) for row in rows):
+            # An earlier request of this very action had its effect late: the read-back takes it over.
+            why = "the vendor shows an entry of this action already"
+            return Look(item.action_id, State.UNKNOWN, why, again_in=0.0)
+        if same := next((row for row in alike if shelf.is_same(row, item.params)), None):
+            return skipped(item, f"already there: entry {same.id} of {shelf.maker(same)}")
+        if alike:
+            whose = f"entry {alike[0].id} of {shelf.maker(alike[0])}"
+            return skipped(
+                item, f"{whose} says otherwise about it and is left as it is; edit it in the dashboard"
+            )
+        return ready(item)
+
+
+class _TakeBack(_OnShelf):
+    """Deletes entries by their ids; what is gone already is as good."""
+
+    # The same entry cannot be deleted twice: one look without effect is enough to send it again.
+    proofs = 1
+    most = 1
+
+    async def _delete(self, call: Call, name: str, ids: Sequence[str]) -> Answered:
+        (item,) = call.items
+        try:
+            await self._shelf(name).delete(self._cloudflare, ids)
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+            outcome = Outcome(item.action_id, State.SKIPPED, "the entry was gone already")
+            return Answered((outcome,), "call.answered", error.status, error.ray, str(error))
+        return Answered((Outcome(item.action_id, State.SUCCEEDED),), "call.answered")
+
+    async def _row(self, name: str, entry_id: str, lane: Lane) -> Any:
+        try:
+            return await self._shelf(name).get(self._cloudflare, entry_id, lane)
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+
+class RemoveEntry(_TakeBack):
+    """Takes back exactly the entry that an action has made, where nobody has changed it since."""
+
+    kind = REMOVE
+
+    async def execute(self, call: Call) -> Answered:
+        params = call.items[0].params
+        return await self._delete(call, params["collection"], [params["entry_id"]])
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Done when the entry is not there any more."""
+        row = await self._row(item.params["collection"], item.params["entry_id"], Lane.READ_BACK)
+        seen = {"entry": item.params["entry_id"], "there": row is not None, "read_at": now}
+        return ReadBack(Effect.DONE if row is None else Effect.NOT_DONE, seen)
+
+    async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
+        """Gone, or changed by somebody else since: nothing is taken back."""
+        del now
+        looks: list[Look] = []
+        for start in range(0, len(items), AT_ONCE):
+            looks += await asyncio.gather(*(self._judge(item) for item in items[start : start + AT_ONCE]))
+        return looks
+
+    async def _judge(self, item: Item) -> Look:
+        params = item.params
+        row = await self._row(params["collection"], params["entry_id"], Lane.ACTION)
+        if row is None:
+            return skipped(item, f"entry {params['entry_id']} is gone: somebody has deleted it")
+        shelf = self._shelf(params["collection"])
+        if (row.comments and not shelf.is_of(row, item.cause)) or not shelf.is_same(row, params["made"]):
+            return skipped(item, f"entry {row.id} was changed by somebody since, and is left as it is")
+        return ready(item)
+
+
+class Unblock(_TakeBack):
+    """Takes back what a worker blocked; what a person blocked stays blocked."""
+
+    kind = UnblockSender.kind
+
+    async def execute(self, call: Call) -> Answered:
+        (item,) = call.items
+        if not item.origin:
+            return not_sent(call, "it is not known which entry to delete: it is looked for again")
+        return await self._delete(call, _BLOCKED, [entry["id"] for entry in json.loads(item.origin)])
+
+    async def read_back(self, item: Item, now: float) -> ReadBack:
+        """Done when none of the entries is there any more."""
+        ids = {entry["id"] for entry in json.loads(item.origin or "[]")}
+        rows = await self._shelf(_BLOCKED).find(self._cloudflare, item.params, Lane.READ_BACK)
+        left = sorted(ids & {row.id for row in rows})
+        return ReadBack(Effect.NOT_DONE if left else Effect.DONE, {"left": left, "read_at": now})
+
+    async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
+        """Not blocked, or by a person: skipped. What will be deleted is written down before it is."""
+        del now
+        shelf = self._shelf(_BLOCKED)
+        looks = []
+        for item in items:
+            rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
+            alike = [row for row in rows if shelf.is_alike(row, item.params)]
+            ours = [row for row in alike if shelf.is_ours(row)]
+            if not alike:
+                looks.append(skipped(item, "not blocked"))
+            elif not ours:
+                looks.append(
+                    skipped(item, f"blocked by entry {alike[0].id} of a person, which is left as it is")
+                )
+            else:
+                origin = json.dumps([shelf.told(row) for row in ours], sort_keys=True)
+                looks.append(ready(item)._replace(origin=origin))
+        return looks
+
+
+_BLOCKED = kind_of("block_sender").collection
+
+
+def _mine(item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> list[str]:
+    since = (item.submitted_at or now) - SKEW_SECONDS
+    return [
+        row.id
+        for row in rows
+        if shelf.is_of(row, item.action_id)
+        or (not row.comments and shelf.is_same(row, item.params) and (moment(row.created_at) or 0.0) >= since)
+    ]
+
+
+def _comment(item: Item) -> str:
+    """What people read beside the entry: whose it is, and why it is there."""
+    until = f" until {item.params['expires_at'][:10]}" if "expires_at" in item.params else ""
+    why = f": {safe(item.reason, REASON_LENGTH)}" if item.reason else ""
+    return f"{MARK}{item.action_id} ({item.playbook}){until}{why}"

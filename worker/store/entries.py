@@ -1,0 +1,208 @@
+"""Entries of the tenant's settings that the worker has made: remembered by the vendor's id, and taken back in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, RowMapping, select, update
+
+from worker.ids import new_id
+from worker.model.actions import Mode, State
+from worker.model.calls import Item
+from worker.model.kinds import REMOVE, kind_of, lane_of
+from worker.model.ledger import Ended, TakenBack
+from worker.model.plans import Poll
+from worker.model.undoing import EXPIRY
+from worker.store import approvals, schema
+from worker.store.audit import Entry, append
+from worker.store.prepared import insert_rows
+from worker.store.subjects import free
+from worker.store.tools import chunks, from_json, to_json
+from worker.store.wishes import plan_id
+
+COPIED = (
+    "account_id", "source", "event_key", "event_revision", "message_id", "rfc_message_id", "postfix_id",
+    "recipients", "verdict", "is_submission", "message_from", "message_until",
+)  # fmt: skip
+"""What the action that takes something back has in common with the one that did it."""
+_A, _E = schema.actions.c, schema.entries.c
+
+
+def remember(conn: Connection, account_id: str, made: Mapping[str, str]) -> None:
+    """Notes the vendor's ids of what actions have made, by the actions' ids, and until when it stands."""
+    for part in chunks(made):
+        rows = conn.execute(select(_A.id, _A.kind, _A.params).where(_A.id.in_(part))).all()
+        insert_rows(
+            conn,
+            schema.entries,
+            [
+                {
+                    "action_id": row.id,
+                    "account_id": account_id,
+                    "collection": kind_of(row.kind).collection,
+                    "entry_id": made[row.id],
+                    "expires_at": _expiry(from_json(row.params)),
+                }
+                for row in rows
+            ],
+        )
+
+
+def completed(conn: Connection, items: Sequence[Item]) -> list[Item]:
+    """The items with what the look before acting has found, and why they are wanted."""
+    found: dict[str, Any] = {}
+    for part in chunks(item.action_id for item in items):
+        query = select(_A.id, _A.origin, _A.reason).where(_A.id.in_(part))
+        found.update((row.id, row) for row in conn.execute(query))
+    return [
+        replace(item, origin=found[item.action_id].origin, reason=found[item.action_id].reason)
+        if item.action_id in found
+        else item
+        for item in items
+    ]
+
+
+def standing(conn: Connection, action_ids: Sequence[str]) -> dict[str, RowMapping]:
+    """What these actions have made, by their ids."""
+    found: dict[str, RowMapping] = {}
+    for part in chunks(action_ids):
+        rows = conn.execute(select(schema.entries).where(_E.action_id.in_(part))).mappings()
+        found.update((row["action_id"], row) for row in rows)
+    return found
+
+
+def removal(row: RowMapping, entry: RowMapping) -> dict[str, Any]:
+    """The columns that say what takes back what an action has made: exactly that entry, as it was made."""
+    params = {
+        "pattern": row["target"],
+        "collection": entry["collection"],
+        "entry_id": entry["entry_id"],
+        "made": from_json(row["params"]),
+    }
+    return {
+        "kind": REMOVE,
+        "target": row["target"],
+        "subject": row["subject"],
+        "params": to_json(params),
+        "lane": lane_of(REMOVE, row["target"]),
+    }
+
+
+def plan_removal(conn: Connection, action_id: str, removal_id: str) -> None:
+    """Notes which action takes the entry back."""
+    conn.execute(update(schema.entries).where(_E.action_id == action_id).values(removal_id=removal_id))
+
+
+def take_back(
+    conn: Connection, account_id: str, now: float, mode: Mode, hold_seconds: float, batch: int
+) -> TakenBack:
+    """Settles which entries are no more, and plans the removal of those whose time is over; in shadow it only counts.
+
+    Who approved the entry approved its end with it: the removal goes out under an approval of its own in that name,
+    uses up no cap, and is planned again where it could not be sent in time.
+    """
+    ended = _settle(conn, account_id, now)
+    due = conn.execute(
+        select(schema.actions, _E.collection, _E.entry_id, _E.expires_at)
+        .join(schema.entries, _E.action_id == _A.id)
+        .where(
+            _E.account_id == account_id,
+            _E.ended_at.is_(None),
+            _E.removal_id.is_(None),
+            _E.expires_at <= now,
+        )
+        .order_by(_E.expires_at)
+    ).mappings()
+    rows = list(due)
+    if mode is Mode.SHADOW or not rows:
+        return TakenBack((), ended, len(rows))
+    return TakenBack(tuple(_plan(conn, account_id, now, hold_seconds, batch, rows)), ended, 0)
+
+
+def _plan(
+    conn: Connection, account_id: str, now: float, hold_seconds: float, batch: int, due: Sequence[RowMapping]
+) -> list[str]:
+    poll = Poll(new_id(), EXPIRY, EXPIRY, now, now)
+    rows = [_row(row, poll, now, batch) for row in due]
+    insert_rows(conn, schema.actions, rows)
+    for row, made in zip(rows, due, strict=True):
+        by = f"{made['approved_by'] or 'nobody'}, with {made['id']}"
+        approval = approvals.grant(conn, account_id, [row], by, now, hold_seconds)
+        values = {"approval_id": approval.id, "approved_by": made["approved_by"]}
+        conn.execute(update(schema.actions).where(_A.id == row["id"]).values(**values))
+        plan_removal(conn, made["id"], row["id"])
+        body = {
+            "undoes": made["id"],
+            "state": State.READY,
+            "why": row["reason"],
+            "approval": approval.id,
+            "sha256": approval.digest,
+        }
+        append(
+            conn,
+            account_id,
+            now,
+            [Entry("expiry", body, row["plan_id"], row["id"], message_id=row["message_id"])],
+        )
+    return [row["id"] for row in rows]
+
+
+def _row(made: RowMapping, poll: Poll, now: float, batch: int) -> dict[str, Any]:
+    return {
+        **{name: made[name] for name in COPIED},
+        **removal(made, made),
+        "id": new_id(),
+        "plan_id": plan_id(poll, EXPIRY),
+        "poll_id": poll.id,
+        "playbook": EXPIRY,
+        "playbook_version": "",
+        "cause": made["id"],
+        "mode": Mode.ENFORCE,
+        "state": State.READY,
+        "reason": f"{made['kind']} {made['id']} was to last until {from_json(made['params'])['expires_at']}",
+        "due_at": now,
+        "attempts": 0,
+        "refusals": 0,
+        "read_backs": 0,
+        "batch": batch,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _settle(conn: Connection, account_id: str, now: float) -> tuple[Ended, ...]:
+    """What became of the removals under way: the entry is over, or its removal can be planned anew."""
+    r = schema.actions.c
+    under_way = (
+        select(_E.action_id, _E.entry_id, _E.removal_id, r.state, r.error, r.playbook)
+        .select_from(schema.entries.outerjoin(schema.actions, r.id == _E.removal_id))
+        .where(_E.account_id == account_id, _E.ended_at.is_(None), _E.removal_id.is_not(None))
+    )
+    ended = []
+    for row in conn.execute(under_way).all():
+        by_expiry = row.playbook == EXPIRY
+        if row.state in (State.SUCCEEDED, State.SKIPPED) or (row.state == State.REJECTED and by_expiry):
+            why = row.error or "taken back"
+            _end(conn, now, row.action_id, why)
+            # What a person had undone bars a new wish by its undo; what has expired bars nothing.
+            free(conn, [row.action_id, row.removal_id] if by_expiry else [row.action_id])
+            ended.append(Ended(row.action_id, row.entry_id, str(row.state), why))
+        elif row.state in (None, State.EXPIRED, State.SHADOWED, State.REJECTED):
+            if row.state == State.REJECTED:
+                free(conn, [row.removal_id])
+            conn.execute(update(schema.entries).where(_E.action_id == row.action_id).values(removal_id=None))
+    return tuple(ended)
+
+
+def _end(conn: Connection, now: float, action_id: str, why: str) -> None:
+    conn.execute(
+        update(schema.entries).where(_E.action_id == action_id).values(ended_at=now, ended_because=why)
+    )
+
+
+def _expiry(params: Mapping[str, Any]) -> float | None:
+    until = params.get("expires_at")
+    return datetime.fromisoformat(until).timestamp() if until else None
