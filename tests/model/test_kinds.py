@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import worker.playbooks
+from tests.builders import detection
+from worker.model.actions import Move, Reclassify, Submit
 from worker.model.kinds import (
     ACTION_TYPES,
     KINDS,
@@ -9,7 +11,9 @@ from worker.model.kinds import (
     kind_of,
     lane_of,
     needs_approval,
+    target_in,
 )
+from worker.model.telling import Notify
 
 
 def test_every_action_is_a_kind_under_its_own_name_and_offered_to_authors() -> None:
@@ -36,3 +40,13 @@ def test_of_a_kind_that_nobody_knows_nothing_is_taken_for_granted() -> None:
     assert irreversible("teleport", "")
     assert needs_approval("teleport", "") == ""
     assert lane_of("teleport", "moon") == "teleport:moon"
+
+
+def test_people_are_shown_the_target_whatever_else_is_sent() -> None:
+    """A list of actions says what is to become of each message, not by which name it was sent."""
+    message = detection(alert_id="alert-1")
+    for action in (Move(message, to="JunkEmail"), Reclassify(message, to="SPAM"), Submit(message, to="NONE")):
+        assert target_in(action.kind, action.params) == action.target
+    assert target_in("notify", Notify(message, text="hello", channel="#soc").params) == "#soc"
+    assert target_in("notify", Notify(message, text="hello").params) == ""
+    assert target_in("release", {}) == ""

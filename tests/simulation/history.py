@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from contextlib import closing
 from random import Random
 
+from tests.simulation import plan
 from tests.simulation.disk import Disk
-from tests.simulation.plan import HTTP_TIMEOUT, draw
+from tests.simulation.plan import HTTP_TIMEOUT
 from tests.simulation.playbooks import FRAGILE, PURGED
 from tests.simulation.settling import settle
 from tests.simulation.world import FOLDERS, World
@@ -202,7 +203,7 @@ def play(
     listen: bool = True,
 ) -> World:
     """The history of a seed, to its end; `tell` is given every line of it. BrokenLawError where a law is broken."""
-    world = World(seed, draw(Random(f"{seed}/plan")), disk, tell)
+    world = World(seed, plan.of(seed), disk, tell)
     with closing(world):
         try:
             if listen:

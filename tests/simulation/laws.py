@@ -107,9 +107,9 @@ class Laws:
     def _note_post(self, sent: Sent, tail: str) -> None:
         world = self._world
         body = msgspec.json.decode(sent.body)
-        kind = tail.rpartition("/")[2]
-        target = body.get("destination") or body.get("expected_disposition") or ""
-        named = tuple(body["ids"]) if "ids" in body else (tail.split("/")[1],)
+        kind, wanted = self._submitted(body) if tail == "submissions" else _asked(tail, body)
+        named = tuple(wanted)
+        target = "" if not wanted else next(iter(wanted.values()))
         world.tell(f"POST {sent.number} {kind} {target} {list(named)}")
         law(world.mode is not Mode.SHADOW, "shadow mode sends no mutating request", kind, target, named)
         law(
@@ -118,8 +118,8 @@ class Laws:
             kind,
             named,
         )
-        rows = [row for row in world.rows(State.SUBMITTED) if row["kind"] == kind and row["target"] == target]
-        mine = {row["message_id"]: row for row in rows if row["message_id"] in named}
+        rows = [row for row in world.rows(State.SUBMITTED) if row["kind"] == kind]
+        mine = {row["message_id"]: row for row in rows if wanted.get(row["message_id"]) == row["target"]}
         law(set(mine) == set(named), "an intent is committed before any POST", kind, target, named)
         calls = {row["call_id"] for row in mine.values()}
         law(len(calls) == 1, "one call, one POST", calls)
@@ -136,6 +136,17 @@ class Laws:
         for row in mine.values():
             self._may_act(row, sent.at)
         self.posts.append(Post(sent.number, sent.at, kind, target, named, call_id))
+
+    def _submitted(self, body: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        """What a submission asks for, by the messages that its names stand for."""
+        tenant = self._world.tenant
+        wanted = {}
+        for one in body["messages"]:
+            alert = "alert_id" in one
+            found = tenant.by_alert[one["alert_id"]] if alert else tenant.by_postfix[one["postfix_id"]]
+            wanted[found.row.id] = one["expected_disposition"]
+        law(len(wanted) == len(body["messages"]), "no submission names a message twice", body)
+        return "reclassify", wanted
 
     def _may_act(self, row: dict[str, Any], now: float) -> None:
         approved = row["approved_at"] is not None
@@ -218,3 +229,10 @@ class Laws:
 
     def _row(self, action_id: str) -> dict[str, Any]:
         return next(row for row in self._world.rows() if row["id"] == action_id)
+
+
+def _asked(tail: str, body: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The kind of a request and, by message, what it asks for."""
+    target = body.get("destination") or body.get("expected_disposition") or ""
+    named = body["ids"] if "ids" in body else [tail.split("/")[1]]
+    return tail.rpartition("/")[2], dict.fromkeys(named, target)

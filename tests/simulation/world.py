@@ -11,6 +11,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Literal, get_args
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
@@ -111,6 +112,7 @@ class World:
             worker_cap_per_hour=self.plan.cap_per_hour,
             worker_drain_timeout=self.plan.drain,
             worker_move_batch=self.plan.batch,
+            worker_reclassify_via=self.plan.via,
             worker_database_url=SecretStr(f"sqlite:///{self.disk.path}"),
         )
         self.catalogue = playbooks.build(self.versions)
@@ -234,6 +236,8 @@ class World:
 
     def fault(self, fault: Fault) -> None:
         """The vendor, or the way to it, fails for a few requests."""
+        if fault.on == "reclassify" and self.plan.via == "submissions":
+            fault = replace(fault, on="submit")
         self._faults = [*self._faults[-2:], fault]
         self.vendor.gate.faults.replace(self._faults)
         self.tell(f"fault {fault}")

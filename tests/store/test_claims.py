@@ -14,7 +14,7 @@ from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.model.telling import Notify
-from worker.store import budget, claims, closing, flags, schema
+from worker.store import budget, claims, closing, flags, queries, schema
 from worker.store.tools import from_json
 
 LIMITS = Limits(Mode.ENFORCE, 600, 120.0)
@@ -160,6 +160,9 @@ async def test_submissions_of_one_way_share_a_call(desk: Desk) -> None:
     bodies = [from_json(record["body"]) for record in await desk.audit("intent")]
     told = {one["params"]["expected_disposition"] for body in bodies for one in body["each"].values()}
     assert told == {"SPAM", "NONE", "MALICIOUS"}
+    shown = await desk.run(queries.action_detail, ACCOUNT, (await desk.row("a2"))["id"])
+    (intent,) = [one["body"] for one in (shown or {})["history"] if one["kind"] == "intent"]
+    assert (intent["params"]["alert_id"], intent["target"], "each" in intent) == ("alert-a2", "NONE", False)
 
 
 async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:

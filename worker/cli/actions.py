@@ -13,7 +13,7 @@ from worker.cli.common import Database, Json, database, person, print_json, prin
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
-from worker.model.kinds import irreversible
+from worker.model.kinds import irreversible, target_in
 from worker.model.undoing import MADE_AGAIN, TAKEN_BACK
 from worker.store import queries, reviews
 from worker.store.tools import Connection
@@ -232,7 +232,7 @@ def _short(text: str) -> str:
 
 
 def _cell(row: dict[str, Any], name: str) -> Any:
-    target = next(iter(row["params"].values()), "")
+    target = target_in(row["kind"], row["params"])
     if name == "target":
         return target or "-"
     if name == "undo":

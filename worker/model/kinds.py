@@ -52,6 +52,8 @@ class Kind:
     routes: tuple[str, ...] = ("",)
     private: bool = False
     """Whether its parameters hold addresses or text of mail: they grow old as evidence does."""
+    aim: str = ""
+    """The parameter that is its target; empty where it has no other."""
     apart: bool = False
     """Whether it leaves the vendor alone: it costs no request and no cap of the others, and its calls wait for nothing
     that ails the vendor."""
@@ -106,6 +108,7 @@ def _way(params: Mapping[str, Any]) -> str:
 
 _ASKED = Kind(
     by_target=False,
+    aim="expected_disposition",
     for_good=lambda _: "the vendor has the request; ask for the old verdict in the dashboard",
     seen_enough=lambda _: True,
     confirmed=True,
@@ -140,6 +143,7 @@ KINDS: dict[str, Kind] = {
         for_good=lambda _: "what people were told cannot be taken back",
         seen_enough=lambda _: True,
         private=True,
+        aim="channel",
         apart=True,
     ),
     BlockSender.kind: _entry(
@@ -197,6 +201,12 @@ def confirmed_lanes() -> list[str]:
     return [
         lane_of(name, "", route) for name, kind in KINDS.items() if kind.confirmed for route in kind.routes
     ]
+
+
+def target_in(kind: str, params: Mapping[str, Any]) -> str:
+    """The target of an action by its parameters, as people are shown it."""
+    aim = kind_of(kind).aim
+    return str(params.get(aim, "") if aim else next(iter(params.values()), ""))
 
 
 def contradicts(kind: str, target: str, other_kind: str, other_target: str) -> bool:

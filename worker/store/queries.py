@@ -169,6 +169,9 @@ def _about(body: str, action_id: str) -> dict[str, Any]:
     value = from_json(body)
     if "actions" in value:
         value["actions"] = [pair for pair in value["actions"] if action_id in pair] or len(value["actions"])
+    if "each" in value:
+        # The parameters of a call's first action are those of all only where they have them in common.
+        value |= value.pop("each").get(action_id, {})
     if "outcomes" in value:
         value["outcomes"] = [one for one in value["outcomes"] if action_id in one]
     return {"body": value}

@@ -1,0 +1,14 @@
+"""Another verdict for every spam."""
+
+from worker.playbooks import Caps, Detection, Reclassify, hit, miss, playbook
+
+
+@playbook(
+    on=Detection,
+    mode="enforce",
+    caps=Caps(per_poll=100_000, per_hour=100_000),
+    examples=[hit(final_disposition="SPAM"), miss(final_disposition="NONE")],
+)
+def every_spam(message: Detection) -> Reclassify | None:
+    """One action for each."""
+    return Reclassify(message, to="NONE") if message.final_disposition == "SPAM" else None
