@@ -54,6 +54,13 @@ async def test_raw_is_the_message_of_the_row(api: Api) -> None:
         assert "https://login.account-alerts.example/" in body.get_content()
 
 
+async def test_bulk_mail_says_how_to_leave(api: Api) -> None:
+    """The header that its detection reason names is there, and leads where the link in the text does."""
+    name = await api.given(final_disposition="BULK")
+    links = (await api.get(f"investigate/{name}/detections")).result["links"]
+    assert (await parsed(api, name))["List-Unsubscribe"] == f"<{links[-1]['href']}>"
+
+
 @pytest.mark.parametrize("verdict", ["MALICIOUS", "SPOOF"])
 async def test_attachments_are_the_ones_that_were_scanned(api: Api, verdict: str) -> None:
     """Name, size and hashes in the detections are those of the files in the raw message."""

@@ -33,7 +33,7 @@ def detections(row: Row, content: Content) -> dict[str, Any]:
         "final_disposition": row.final_disposition,
         "attachments": [_attachment(one, row.final_disposition) for one in content.attachments],
         "findings": [_finding(reason, row.final_disposition) for reason in row.detection_reasons],
-        "headers": [{"name": name, "value": value} for name, value in headers(row)],
+        "headers": [{"name": name, "value": value} for name, value in headers(row, content)],
         "links": [link._asdict() for link in content.links],
         "sender_info": {
             "as_name": "EXAMPLE-NET",

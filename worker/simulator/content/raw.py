@@ -31,13 +31,14 @@ def raw(row: Row, content: Content) -> str:
         whole.attach(body)
         for attachment in content.attachments:
             whole.attach(_part(attachment))
-    for name, value in headers(row):
+    for name, value in headers(row, content):
         whole[name] = value
     return whole.as_bytes(policy=_POLICY).decode("ascii", "replace")
 
 
-def headers(row: Row) -> list[tuple[str, str]]:
-    """The headers, in their order; what the row does not know is left out."""
+def headers(row: Row, content: Content) -> list[tuple[str, str]]:
+    """The headers, in their order; what is not known is left out."""
+    leave = next((link.href for link in content.links if link.text == "Unsubscribe"), None)
     found = (
         ("Return-Path", row.envelope_from and f"<{_plain(row.envelope_from)}>"),
         ("Received", f"from mail ([{row.smtp_previous_hop_ip}]) by mx.corp.example; {_date(row.scanned_at)}"),
@@ -47,6 +48,7 @@ def headers(row: Row) -> list[tuple[str, str]]:
         ("Reply-To", row.replyto and _address("", row.replyto)),
         ("Subject", None if row.subject is None else _plain(row.subject)),
         ("Date", row.sent_at and _date(row.sent_at)),
+        ("List-Unsubscribe", leave and f"<{leave}>"),
         ("Message-ID", row.message_id and _plain(row.message_id)),
     )  # fmt: skip
     return [(name, value) for name, value in found if value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from aiohttp import web
@@ -64,19 +64,11 @@ class SettingsRoutes:
 
     async def patch(self, request: web.Request) -> web.Response:
         """`PATCH settings/.../{id}`: only what is sent changes."""
-        body = await request.read()
-        edit = self._edit(request)
-        entry = edit.patch(self._name(request), body)
-        edit.keep()
-        return answer(self._sent(entry))
+        return await self._change(request, Edit.patch)
 
     async def replace(self, request: web.Request) -> web.Response:
         """`PUT settings/.../{id}`."""
-        body = await request.read()
-        edit = self._edit(request)
-        entry = edit.put(self._name(request), body)
-        edit.keep()
-        return answer(self._sent(entry))
+        return await self._change(request, Edit.put)
 
     async def delete(self, request: web.Request) -> web.Response:
         """`DELETE settings/.../{id}`."""
@@ -98,6 +90,15 @@ class SettingsRoutes:
         batch = await decode_body(request, kind)
         done = run(self._edit(request), batch, atomic=self._resource.atomic)
         return answer({part: [self._sent(entry) for entry in entries] for part, entries in done.items()})
+
+    async def _change(
+        self, request: web.Request, operation: Callable[[Edit, str, bytes], Entry]
+    ) -> web.Response:
+        body = await request.read()
+        edit = self._edit(request)
+        entry = operation(edit, self._name(request), body)
+        edit.keep()
+        return answer(self._sent(entry))
 
     def _edit(self, request: web.Request) -> Edit:
         return Edit(self._collection, request[NUMBER])
