@@ -261,10 +261,10 @@ async def test_what_cannot_be_believed_is_asked_for_again_and_then_missed(
             else None
         )
 
-    vendor.will("detections", *[BadAnswer("GET investigate/{id}/detections: not JSON", status=200)] * 9)
+    vendor.will("detections", *[BadAnswer("GET investigate/{id}/detections: not JSON", status=200)] * 20)
     intake = make(wants_details(function=why))
     await take(intake, page(detection("m1")))
-    for _ in range(5):
+    for _ in range(15):
         desk.clock.pass_time(3600)
         await intake.take_up_due(DETECTIONS)
     assert len(fetched(vendor)) == BELIEVED

@@ -23,8 +23,9 @@ ACTED_ON: dict[PathClass, tuple[str, ...]] = {
     "move": ("SPAM", "MALICIOUS"),
     "release": ("BULK",),
     "reclassify": ("SUSPICIOUS",),
+    "detections": ("SUSPICIOUS",),
 }
-WRITES = tuple(ACTED_ON)
+WRITES: tuple[PathClass, ...] = ("move", "release", "reclassify")
 LOSSES: tuple[Kind, ...] = ("drop", "500", "empty", "html", "slow")
 FAULTS: tuple[Kind, ...] = (*LOSSES[:2], "slow", "429", "401", "202", "success_false", "poison", "partial")
 STEPS = (6, 22)
@@ -32,6 +33,7 @@ OFTEN = 60
 """The weight of what is wanted often, beside about 120 of everything."""
 CLASSES: tuple[PathClass, ...] = (
     "list", "get", "action_log", "move", "release", "reclassify", "submissions", "reports", "search",
+    "detections",
 )  # fmt: skip
 """What the worker of a history asks for; a seed draws from it, so an addition changes every history."""
 
@@ -49,6 +51,7 @@ class History:
             (self._analyst, 6),
             (self._report, 5),
             (self._lost_answer, 14),
+            (self._lost_read, 6),
             (self._fault, 12),
             (self._no_connection, 3),
             (self._crash, 16),
@@ -122,6 +125,13 @@ class History:
         )
         self._world.fault(fault)
         self._mail_for(on)
+
+    def _lost_read(self) -> None:
+        """What a playbook needs of a message cannot be fetched for a while."""
+        kind = self._draw.choice((*LOSSES, "429", "success_false"))
+        seconds = self._draw.uniform(0.2, 2 * HTTP_TIMEOUT)
+        self._world.fault(Fault(on="detections", kind=kind, count=self._draw.randint(1, 8), seconds=seconds))
+        self._mail_for("detections")
 
     def _fault(self) -> None:
         on = self._draw.choice(CLASSES)

@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 from tests.builders import catalogue, playbook
 from worker.model.actions import PURGE, Action, Mode, Move, Reclassify, Release
+from worker.model.enrichment import Details
 from worker.model.events import Detection, PhishReport
+from worker.model.known import Known, view
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import Caps
 from worker.playbooks.loader import Catalogue
 
+FOUND = Known({"details": Details()})
+"""What the vendor says of every message with a detection, as far as it matters here."""
 FRAGILE, PURGED = "fragile", "purged"
 """A sender's names that playbooks look for."""
 
@@ -71,6 +75,13 @@ def doubt(message: Detection) -> Any:
     )
 
 
+def look_inside(message: Detection) -> Any:
+    """Reads what the vendor found, and acts at once where it found something."""
+    if message.final_disposition != "SUSPICIOUS" or message.details is None:
+        return None
+    return Move(message, to="JunkEmail", reason=message.details.action or "")
+
+
 def trial(message: Detection) -> Any:
     """Only watches, until its mode is raised."""
     return (
@@ -111,6 +122,7 @@ def build(versions: Versions) -> Catalogue:
             mended if versions.mended else fragile, "fragile", version="v2" if versions.mended else "v1"
         ),
         playbook(junk_spam, "junk-spam", caps=caps),
+        playbook(look_inside, "look-inside", needs=("details",)),
         playbook(purge, "purge"),
         playbook(release_bulk, "release-bulk"),
         playbook(remove_malicious, "remove-malicious"),
@@ -124,7 +136,7 @@ def wanted(known: Catalogue, message: Detection) -> list[tuple[Playbook, Action]
     found: list[tuple[Playbook, Action]] = []
     for one in known.by_type[Detection]:
         try:
-            action = one.function(message)
+            action = one.function(view(message, FOUND, one.needs))
         except ValueError:
             continue
         if action is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from worker import enrichment
 from worker.executors import move
 from worker.executors.base import Effect, Executor, ReadBack, from_error
 from worker.model import admission
@@ -181,6 +182,22 @@ NOTHING_LOST = ("no detection is lost", "nothing is left undone", "no report is 
 INTENT = ("an intent is committed before any POST", "the intent is in the audit log before any POST")
 
 LOSSES = ("lost answer", "crash")
+
+
+def _hasty_reader(patch: Patch) -> None:
+    """What could not be fetched is taken for what the vendor does not have."""
+    patch.setattr(enrichment, "verdict", lambda error, _: f"refused: {error}")
+
+
+def _slovenly(patch: Patch) -> None:
+    """What waits for something to be fetched is never looked at again."""
+
+    async def nothing(self: StoreLedger, source: str, playbooks: Any, most: int) -> list[Any]:
+        return []
+
+    patch.setattr(StoreLedger, "due_events", nothing)
+
+
 MISTAKES = (
     Wrong("sends again where an answer was lost", _resend, NOTHING_TWICE, LOSSES),
     Wrong("reads back before the log can know", _impatient, NOTHING_TWICE, LOSSES),
@@ -202,6 +219,8 @@ MISTAKES = (
     Wrong("is deaf to a pause", _deaf, ("no new write more than 5 s after a pause",), ("pause",)),
     Wrong("never runs out of budget", _spendthrift, ("never more than the request budget",)),
     Wrong("knows no cap", _greedy, ("never more than the cap",)),
+    Wrong("takes a failed read for an answer", _hasty_reader, NOTHING_LOST, ("lost read",)),
+    Wrong("never fetches again", _slovenly, NOTHING_LOST, ("lost read",)),
     Wrong("ignores changed verdicts", _fickle, NOTHING_LOST, ("verdict",)),
     Wrong(
         "believes its clock", _clock_believer, (*NOTHING_LOST, *NOTHING_TWICE, "never more than"), ("clock",)
