@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
-from tests.builders import ENFORCE, catalogue, detection, playbook, report
+from tests.builders import ENFORCE, catalogue, detection, playbook, poll, report
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, OpenBudget
 from tests.taking_in import Given, page, take
@@ -27,7 +27,7 @@ from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.model.replay import Replayed
 from worker.ops.metrics import Metrics
 from worker.playbooks.deciding import Playbook
-from worker.ports import Lane
+from worker.ports import Lane, Ledger
 from worker.replay import judge
 from worker.store import schema
 from worker.store.replays import past_decisions
@@ -346,24 +346,58 @@ async def test_a_vendor_that_does_not_answer_holds_nobody_up(
     assert await parked(desk) == []
 
 
-async def test_a_crash_before_it_is_recorded_only_fetches_again(
-    make: Make, desk: Desk, vendor: FakeCloudflare
+class Ending(FailingLedger):
+    """The process ends at the call of that number: before it takes place, or right after."""
+
+    def __init__(self, ledger: Ledger, at: int, *, after: bool) -> None:
+        super().__init__(ledger)
+        self._at, self._after = at, after
+
+    def __getattr__(self, name: str) -> Any:
+        method = super().__getattr__(name)
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            if len(self.calls) > self._at or (len(self.calls) == self._at and not self._after):
+                raise StoreError("the process has ended")
+            result = await method(*args, **kwargs)
+            if len(self.calls) > self._at:
+                raise StoreError("the process has ended")
+            return result
+
+        return run
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_wherever_it_ends_everything_is_decided_once(
+    make: Make, desk: Desk, vendor: FakeCloudflare, *, after: bool
 ) -> None:
-    """Nothing of it was kept, so nothing of it counts; so too where it is taken up again."""
-    ledger = FailingLedger(desk.ledger)
-    ledger.fail("record")
-    with pytest.raises(StoreError):
-        await take(make(wants_details(), ledger=ledger), page(detection("m1")))
-    await take(make(wants_details()), page(detection("m1")))
-    assert len(fetched(vendor)) == 2
-    vendor.will("detections", DOWN)
-    await take(make(wants_details()), page(detection("m2")))
-    desk.clock.pass_time(3600)
-    ledger.fail("redecide")
-    with pytest.raises(StoreError):
-        await make(wants_details(), ledger=ledger).take_up_due(DETECTIONS)
-    await make(wants_details()).take_up_due(DETECTIONS)
-    assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
+    """At each transaction of a poll and of the taking up again: what was not recorded is fetched again, no more."""
+    wanted = wants_details("a"), wants_details("b"), playbook(lambda m: Move(m, to="Inbox"), "other")
+
+    async def live(number: int, ledger: FailingLedger | None) -> None:
+        mail, one = page(detection(f"{number}-1"), detection(f"{number}-2")), poll(f"poll-{number}")
+        intake = make(*wanted, ledger=ledger)
+        await intake.take(Given(), one, mail, last_chance=False)
+        await intake.close(one, None)
+        desk.clock.pass_time(3600)
+        await intake.take_up_due(DETECTIONS)
+
+    for number in range(100):
+        vendor.add(detection(f"{number}-1"), detection(f"{number}-2"))
+        vendor.will("detections", DOWN)
+        try:
+            await live(number, Ending(desk.ledger, number, after=after))
+        except StoreError:
+            await live(number, None)
+        else:
+            break
+    assert 8 < number < 99
+    assert await parked(desk) == []
+    for message in range(number):
+        for half in (1, 2):
+            rows = await desk.rows(message_id=f"{message}-{half}")
+            assert sorted(row["target"] for row in rows) == ["Inbox", "JunkEmail"], (message, half)
+    assert await desk.intact()
 
 
 async def test_a_new_verdict_ends_the_waiting(make: Make, desk: Desk, vendor: FakeCloudflare) -> None:

@@ -60,6 +60,8 @@ def letter(chance: random.Random, depth: int) -> EmailMessage:
     for number in range(chance.randrange(5)):
         if depth and chance.random() < 0.4:
             message.add_attachment(letter(chance, depth - 1))
+        elif chance.random() < 0.3:
+            message.add_attachment("\n" * chance.randrange(4) + "text\n" * 3, filename=f"{number}.txt")
         else:
             body = chance.randbytes(chance.randrange(300))
             message.add_attachment(body, maintype="application", subtype="x", filename=f"{number} é.bin")
@@ -68,7 +70,7 @@ def letter(chance: random.Random, depth: int) -> EmailMessage:
 
 def contents(part: EmailMessage) -> bytes:
     """The bytes of a file."""
-    content = part.get_content()
+    content = part.get_payload(decode=True)
     assert isinstance(content, bytes)
     return content
 

@@ -38,6 +38,7 @@ _MAX_PARSED = MAX_VALUE // 2
 _MAX_BLOCK = 2**17
 _MAX_MARKERS = 2000
 _LINE = re.compile(rb"(--)?[ \t]*\r?(?:\n|\Z)")
+_EMPTY = re.compile(rb"\r?\n")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _parse = BytesHeaderParser(policy=compat32).parsebytes
 
@@ -87,7 +88,7 @@ def read(message: str | bytes) -> Raw:
     """
     if len(message) > MAX_SIZE:
         raise TooLargeError(f"{len(message)} bytes, at most {MAX_SIZE} are read")
-    content = message.encode("utf-8", "surrogateescape") if isinstance(message, str) else message
+    content = _bytes(message) if isinstance(message, str) else message
     reading = _Reading()
     headers = _headers(content, reading)
     waiting = [_Part(content)]
@@ -166,8 +167,8 @@ def _deeper(part: _Part, contents: list[bytes], reading: _Reading, *, attached: 
 
 def _split(content: bytes, reading: _Reading) -> tuple[Message, bytes]:
     """The header fields of a message or part, as far as they may go, and all that follows the empty line."""
-    if content[:1] == b"\n" or content[:2] == b"\r\n":
-        return Message(), content.lstrip(b"\r\n")
+    if (empty := _EMPTY.match(content)) is not None:
+        return Message(), content[empty.end() :]
     ends = [at for at in (content.find(b"\n\n"), content.find(b"\n\r\n")) if at >= 0]
     end = min(ends, default=len(content))
     block = content[: min(end, _MAX_BLOCK)]
@@ -181,7 +182,8 @@ def _split(content: bytes, reading: _Reading) -> tuple[Message, bytes]:
             reading.cut.add("headers")
             del fields[name]
             fields[name] = value[:_MAX_PARSED].replace("\r", "").replace("\n", "")
-    return fields, content[end:].lstrip(b"\r\n")
+    empty = _EMPTY.match(content, end + 1)
+    return fields, content[empty.end() :] if empty else b""
 
 
 def _sections(body: bytes, boundary: bytes, reading: _Reading) -> list[bytes]:
@@ -254,13 +256,11 @@ def _decoded(value: str) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """What the parser made of bytes, as bytes again."""
-    return text.encode("utf-8", "surrogateescape" if not _pairless(text) else "replace")
-
-
-def _pairless(text: str) -> bool:
-    """Whether it holds surrogates that stand for no byte."""
-    return any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)
+    """What a parser made of bytes, as bytes again."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a letter that stands for no byte
+        return text.encode("utf-8", "replace")
 
 
 def _clean(text: str) -> str:
