@@ -33,6 +33,7 @@ ACCOUNT = "0123456789abcdef0123456789abcdef"
 NOW = 1_800_000_000.0
 """When every test begins, unless it says otherwise."""
 ENFORCE = Ceilings(Mode.ENFORCE)
+APPROVING = Ceilings(Mode.APPROVE)
 WIDE = Caps()
 
 

@@ -63,6 +63,7 @@ async def test_many_messages_of_one_sender_make_one_entry(worker: Bench, tenant:
     assert (entry["pattern"], entry["pattern_type"]) == ("mallory@evil.example", "EMAIL")
     assert row["id"] in entry["comments"]
     assert "test" in entry["comments"]
+    assert "mallory@evil.example" in (await worker.run("actions", "list")).out
     await mail(tenant, 2)
     await worker.once()
     assert len(await tenant.requests("POST")) == 1
@@ -73,11 +74,9 @@ async def test_many_messages_of_one_sender_make_one_entry(worker: Bench, tenant:
     assert intent["body"]["each"][row["id"]]["target"] == "mallory@evil.example"
 
 
-async def test_many_senders_share_a_request_and_one_that_is_refused_spoils_no_other(
-    worker: Bench, tenant: Tenant
-) -> None:
-    """The vendor takes a batch whole or not at all: halves find the one that it does not want."""
-    worker.rule("rule", rules.on_verdict("MALICIOUS", 'BlockSender(message, reason="test")', name="rule"))
+async def test_many_senders_share_a_request(worker: Bench, tenant: Tenant) -> None:
+    """One list before, one batch: what an entry costs does not grow with their number."""
+    worker.rule("rule", BLOCK)
     for number in range(7):
         await tenant.mail("MALICIOUS", envelope_from=f"mallory@evil{number}.example")
     await worker.once()

@@ -79,9 +79,10 @@ REMOVE = "remove_entry"
 """Takes an entry of the settings back: exactly the one that an action has made. Planned by the worker alone."""
 
 
-def _entry(action: type[Action], collection: str, **more: Any) -> Kind:
+def _entry(action: type[Action], collection: str, *, aim: str = "pattern", **more: Any) -> Kind:
     return Kind(
         action=action,
+        aim=aim,
         has_subject=True,
         by_target=False,
         names_messages=False,
@@ -166,8 +167,11 @@ KINDS: dict[str, Kind] = {
         approval=_lets_past,
         stands=True,
     ),
-    ProtectIdentity.kind: _entry(ProtectIdentity, "impersonation_registry", opposes=frozenset({REMOVE})),
+    ProtectIdentity.kind: _entry(
+        ProtectIdentity, "impersonation_registry", aim="email", opposes=frozenset({REMOVE})
+    ),
     REMOVE: Kind(
+        aim="pattern",
         opposes=frozenset({BlockSender.kind, AllowSender.kind, TrustDomain.kind, ProtectIdentity.kind}),
         has_subject=True,
         by_target=False,
