@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -36,6 +38,7 @@ ONLY_IN = {
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
     "cryptography": ("worker/checkpoints.py",),
+    "yaml": ("worker/declared/document.py", "worker/declared/export.py"),
 }
 READS_FILES = ("worker/playbooks/loader.py",)
 
@@ -130,6 +133,13 @@ def test_some_things_have_one_user(package: str) -> None:
         if within(pair[1], package) and not pair[0].startswith(ONLY_IN[package])
     ]
     assert strangers == []
+
+
+def test_settings_as_code_cost_a_start_nothing() -> None:
+    """Neither YAML nor what compares settings is loaded by a command that needs none of it."""
+    code = "import sys, worker.cli, worker.bootstrap; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert [one for one in ran.stdout.split() if within(one, "yaml") or within(one, "worker.declared")] == []
 
 
 def test_the_check_itself_sees_imports() -> None:

@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import actions, audit, backup, check, doctor, pause, run, simulate, status, undo
+from worker.cli import (
+    actions,
+    audit,
+    backup,
+    check,
+    doctor,
+    pause,
+    run,
+    simulate,
+    status,
+    tenant_settings,
+    undo,
+)
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
@@ -34,6 +46,7 @@ app.command("undo", short_help="Plans to move messages back.")(undo.undo)
 app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)
 app.add_typer(audit.app, name="audit")
+app.add_typer(tenant_settings.app, name="settings")
 app.command("backup", short_help="A whole copy of the ledger, beside a running worker.")(backup.backup)
 app.command("restore", short_help="Puts such a copy in the place of the database.")(backup.restore)
 app.command("doctor", short_help="Token, permissions, clock, database, rules.")(doctor.doctor)

@@ -51,6 +51,20 @@ class Database:
         A running daemon's choices count, not those of the shell that asks; where none runs, what the shell sets
         counts, and then what the last worker on this database said of itself.
         """
+        choice = self._choices()
+        return Ceilings(
+            Mode(choice("mode", "worker_mode")),
+            choice("cap_per_poll", "worker_cap_per_poll"),
+            choice("cap_per_hour", "worker_cap_per_hour"),
+            choice("approval_timeout", "worker_approval_timeout"),
+            choice("cap_per_day", "worker_cap_per_day"),
+        )
+
+    def request_budget(self) -> int:
+        """Requests in any 300 s, as the worker that shares them counts."""
+        return int(self._choices()("request_budget", "worker_request_budget"))
+
+    def _choices(self) -> Callable[[str, str], Any]:
         said = transact(self.engine, lambda conn: flags.get(conn, self.account_id, flags.DAEMON)) or {}
         runs = said.get("pid") is not None and said.get("pid") == self.daemon()
 
@@ -59,13 +73,7 @@ class Database:
             own = getattr(self.settings, setting)
             return own if mine else said.get(name, own)
 
-        return Ceilings(
-            Mode(choice("mode", "worker_mode")),
-            choice("cap_per_poll", "worker_cap_per_poll"),
-            choice("cap_per_hour", "worker_cap_per_hour"),
-            choice("approval_timeout", "worker_approval_timeout"),
-            choice("cap_per_day", "worker_cap_per_day"),
-        )
+        return choice
 
     def daemon(self) -> int | None:
         """The process that acts on this database now, if one does."""

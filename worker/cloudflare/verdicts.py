@@ -44,11 +44,22 @@ class Flight:
     too_large: bool = False
 
 
+class _Source(msgspec.Struct, frozen=True):
+    pointer: str | None = None
+
+
 class ApiError(msgspec.Struct, frozen=True):
     """One entry of the envelope's `errors` (API reference, Making API calls)."""
 
     code: int | None = None
     message: str | None = None
+    source: _Source | None = None
+
+    @property
+    def where(self) -> str:
+        """The place in the body that was sent, such as ` at /posts/3`, where the API tells it."""
+        pointer = self.source and self.source.pointer
+        return f" at {printable(pointer)}" if pointer else ""
 
 
 class _Errors(msgspec.Struct):
@@ -93,7 +104,9 @@ def api_errors(body: bytes) -> tuple[ApiError, ...]:
 
 def describe(errors: tuple[ApiError, ...]) -> str:
     """Codes and messages on one ASCII line: the messages come from outside."""
-    return ", ".join(f"{error.code} {printable(error.message or '')}" for error in errors[:_MOST_ERRORS])
+    return ", ".join(
+        f"{error.code} {printable(error.message or '')}{error.where}" for error in errors[:_MOST_ERRORS]
+    )
 
 
 def printable(text: str) -> str:

@@ -17,7 +17,7 @@ from worker.errors import Refused
 from worker.executors.base import Effect, ReadBack, moment, not_sent, ready, skipped, unmatched
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
-from worker.model.entries import UnblockSender
+from worker.model.entries import MARK, UnblockSender
 from worker.model.kinds import REMOVE, kind_of
 from worker.model.ledger import Look
 from worker.ops.text import safe
@@ -26,8 +26,6 @@ from worker.ports import Lane
 if TYPE_CHECKING:
     from worker.executors.shelves import Shelf
 
-MARK = "email-security-worker "
-"""How the comment of an entry begins that a worker has made; the action's id follows."""
 ENTRIES_AT_ONCE = {"block_sender": 100, "allow_sender": 100, "trust_domain": 100, "protect_identity": 1}
 """Entries of one request. The registry has no batch; elsewhere a lost answer must not leave too many in doubt."""
 SKEW_SECONDS = 60.0

@@ -11,7 +11,7 @@ from worker.cloudflare.settings.allow_policies import NewAllowPolicy
 from worker.cloudflare.settings.block_senders import NewBlockSender
 from worker.cloudflare.settings.impersonation_registry import NewProtectedIdentity
 from worker.cloudflare.settings.trusted_domains import NewTrustedDomain
-from worker.executors.entries import MARK
+from worker.model.entries import MARK
 from worker.ports import Lane
 
 

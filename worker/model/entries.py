@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from worker.model.actions import OnMessage, check_message
 from worker.model.patterns import Pattern, domain_pattern, sender_of, sender_pattern
 
+MARK = "email-security-worker "
+"""How the comment of an entry begins that a worker has made; the action's id follows."""
 MAX_DAYS = 90
 """How long an allowance may last at most."""
 

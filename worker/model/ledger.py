@@ -103,6 +103,15 @@ class Pause(NamedTuple):
     how: str = "command"
 
 
+class UnderWay(NamedTuple):
+    """A person's call to the tenant's settings of which it is not known what it did: being sent, or cut off."""
+
+    call_id: str
+    section: str
+    at: float
+    by: str
+
+
 class TimeMark(NamedTuple):
     """How the time was last believed: which start of the machine, what is added to its steady clock, and when."""
 

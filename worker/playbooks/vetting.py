@@ -44,9 +44,9 @@ def refusal(action: Action, protected: Collection[str] = ()) -> str:
     if isinstance(action, UnblockSender):
         return ""
     if isinstance(action, ProtectIdentity):
-        return _refused_name(action.who) or (_covers(pattern, frozenset()) if pattern.is_regex else "")
+        return _refused_name(action.who) or (covers(pattern, frozenset()) if pattern.is_regex else "")
     own = {domain.lower().rstrip(".") for domain in (*protected, *action.message.recipient_domains)} - {""}
-    return _covers(pattern, frozenset(own))
+    return covers(pattern, frozenset(own))
 
 
 def _refused_name(name: str) -> str:
@@ -56,7 +56,8 @@ def _refused_name(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _covers(pattern: Pattern, own: frozenset[str]) -> str:
+def covers(pattern: Pattern, own: frozenset[str]) -> str:
+    """Whom a pattern of a good form covers that it must not; empty where it covers nobody of them."""
     if pattern.is_regex:
         return _expression_covers(pattern, own)
     domain = pattern.domain
@@ -67,7 +68,7 @@ def _covers(pattern: Pattern, own: frozenset[str]) -> str:
             return f"refused: {pattern.text} covers the protected domain {mine}"
     if pattern.type == "EMAIL":
         return ""
-    if _is_public_suffix(domain):
+    if is_public_suffix(domain):
         return f"refused: {domain} covers everybody below a public suffix"
     covered = next((one for one in _providers() if within(one, domain)), "")
     return f"refused: {covered} is a public mail provider; name the sender's whole address" if covered else ""
@@ -106,7 +107,8 @@ def _providers() -> tuple[str, ...]:
 
 
 @cache
-def _is_public_suffix(domain: str) -> bool:
+def is_public_suffix(domain: str) -> bool:
+    """Whether everybody can have a domain below it."""
     return _public_suffixes().privatesuffix(domain) is None
 
 

@@ -1,10 +1,11 @@
-"""One daemon per SQLite file: a lock that dies with its process and names its holder."""
+"""One daemon per SQLite file, one person who applies settings: locks that die with their process and name it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -15,7 +16,26 @@ TRIES, PAUSE_SECONDS = 4, 0.05
 
 def acquire(database: Path) -> TextIO:
     """Locks `<database>.lock`; the caller keeps the returned file open. UsageError names the process that holds it."""
-    path = database.with_name(database.name + ".lock")
+    return _hold(
+        database.with_name(database.name + ".lock"),
+        lambda process: (
+            f"WORKER_DATABASE_URL: {database} is in use by process {process}; "
+            "stop that worker first (only one `worker run` may use a SQLite file)"
+        ),
+    )
+
+
+def acquire_settings(database: Path) -> TextIO:
+    """Locks `<database>.settings.lock`, as `acquire`: two people who apply at once would both add what is missing."""
+    return _hold(
+        database.with_name(database.name + ".settings.lock"),
+        lambda process: (
+            f"settings are being applied by process {process}; wait for its end, then give the command again"
+        ),
+    )
+
+
+def _hold(path: Path, taken: Callable[[str], str]) -> TextIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("a+")
@@ -27,10 +47,7 @@ def acquire(database: Path) -> TextIO:
         handle.seek(0)
         holder = handle.read().strip() or "unknown"
         handle.close()
-        raise UsageError(
-            f"WORKER_DATABASE_URL: {database} is in use by process {holder}; "
-            "stop that worker first (only one `worker run` may use a SQLite file)"
-        )
+        raise UsageError(taken(holder))
     handle.seek(0)
     handle.truncate()
     handle.write(f"{os.getpid()}\n")

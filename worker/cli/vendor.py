@@ -1,0 +1,59 @@
+"""The vendor as a command meets it that is no daemon: the client, and the budget that it shares with one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from worker.brake import Brake
+from worker.budget import RequestBudget
+from worker.cli.common import Database
+from worker.cli.gate import Ungated
+from worker.clock import SteadyClock
+from worker.cloudflare import Cloudflare
+from worker.ops.metrics import Metrics
+from worker.ports import Gate
+from worker.settings import Settings
+from worker.store.edits import Edits
+from worker.store.engine import Store, sqlite_path
+from worker.store.ledger import StoreLedger
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """The client, with the ledger's share of it."""
+
+    cloudflare: Cloudflare
+    gate: Gate
+    clock: SteadyClock
+    edits: Edits
+
+
+def _client(settings: Settings, account_id: str, gate: Gate) -> Cloudflare:
+    return Cloudflare(
+        base_url=settings.cloudflare_base_url, account_id=account_id, token=settings.token(), gate=gate
+    )
+
+
+@asynccontextmanager
+async def sharing(db: Database) -> AsyncIterator[Vendor]:
+    """With the ledger: its budget, its brake, its audit log."""
+    clock, store = SteadyClock(), Store(db.engine)
+    brake = Brake.beside(sqlite_path(db.settings.database_url))
+    ledger = StoreLedger(store, db.account_id, clock, db.settings.worker_move_batch, brake.on)
+    budget = RequestBudget(ledger, clock, Metrics(), db.request_budget())
+    store.start()
+    try:
+        await budget.restore()
+        async with _client(db.settings, db.account_id, budget) as cloudflare:
+            yield Vendor(cloudflare, budget, clock, Edits(store, db.account_id, clock, brake.on))
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def alone(settings: Settings) -> AsyncIterator[Cloudflare]:
+    """Without a ledger there is nobody to share a budget with; for a handful of reads."""
+    async with _client(settings, settings.account(), Ungated()) as cloudflare:
+        yield cloudflare
