@@ -38,7 +38,7 @@ demo: $(RUNTIME) ## run the worker against the bundled simulator and show what i
 
 .PHONY: test
 test: $(TEST) ## run the whole test suite; ARGS="-k ledger -x" goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 $(ARGS)
 
 .PHONY: soak
 soak: $(SOAK) ## run what takes too long for the suite: thousands of seeds, hundreds of kills
