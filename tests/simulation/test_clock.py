@@ -25,7 +25,7 @@ STEPS: list[Step] = [
 def test_a_fast_clock_does_not_hide_what_was_asked_for(disk: Disk) -> None:
     """The vendor's logs are read by the vendor's clock: what is there was sent, and is not sent again."""
     world = perform(STEPS, disk)
-    assert [one.kind for one in world.tenant.effects] == ["reclassify"]
+    assert [one.kind for one in world.tenant.effects].count("reclassify") == 1
 
 
 def test_without_the_vendors_time_it_would(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
