@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,8 +13,9 @@ from aiohttp import web
 
 from tests.acceptance import rules
 from tests.acceptance.bench import PATIENCE, Bench, Result, until
+from tests.acceptance.conftest import MakeBench, connect
 from tests.acceptance.intruder import Forward, Intruder, Reply
-from tests.acceptance.tenants import Tenant
+from tests.acceptance.tenants import Tenant, open_tenant
 
 pytestmark = pytest.mark.acceptance
 
@@ -237,3 +241,37 @@ async def test_it_draws_on_the_budget_of_the_worker(worker: Bench, tenant: Tenan
     await until(lambda: any("budget.exhausted" in one.read_text() for one in told("*.err")))
     assert not waiting.ended
     await waiting.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+async def test_killed_anywhere_each_change_happens_once(make_bench: MakeBench) -> None:
+    """Killed at random moments, a quarter of the answers lost: in the end all is as the file says, and happened once."""
+    seed, trials = int(time.time()), int(os.environ.get("KILLS", "100"))
+    random, killed, applies = Random(seed), 0, 0
+    for number in range(trials):
+        worker = make_bench()
+        write(worker, WANTED)
+        async with open_tenant(latency=0.02) as tenant:
+            connect(worker, tenant)
+            losses = {"kind": "drop", "probability": 0.25}
+            await tenant.faults(
+                *(
+                    {"on": on, "after": random.random() < 0.5} | losses
+                    for on in ("settings_write", "settings_batch")
+                )
+            )
+            code = -1
+            while code != 0:
+                apply_ = await worker.start("settings", "apply", "settings.yaml", "--yes", "--delete")
+                if random.random() < 0.7:
+                    await apply_.wait_at_most(random.uniform(0.2, 1.5))
+                    killed += not apply_.ended
+                    code = (await apply_.kill()).code
+                else:
+                    code = (await apply_.wait(60)).code
+                applies += 1
+            assert sorted(await happened(tenant)) == sorted(HAPPENED), f"seed {seed}, trial {number}"
+            told = await kinds(worker)
+            assert told.count("settings_intent") >= len(HAPPENED) - 1
+    print(f"{trials} trials, {applies} applies, {killed} killed, seed {seed}")  # noqa: T201 - the soak's result

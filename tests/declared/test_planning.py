@@ -76,6 +76,13 @@ def test_what_the_worker_made_goes_only_by_its_id() -> None:
     assert [(one.id, one.made_by) for one in named.changes] == [("id-1", "1m7y2qh5x60tq6ar")]
 
 
+def test_what_no_file_can_name_is_not_deleted() -> None:
+    """An entry without a pattern, or with one that cannot be written: a complete section could not keep it."""
+    plan = compared("complete: [block_senders]\nblock_senders: []", blocked(1, "a\u202eb"), blocked(2, ""))
+    assert plan.changes == ()
+    assert ["id-1" in plan.notes[0], "id-2" in plan.notes[1]] == [True, True]
+
+
 def test_a_persons_entry_is_meant_before_the_workers() -> None:
     """What the file wants is matched with what people made, where both are there."""
     both = (blocked(1, comments=made("1m7y2qh5x60tq6ar")), blocked(2, comments="Phishing"))

@@ -227,6 +227,13 @@ class _Reader:
                 self._problems.append(Problem(lines[name], f"{name}: {why}"))
 
 
+def nameable(section: Section, values: Mapping[str, Any]) -> bool:
+    """Whether a file can speak of such an entry: by a key that it could write."""
+    return not any(
+        wrong(section, name, values.get(name)) for name in section.key if name not in section.defaults
+    )
+
+
 def wrong(section: Section, name: str, value: Any) -> str:
     """Why the API would not take the value; empty where it would."""
     if name == "pattern_type" and value == FROM_ELSEWHERE:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from worker.declared.document import wrong
+from worker.declared.document import nameable, wrong
 from worker.declared.entries import Present
 from worker.declared.sections import SECTIONS, Section
 from worker.ops.text import safe
@@ -43,11 +43,7 @@ def _left_out(one: Present, said: set[tuple[Any, ...]]) -> str:
         return f"made by the worker, action {safe(one.made_by)}; it stays the worker's"
     if one.from_directory:
         return "comes from a directory, and is edited there"
-    if any(
-        wrong(one.section, name, one.values.get(name))
-        for name in one.section.key
-        if name not in one.section.defaults
-    ):
+    if not nameable(one.section, one.values):
         return "cannot be written in a file; see the dashboard"
     return "a second entry for the same; delete one in the dashboard" if one.key in said else ""
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from worker.declared.document import Document
+from worker.declared.document import Document, nameable
 from worker.declared.entries import Present, Problem, Unusable, Wanted
 from worker.declared.sections import FROM_ELSEWHERE, SECTIONS, Section
 from worker.declared.vetting import Guard, narrows
@@ -128,12 +128,20 @@ class _Comparison:
     def left_over(self, made: Collection[str], *, complete: bool) -> list[Change]:
         """What goes: where the file has every entry, all that it does not have; what the worker made, if named."""
         rest = [one for several in self._left.values() for one in several if not one.from_directory]
-        gone = [one for one in rest if (one.id in made if one.made_by else complete)]
-        kept = [one for one in rest if complete and one.made_by and one.id not in made]
+        ours = [one for one in rest if one.made_by]
+        theirs = [one for one in rest if complete and not one.made_by]
+        gone = [one for one in theirs if nameable(self._section, one.values)]
+        gone += [one for one in ours if one.id in made]
         self.notes += [
             f"{self._section.name}: {one.label} was made by the worker (action {one.made_by}) and stays, as id {one.id}; "
             f"`worker undo {one.made_by}` takes it back, or add --delete-made {one.id}"
-            for one in kept
+            for one in ours
+            if complete and one.id not in made
+        ]
+        self.notes += [
+            f"{self._section.name}: id {one.id} stays: no file can name it; see the dashboard"
+            for one in theirs
+            if not nameable(self._section, one.values)
         ]
         return [
             Change(self._section, Op.DELETE, one.label, one.key, one.id, one.values, {}, made_by=one.made_by)

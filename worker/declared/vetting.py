@@ -93,7 +93,7 @@ def _ignored(values: Mapping[str, Any], _: frozenset[str]) -> str:
 def _restricted(values: Mapping[str, Any], _: frozenset[str]) -> str:
     domain = values["domain"].lower()
     if why := malformed(Pattern("DOMAIN", domain)):
-        return why
+        return f"the domain {why}"
     return f"{domain} is everybody below a public suffix" if is_public_suffix(domain) else ""
 
 
@@ -123,7 +123,9 @@ def _covers(values: Mapping[str, Any], own: frozenset[str]) -> str:
         return _network_covers(values["pattern"])
     text = values["pattern"] if is_regex else values["pattern"].lower()
     pattern = Pattern(kind, text, is_regex)
-    return (malformed(pattern) or covers(pattern, own)).removeprefix(PREFIX)
+    if why := malformed(pattern):
+        return f"the pattern {why}"
+    return covers(pattern, own).removeprefix(PREFIX)
 
 
 def _network_covers(pattern: str) -> str:
