@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from worker.model.entries import Entry
 from worker.model.events import Event
+from worker.model.kinds import KINDS
 from worker.playbooks import DESTINATIONS, DISPOSITIONS, Caps, Context, Detection, PhishReport, Submission
 from worker.playbooks.checking import check
 from worker.playbooks.deciding import Playbook
@@ -22,12 +24,13 @@ RULES = ROOT / "rules"
 FILES = sorted(RULES.glob("[!_.]*.py"))
 REPORT = check(RULES)
 README = (RULES / "README.md").read_text()
+PAGE = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
 
 
 def test_every_example_holds_and_nothing_is_warned_about() -> None:
     """`worker check` has nothing to say about what ships."""
     assert [*REPORT.problems, *REPORT.warnings] == []
-    assert len(REPORT.catalogue.playbooks) >= 6
+    assert len(REPORT.catalogue.playbooks) >= 15
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -73,6 +76,35 @@ def test_nothing_irreversible_is_enforced() -> None:
         source = playbook.path.read_text()
         assert "RecoverableItemsPurges" not in source
         assert "Release(" not in source or playbook.mode == "approve"
+
+
+def test_nothing_that_changes_the_tenants_settings_is_enforced() -> None:
+    """An entry acts on all mail to come, and every kind of entry is shown how to be wanted."""
+    names = {
+        action.__name__ for kind in KINDS.values() if (action := kind.action) and issubclass(action, Entry)
+    }
+    wanted = set()
+    for playbook in REPORT.catalogue.playbooks:
+        used = {name for name in names if f"{name}(" in playbook.path.read_text()}
+        assert not used or playbook.mode != "enforce", playbook.id
+        wanted |= used
+    assert wanted == names
+
+
+def test_the_page_describes_each_in_two_lines_with_its_mode() -> None:
+    """Exactly those that ship, each once."""
+    described = re.findall(r"^`([a-z-]+)` · (\w+)\n: .+\n  .+$(?!\n[^\n])", PAGE, re.MULTILINE)
+    assert sorted(described) == sorted((one.id, str(one.mode)) for one in REPORT.catalogue.playbooks)
+
+
+def test_every_list_is_read_and_says_whose_it_is() -> None:
+    """A list that nobody reads is a promise that nobody keeps; what ships in it is nobody's real name."""
+    sources = "".join(file.read_text() for file in FILES)
+    for name, entries in REPORT.catalogue.lists.items():
+        assert f'context.lists["{name}"]' in sources, name
+        assert f"lists/{name}.txt" in PAGE, name
+        assert "eplace" in (RULES / "lists" / f"{name}.txt").read_text(), name
+        assert all(entry.strip("<>").endswith(".example") for entry in entries), name
 
 
 def test_the_template_is_a_playbook_that_passes(tmp_path: Path) -> None:
