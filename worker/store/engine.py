@@ -8,8 +8,8 @@ bundled SQLite is newer than 3.51.3, before which two writers could corrupt a lo
 from __future__ import annotations
 
 import asyncio
+import importlib
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -257,15 +257,14 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _driver() -> ModuleType:
-    if sqlite3.sqlite_version_info >= SAFE_SQLITE:
-        return sqlite3
+    """The wheel's SQLite, or the interpreter's where there is no wheel; both at once would cost memory."""
     try:
-        from pysqlite3 import dbapi2  # noqa: PLC0415 - only where the interpreter's SQLite is too old
+        from pysqlite3 import dbapi2 as driver  # noqa: PLC0415 - there are platforms without it
     except ImportError:
-        dbapi2 = None
-    if dbapi2 is None or dbapi2.sqlite_version_info < SAFE_SQLITE:
+        driver = importlib.import_module("sqlite3")
+    if driver.sqlite_version_info < SAFE_SQLITE:
         raise UsageError(
-            f"WORKER_DATABASE_URL: SQLite {sqlite3.sqlite_version} of this Python is older than 3.51.3, with which "
+            f"WORKER_DATABASE_URL: SQLite {driver.sqlite_version} of this Python is older than 3.51.3, with which "
             "two processes may damage the file; install the wheel pysqlite3>=0.6.1, or a Python with a newer SQLite"
         )
-    return dbapi2  # type: ignore[no-any-return]
+    return driver  # type: ignore[no-any-return]
