@@ -269,7 +269,7 @@ async def test_killed_anywhere_each_change_happens_once(make_bench: MakeBench) -
                     killed += not apply_.ended
                     code = (await apply_.kill()).code
                 else:
-                    code = (await apply_.wait(60)).code
+                    code = (await apply_.wait(300)).code
                 applies += 1
             assert sorted(await happened(tenant)) == sorted(HAPPENED), f"seed {seed}, trial {number}"
             told = await kinds(worker)
