@@ -7,7 +7,7 @@ from worker.playbooks import Context, Detection
 from worker.playbooks.context import Lists
 from worker.playbooks.examples import EXAMPLE_NOW
 
-OWN = frozenset({"corp.example", "modernco.example", "rnodernco.example"})
+OWN = frozenset({"corp.example", "modernco.example", "rnodernco.example", "wcl.example"})
 LISTS = Lists({"own-domains": OWN, "partners": frozenset({"billing@c-orp.example"})})
 CONTEXT = Context(now=EXAMPLE_NOW, lists=LISTS)
 
@@ -29,6 +29,8 @@ def blocked(sender: str | None, verdict: str | None = "SUSPICIOUS") -> str | Non
         "corp.example.evil.example",
         "login.corp.example-sso.example",
         "rnodemco.example",
+        "vvcl.example",
+        "wd.example",
         "modernc0.example",
         "moderncoo.example",
         "modrnco.example",
