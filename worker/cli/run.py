@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -16,6 +18,9 @@ from worker.ops import logs
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
 from worker.store.lock import acquire
+
+_M_ARENA_MAX = -8
+"""glibc's malloc.h."""
 
 
 def run(
@@ -43,8 +48,15 @@ def run(
     raise typer.Exit(code)
 
 
+def _share_memory() -> None:
+    """One pool for both threads, where the C library is glibc: what one of them frees, the other can use."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def _run(settings: Settings, *, once: bool) -> int:
     gc.disable()
+    _share_memory()
     # Until the service listens: its default would end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     from worker.bootstrap import build  # noqa: PLC0415 - wrong settings are told before anything heavy loads
