@@ -41,6 +41,16 @@ async def test_slices_that_show_the_same_message_at_once_decide_it_once(build: B
     assert await desk.states() == {"m1": ["ready"]}
 
 
+async def test_pages_that_wait_for_their_turn_are_all_recorded(build: Build, desk: Desk) -> None:
+    """Together, by the first of them that gets it: nobody's page is left out."""
+    intake, one, source = build(junk()), poll(), Given()
+    pages = [page(detection(f"m{number}")) for number in range(5)]
+    await asyncio.gather(*(intake.take(source, one, each, last_chance=False) for each in pages))
+    await intake.close(one, None)
+    assert await desk.states() == {f"m{number}": ["ready"] for number in range(5)}
+    assert len(source.asked) < len(pages)
+
+
 async def test_what_the_source_holds_back_is_seen_again(build: Build, desk: Desk) -> None:
     """It has not been decided, so it is still new."""
     source, intake = Given(), build(junk())
