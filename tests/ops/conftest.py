@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import structlog
 
 from tests.ops.lines import TOKEN, Lines
+from tests.restoring import _restore_logging  # noqa: F401 - a fixture of this folder
 from worker.ops import logs
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    root = logging.getLogger()
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
-    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.configure(**config)
-    logs.forget_cached()
 
 
 @pytest.fixture
