@@ -191,9 +191,11 @@ class Ends:
             )
 
     def _holds(self, message: Detection, kind: str, target: str) -> bool:
-        """Whether the target state holds at the vendor, whoever brought it about."""
+        """Whether the target state holds at the vendor, whoever brought it about, or held until a person changed it."""
         if kind == "move":
             moves = [one for one in self._laws.effects("move") if one.id == message.id]
+            while moves and moves[-1].target != target and moves[-1].actor != "api":
+                moves.pop()
             return bool(moves) and moves[-1].target == target
         if kind == "release":
             return not message.is_quarantined or "QUARANTINE_RELEASE" in message.post_delivery_operations
