@@ -354,7 +354,7 @@ audit = Table(
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index("ix_audit_action", "action_id"),
-    Index("ix_audit_call", "call_id"),
+    Index("ix_audit_call", "call_id", **_where("call_id IS NOT NULL")),
     Index("ix_audit_message", "message_id"),
 )
 

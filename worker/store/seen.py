@@ -7,6 +7,7 @@ are rows, and wait as often to get it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -41,7 +42,7 @@ def known(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> d
     """Revision and time of the last sight, by the keys of those that were seen before."""
     keys = {event_id(account_id, one.source, one.key): one.key for one in sightings}
     if conn.dialect.name == "sqlite":
-        found = [_LOOK_AT_ONCE(conn, listed=_json([one.hex() for one in keys]))]
+        found = [_LOOK_AT_ONCE(conn, listed=_json([one.hex() for one in sorted(keys)]))]
     else:
         found = _LOOK.among(conn, list(keys))
     return {keys[row.id]: (row.revision, row.seen_at) for rows in found for row in rows}
@@ -51,7 +52,11 @@ def add(conn: Connection, account_id: str, at: float, sightings: Sequence[Sighti
     """These were seen at this time; a changed one gives way to its new revision."""
     if not sightings:
         return
-    named = [(event_id(account_id, one.source, one.key), one.revision, one.occurred_at) for one in sightings]
+    # In the order of the tree: of a page that comes in any order, each leaf would be fetched again and again.
+    named = sorted(
+        ((event_id(account_id, one.source, one.key), one.revision, one.occurred_at) for one in sightings),
+        key=itemgetter(0),
+    )
     if any(one.changed for one in sightings):
         put(conn, schema.events, _rows(named, at))
     elif conn.dialect.name == "sqlite":

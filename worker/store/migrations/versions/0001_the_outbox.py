@@ -155,7 +155,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "seq", name=op.f("pk_audit")),
     )
     op.create_index("ix_audit_action", "audit", ["action_id"], unique=False)
-    op.create_index("ix_audit_call", "audit", ["call_id"], unique=False)
+    op.create_index(
+        "ix_audit_call",
+        "audit",
+        ["call_id"],
+        unique=False,
+        sqlite_where=sa.text("call_id IS NOT NULL"),
+        postgresql_where=sa.text("call_id IS NOT NULL"),
+    )
     op.create_index("ix_audit_message", "audit", ["message_id"], unique=False)
     op.create_table(
         "audit_head",
