@@ -67,6 +67,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     """What a playbook wants done because of one event. `worker.model.kinds` knows the rest of each kind."""
 
     reason: str = ""
+    """Goes to the ledger and the audit log, at most 500 characters of it: say which condition held."""
     kind: ClassVar[str] = ""
     acts_on_tenant: ClassVar[bool] = False
     """Whether it changes the tenant's settings, for all mail to come: then it is looked through before it is planned."""
@@ -106,12 +107,14 @@ class OnMessage(Action, frozen=True):
     """What is wanted because of a message, and nearly always done to it."""
 
     message: Detection
+    """The event's own: `message` in a playbook on Detection, `report.message`, `submission.message`."""
 
 
 class Move(OnMessage, frozen=True, kw_only=True):
     """Moves the message to `to`, one of DESTINATIONS, in every recipient's mailbox."""
 
     to: str
+    """The folder."""
     kind: ClassVar[str] = "move"
 
     def __post_init__(self) -> None:
@@ -140,6 +143,7 @@ class Reclassify(OnMessage, frozen=True, kw_only=True):
     """Asks the vendor to change the verdict to `to`, one of DISPOSITIONS. Cannot be undone."""
 
     to: str
+    """The verdict that you want."""
     kind: ClassVar[str] = "reclassify"
 
     def __post_init__(self) -> None:
@@ -162,7 +166,9 @@ class Submit(OnMessage, frozen=True, kw_only=True):
     """
 
     to: str
+    """The verdict that you want."""
     escalates: str = ""
+    """The `submission_id` of a user's report that is passed on."""
     kind: ClassVar[str] = "submit"
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attachment: never its content, but for the first bytes."""
 
     name: str | None = None
+    """As the vendor calls it."""
     filename: str | None = None
     """Under two names in the API: where it sends one of them, both are that one."""
     content_type: str | None = None
@@ -24,9 +25,13 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: int = 0
     """Bytes, decoded."""
     sha256: str | None = None
+    """Of its content."""
     sha1: str | None = None
+    """Of its content."""
     md5: str | None = None
+    """Of its content."""
     encrypted: bool | None = None
+    """Whether it wants a password, as the vendor says."""
     detection: str | None = None
     """The vendor's verdict on this attachment alone; None where it gives none, and always in `raw.attachments`."""
     head: bytes = b""
@@ -43,13 +48,16 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One header field, its encoded words decoded."""
 
     name: str = ""
+    """As it is written."""
     value: str = ""
+    """What it says."""
 
 
 class Raw(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The message as it was sent, read within bounds."""
 
     headers: tuple[Header, ...] = ()
+    """All header fields, the topmost first."""
     text: str = ""
     """The plain text that a reader sees."""
     html: str = ""
@@ -75,67 +83,99 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing that the filter found."""
 
     name: str | None = None
+    """What it is called."""
     detail: str | None = None
+    """More of it."""
     detection: str | None = None
+    """The verdict that it speaks for."""
     reason: str | None = None
+    """Why it counts."""
     score: float | None = None
+    """How much it counts."""
     portion: str | None = None
+    """In which part of the message."""
     field: str | None = None
+    """In which field."""
     value: str | None = None
+    """What was found there."""
     attachment: str | None = None
+    """In which attachment."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One link of the message: where it leads and what it shows."""
 
     href: str = ""
+    """Where it leads."""
     text: str | None = None
+    """What the reader sees."""
 
 
 class SenderInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the message came from."""
 
     ip: str | None = None
+    """The address that handed it over."""
     as_name: str | None = None
+    """Whose network that is."""
     as_number: int | None = None
+    """The network's number."""
     geo: str | None = None
+    """The country that it is in."""
     pld: str | None = None
+    """Its registered domain."""
 
 
 class ThreatCategory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why the filter judged so, in the vendor's categories."""
 
     id: int | None = None
+    """The vendor's number."""
     name: str | None = None
+    """The vendor's name."""
     description: str | None = None
+    """The vendor's words."""
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the filter found in a message that it detected."""
 
     action: str | None = None
+    """What the filter did."""
     final_disposition: str | None = None
+    """The verdict."""
     attachments: tuple[Attachment, ...] = ()
+    """The vendor's list of them."""
     findings: tuple[Finding, ...] = ()
+    """What spoke for the verdict."""
     headers: tuple[Header, ...] = ()
+    """Header fields that the filter looked at."""
     links: tuple[Link, ...] = ()
+    """The links of the message."""
     sender_info: SenderInfo = SenderInfo()
+    """Where it came from."""
     threat_categories: tuple[ThreatCategory, ...] = ()
+    """Why the filter judged so."""
     validation: Validation = Validation()
+    """Whether the mail proves its origin."""
 
 
 class TraceLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of the mail server's log."""
 
     lineno: int | None = None
+    """Its number."""
     logged_at: datetime | None = None
+    """When it was written."""
     message: str | None = None
+    """The line."""
 
 
 class TraceSide(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One direction of a message's way."""
 
     lines: tuple[TraceLine, ...] = ()
+    """In order."""
     pending: bool | None = None
     """Whether more lines may come."""
 
@@ -144,7 +184,9 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The message's way through the mail servers."""
 
     inbound: TraceSide = TraceSide()
+    """On the way in."""
     outbound: TraceSide = TraceSide()
+    """On the way out."""
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -153,12 +195,22 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     operation: str
     """`PREVIEW`, `QUARANTINE_RELEASE`, `SUBMISSION`, `MOVE`, or what the vendor adds."""
     started_at: datetime | None = None
+    """When it began."""
     completed_at: datetime | None = None
+    """When it was over."""
     status: str | None = None
+    """How it ended, in the vendor's words."""
     success: bool | None = None
+    """Whether it had its effect."""
     folder: str | None = None
+    """Where a move led to."""
     requested_by: str | None = None
+    """Who asked."""
     requested_disposition: str | None = None
+    """The verdict that a submission asked for."""
     service: str | None = None
+    """Which product did it."""
     submission_id: str | None = None
+    """The submission."""
     submission_type: str | None = None
+    """Who submitted: `Team` or `User`."""

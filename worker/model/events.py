@@ -30,18 +30,26 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Results of mail authentication: `pass`, `neutral`, `fail`, `error`, `none`, or None where unknown."""
 
     comment: Text | None = None
+    """What the filter adds in words."""
     dkim: Text | None = None
+    """Whether the signature of a domain fits."""
     dmarc: Text | None = None
+    """Whether SPF or DKIM passed for the domain of `sender` itself: `pass` proves where the mail comes from."""
     spf: Text | None = None
+    """Whether the server may send for the domain of `envelope_from`."""
 
 
 class Properties(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Which allow or block pattern of the tenant touched the message, if any."""
 
     allowlisted_pattern: Text | None = None
+    """The pattern of an allow policy that let it pass."""
     allowlisted_pattern_type: Text | None = None
+    """Which kind of policy that is, such as `acceptable_sender`."""
     blocklisted_message: bool | None = None
+    """Whether a blocked sender's entry stopped it."""
     blocklisted_pattern: Text | None = None
+    """The pattern of that entry."""
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"sender": "from"}):
@@ -50,37 +58,65 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"se
     id: Text
     """The investigate id: opaque; every action names the message by it."""
     postfix_id: Text = ""
+    """The mail server's id: reports and submissions name the message by it."""
     alert_id: Text | None = None
+    """The id of its alert; benign mail has none."""
     message_id: Text | None = None
     """The RFC 5322 Message-ID header."""
     subject: Text | None = None
+    """As the sender wrote it, decoded."""
     final_disposition: Text | None = None
+    """The verdict: `MALICIOUS`, `MALICIOUS-BEC`, `SUSPICIOUS`, `SPOOF`, `SPAM`, `BULK`, `NONE`, or a new one."""
     client_recipients: tuple[Text, ...] = ()
+    """Your mailboxes that got it: a move acts on all of them."""
     to: tuple[Text, ...] = ()
+    """The addresses in the header, whoever really got it."""
     to_name: tuple[Text, ...] = ()
+    """The names beside them."""
     sender: Text | None = None
+    """The API's `from`: the address that a reader sees, and the sender's own claim."""
     from_name: Text | None = None
+    """The name that a reader sees; anybody can write anything here."""
     replyto: Text | None = None
+    """Where an answer goes, if not to `sender`."""
     envelope_from: Text | None = None
+    """The address that the servers were told, to which bounces go."""
     envelope_to: tuple[Text, ...] = ()
+    """The recipients that the servers were told."""
     threat_categories: tuple[Text, ...] = ()
+    """Why the filter judged so, in its categories: `Credential Harvester`, `Business Email Compromise`, ..."""
     detection_reasons: tuple[Text, ...] = ()
+    """Why the filter judged so, in its words."""
     delivery_mode: Text | None = None
+    """How the filter came by it: `DIRECT`, `BCC`, `JOURNAL`, `API`, `RETRO_SCAN`, ..."""
     delivery_status: tuple[Text, ...] = ()
+    """`delivered`, `moved`, `quarantined`, `rejected`, `deferred`, `bounced`, `queued` or `move_failed`, or several."""
     post_delivery_operations: tuple[Text, ...] = ()
+    """What was done to it later, by anybody: `PREVIEW`, `QUARANTINE_RELEASE`, `SUBMISSION`, `MOVE`."""
     is_quarantined: bool = False
+    """Whether it is held back from its recipients."""
     is_phish_submission: bool = False
+    """Whether a user reported it."""
     edf_hash: Text | None = None
+    """A fingerprint: messages with the same one are one campaign."""
     htmltext_structure_hash: Text | None = None
+    """A fingerprint of how its HTML is built, which survives other words."""
     postfix_id_outbound: Text | None = None
+    """The mail server's id on the way out."""
     smtp_helo_server_ip: Text | None = None
+    """The server that handed it over."""
     smtp_previous_hop_ip: Text | None = None
+    """The server before that one."""
     x_originating_ip: Text | None = None
+    """Where the sender's program was, as a header claims."""
     scanned_at: datetime | None = None
-    """Aware, UTC."""
+    """When the filter looked at it."""
     sent_at: datetime | None = None
+    """When it was sent, as its header claims."""
     validation: Validation = Validation()
+    """Whether the mail proves its origin."""
     properties: Properties = Properties()
+    """Which policy of yours touched it."""
 
     @property
     def sender_domain(self) -> str:
@@ -150,30 +186,45 @@ class ReportFields(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={
     """What a PhishGuard report says of the message that it is about."""
 
     to: tuple[Text, ...] = ()
+    """Who got it."""
     sender: Text | None = None
+    """The API's `from`."""
     postfix_id: Text | None = None
+    """The message's `postfix_id`."""
     occurred_at: datetime | None = None
+    """When that was."""
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A label that the PhishGuard team put on a report."""
 
     category: Text
+    """What kind of label."""
     value: Text
+    """What it says."""
 
 
 class PhishReport(msgspec.Struct, frozen=True, kw_only=True):
     """One report of the PhishGuard team, joined with the message that it is about."""
 
     id: int
+    """The report's number."""
     title: str = ""
+    """The analysts' headline."""
     content: str = ""
+    """The analysts' prose."""
     disposition: str | None = None
+    """Their judgement, in the words of `final_disposition`."""
     priority: str | None = None
+    """How urgent they find it, in words that are not documented."""
     fields: ReportFields = ReportFields()
+    """What it says of the message."""
     tags: tuple[Tag, ...] = ()
+    """The analysts' labels."""
     created_at: datetime | None = None
+    """When it was written."""
     updated_at: datetime | None = None
+    """When it was changed last; a changed report is decided on again."""
     message: Detection | None = None
     """The message, found by `fields.postfix_id`, or None where none could be found."""
 
@@ -182,27 +233,39 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One request for another verdict, the team's (this worker's too) or a user's report, and what came of it."""
 
     submission_id: Text
+    """Its id."""
     type: Text | None = None
     """`Team` or `User`."""
     requested_at: datetime | None = None
-    """Aware, UTC."""
+    """When it was asked for."""
     requested_by: Text | None = None
+    """Who asked."""
     requested_disposition: Text | None = None
+    """The verdict that was asked for."""
     original_disposition: Text | None = None
+    """The verdict before."""
     original_postfix_id: Text | None = None
+    """The message's `postfix_id`."""
     original_edf_hash: Text | None = None
+    """The message's `edf_hash`."""
     subject: Text | None = None
+    """The message's subject."""
     status: Text | None = None
     """How far the vendor has come, in words that are not documented."""
     customer_status: Text | None = None
     """`escalated`, `reviewed` or `unreviewed`: what your own people have done with it."""
     outcome: Text | None = None
+    """What came of it, in words that are not documented."""
     outcome_disposition: Text | None = None
     """The vendor's judgement; None until there is one."""
     escalated_as: Text | None = None
+    """Of a user's report that your team has passed on: as what."""
     escalated_at: datetime | None = None
+    """When that was."""
     escalated_by: Text | None = None
+    """Who did."""
     escalated_submission_id: Text | None = None
+    """The submission that it became."""
     message: Detection | None = None
     """The message, found by `original_postfix_id`, or None where none could be found."""
 

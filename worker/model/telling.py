@@ -24,8 +24,11 @@ class Notify(Action, frozen=True):
     """
 
     event: Event
+    """The playbook's own event, also one without a message."""
     text: str = ""
+    """What is said, at most 3,000 characters; it may quote mail, and is shown without a meaning."""
     channel: str = ""
+    """Where the webhook serves several: its name, such as `#soc`."""
     kind: ClassVar[str] = "notify"
 
     def __post_init__(self) -> None:

@@ -77,25 +77,30 @@ class PastAction(msgspec.Struct, frozen=True):
     """Something that the worker did, or wanted to do, to the same message before."""
 
     kind: str
+    """Such as `move`."""
     target: str
+    """The folder, verdict or pattern; empty where the kind has none."""
     state: str
+    """Where it stands, such as `succeeded`: docs/runbook.md has all states."""
     playbook: str
+    """The playbook's id."""
     at: datetime
+    """When it was planned."""
 
 
 class Context(msgspec.Struct, frozen=True):
     """The optional second parameter of a playbook.
-
-    `now` is aware UTC: use it instead of the clock, so that a backtest decides as the worker did. `history`
-    is newest first, at most HISTORY_LIMIT.
 
     Raises:
         ValueError: `now` without a time zone, or a longer history.
     """
 
     now: datetime
+    """The time of the decision, aware UTC: use it instead of the clock, so that a replay decides as the worker did."""
     lists: Mapping[str, frozenset[str]] = Lists()
+    """The files of `lists/` by their names without ending."""
     history: tuple[PastAction, ...] = ()
+    """What the worker did, or wanted to do, to this message before, newest first, at most 20."""
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
