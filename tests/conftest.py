@@ -11,6 +11,8 @@ from worker.ops.metrics import Metrics
 from worker.store.engine import Store, sqlite_engine, transact
 from worker.store.migrate import migrate
 
+pytest_plugins = ["worker.testing.plugin"]
+
 
 @pytest.fixture
 def clock() -> ManualClock:

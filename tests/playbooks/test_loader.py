@@ -149,11 +149,12 @@ def test_a_wrong_declaration_is_a_problem_of_the_playbook(
         ("(message) -> Move | str", "its return annotation is worker.model.actions.Move | str"),
         ("(message) -> dict[str, Move]", "its return annotation is dict"),
         ("(message) -> list[str]", "its return annotation is list[str]"),
+        ("(message) -> Generator", "its return annotation is "),
     ],
 )
 def test_a_wrong_signature_is_a_problem(folder: Folder, head: str, message: str) -> None:
     """What the worker could not call, or could not use, is refused before it is called."""
-    folder.playbook(head=head)
+    folder.write("a.py", f"from collections.abc import Generator\n{IMPORTS}{playbook_source(head=head)}")
     assert message in folder.only_problem().message
 
 
@@ -171,13 +172,12 @@ def test_a_wrong_signature_is_a_problem(folder: Folder, head: str, message: str)
         "(message) -> tuple[Move, ...]",
         "(message) -> tuple[()]",
         "(message) -> Iterable[Move]",
-        "(message) -> Generator[Move, None, None]",
         "(message) -> Optional[Sequence[Reclassify]]",
     ],
 )
 def test_a_right_signature_is_accepted(folder: Folder, head: str) -> None:
     """Annotations are optional; sequences and unions of actions are fine."""
-    typing = "from collections.abc import Generator, Iterable, Sequence\nfrom typing import Optional\n"
+    typing = "from collections.abc import Iterable, Sequence\nfrom typing import Optional\n"
     folder.write("a.py", IMPORTS + typing + playbook_source(head=head))
     assert folder.only_playbook().takes_context == ("context" in head)
 
@@ -189,6 +189,14 @@ def test_an_async_playbook_is_refused(folder: Folder, head: str) -> None:
     problem = folder.only_problem()
     assert "async" in problem.message
     assert "write `def`" in problem.remedy
+
+
+def test_a_generator_is_refused(folder: Folder) -> None:
+    """Calling one runs nothing of it: what it does would be seen only while its actions are collected."""
+    folder.playbook(body='    yield Move(message, to="JunkEmail")\n')
+    problem = folder.only_problem()
+    assert "is a generator" in problem.message
+    assert "build a list" in problem.remedy
 
 
 def test_a_decorated_class_is_refused(folder: Folder) -> None:

@@ -5,35 +5,31 @@ from typing import Any
 import pytest
 
 from rules.escalate_deceptive_link import escalate_deceptive_link, host
-from worker.model.enrichment import Details, Link
-from worker.model.known import Known, view
-from worker.playbooks import Context, Detection, Submission, Submit
+from worker.model.actions import Action
+from worker.playbooks import Context, Submission
 from worker.playbooks.deciding import WaitsError
 from worker.playbooks.examples import EXAMPLE_NOW
 from worker.playbooks.validation import playbook_of
+from worker.testing import decide, submission
 
-PLAYBOOK = playbook_of(escalate_deceptive_link)
-CONTEXT = Context(now=EXAMPLE_NOW)
-LIE = Link(href="https://bank.evil.example/in", text="www.bank.example")
+LIE = {"href": "https://bank.evil.example/in", "text": "www.bank.example"}
+DOUBTFUL = {"final_disposition": "SUSPICIOUS", "delivery_status": ["delivered"]}
 
 
 def reported(row: dict[str, Any] | None = None, **fields: Any) -> Submission:
     """A user's report of delivered mail that the filter only doubts."""
-    doubtful = {"final_disposition": "SUSPICIOUS", "delivery_status": ("delivered",), **(row or {})}
-    return Submission(
-        **{"submission_id": "s1", "type": "User", "message": Detection(id="m1", **doubtful), **fields}
-    )
+    return submission(**{"submission_id": "s1", "type": "User", "message": DOUBTFUL | (row or {})} | fields)
 
 
-def decided(*links: Link) -> list[Submit]:
+def decided(*links: dict[str, str]) -> tuple[Action, ...]:
     """What it wants, with these links."""
-    shown = view(reported(), Known({"details": Details(links=links)}), PLAYBOOK.needs)
-    return [action for action in PLAYBOOK.decide(shown, CONTEXT) if isinstance(action, Submit)]
+    return decide(escalate_deceptive_link, reported({"details": {"links": links}}))
 
 
 def test_a_link_that_lies_is_passed_on() -> None:
     """As an escalation of the user's own report; the reason names both sites."""
-    (action,) = decided(Link(href="https://bank.example/", text="Sign in"), LIE)
+    (action,) = decided({"href": "https://bank.example/", "text": "Sign in"}, LIE)
+    assert action.kind == "submit"
     assert action.params["escalated_submission_id"] == "s1"
     assert action.target == "MALICIOUS"
     assert action.reason == "a link shows bank.example and leads to bank.evil.example"
@@ -52,7 +48,7 @@ def test_a_link_that_lies_is_passed_on() -> None:
 )
 def test_a_link_that_says_where_it_leads_is_not(text: str, href: str) -> None:
     """Nor one that shows words."""
-    assert decided(Link(href=href, text=text)) == []
+    assert decided({"href": href, "text": text}) == ()
 
 
 @pytest.mark.parametrize(
@@ -72,11 +68,12 @@ def test_what_is_no_site_is_none(text: str) -> None:
         reported(message=None),
         reported({"final_disposition": "BULK"}),
         reported({"final_disposition": "MALICIOUS"}),
-        reported({"delivery_status": ("quarantined",)}),
+        reported({"delivery_status": ["quarantined"]}),
     ],
 )
 def test_nothing_is_fetched_for_what_it_leaves_alone(event: Submission) -> None:
     """Details cost a request, and are asked for only where they decide."""
-    assert PLAYBOOK.decide(event, CONTEXT) == ()
+    playbook, context = playbook_of(escalate_deceptive_link), Context(now=EXAMPLE_NOW)
+    assert playbook.decide(event, context) == ()
     with pytest.raises(WaitsError):
-        PLAYBOOK.decide(reported(), CONTEXT)
+        playbook.decide(reported(), context)

@@ -2,27 +2,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from rules.release_partner_quarantine import release_partner_quarantine
-from worker.model.events import Validation
-from worker.playbooks import Context, Detection
-from worker.playbooks.context import Lists
-from worker.playbooks.examples import EXAMPLE_NOW
+from worker.testing import decide, detection
 
-CONTEXT = Context(now=EXAMPLE_NOW, lists=Lists({"partners": frozenset({"billing@partner.example"})}))
-WANTED = Detection(
-    id="m1",
-    sender="billing@partner.example",
-    final_disposition="SPAM",
-    is_quarantined=True,
-    validation=Validation(dmarc="pass"),
-)
+LISTS = {"partners": ["billing@partner.example"]}
+WANTED = {
+    "sender": "billing@partner.example",
+    "final_disposition": "SPAM",
+    "is_quarantined": True,
+    "validation": {"dmarc": "pass"},
+}
 
 
 def _acts(**changes: Any) -> bool:
-    return release_partner_quarantine(msgspec.structs.replace(WANTED, **changes), CONTEXT) is not None
+    return decide(release_partner_quarantine, detection(**WANTED | changes), lists=LISTS) != ()
 
 
 @pytest.mark.parametrize("sender", ["billing@partner.example", "Billing@Partner.Example"])
@@ -54,7 +49,7 @@ def test_what_only_looks_like_the_partner_is_not(sender: str | None) -> None:
 @pytest.mark.parametrize("dmarc", [None, "fail", "none", "neutral", "error"])
 def test_the_domain_must_be_proven(dmarc: str | None) -> None:
     """SPF and DKIM may have passed for some other domain; only DMARC ties them to the sender's."""
-    assert not _acts(validation=Validation(dmarc=dmarc, spf="pass", dkim="pass"))
+    assert not _acts(validation={"dmarc": dmarc, "spf": "pass", "dkim": "pass"})
 
 
 @pytest.mark.parametrize("verdict", [None, "MALICIOUS", "MALICIOUS-BEC", "SPOOF", "UNKNOWN"])

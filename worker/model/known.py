@@ -97,6 +97,11 @@ class Enriched(Detection, frozen=True, kw_only=True):
         return self._known.missing.get(need, "")
 
 
+def known_of(message: Detection) -> Known:
+    """All that has been fetched of it."""
+    return message._known if isinstance(message, Enriched) else Known()  # noqa: SLF001 - its own module's
+
+
 def view(event: Event, known: Known, needs: frozenset[str]) -> Event:
     """The event as a playbook with these needs sees it."""
     if not needs:

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from worker.model import mail
 from worker.model.enrichment import Attachment, Details, LogEntry, Raw, Trace
-from worker.model.known import REFUSED, Known, settle_attachments
+from worker.model.events import Detection, Event, message_of
+from worker.model.known import REFUSED, Enriched, Known, known_of, settle_attachments, view
 from worker.model.needs import NEEDS
 from worker.playbooks.needs import remedy_for
 from worker.playbooks.problems import clip, nearest
@@ -67,6 +69,18 @@ def known_from(given: Mapping[str, Any], needs: Collection[str]) -> Known:
         if not known.has(need):
             known.add(need, _HARMLESS[need])
     return known
+
+
+def seen_by(event: Event, needs: Collection[str]) -> Event:
+    """An event that was written down, as a playbook with these needs sees it; what is not given is there and empty."""
+    message = message_of(event)
+    if message is None or not (needs or isinstance(message, Enriched)):
+        return event
+    given = known_of(message)
+    known = Known({need: given.found.get(need, _HARMLESS[need]) for need in needs}, dict(given.missing))
+    row = Detection(**{name: getattr(message, name) for name in Detection.__struct_fields__})
+    plain = row if isinstance(event, Detection) else replace(event, message=row)
+    return view(plain, known, frozenset(needs))
 
 
 def _derive(known: Known) -> None:

@@ -58,6 +58,11 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
     return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard)
 
 
+def lists_of(directory: Path) -> Lists:
+    """The lists of a rules folder, without those that cannot be read."""
+    return _lists(directory / "lists")[0]
+
+
 def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalogue:
     """The catalogue with other forms of its playbooks."""
     others = tuple(playbooks)

@@ -23,7 +23,6 @@ _SEQUENCES = (
     collections.abc.Collection,
     collections.abc.Iterable,
     collections.abc.Iterator,
-    collections.abc.Generator,
 )
 _SIGNATURE = "write def {name}(event: {on}) or def {name}(event: {on}, context: Context)"
 
@@ -39,6 +38,12 @@ def signature_faults(function: Callable[..., Any], on: type) -> Iterator[Fault]:
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield "is `async`; a playbook waits for nothing", "write `def` in the place of `async def`"
         return
+    if inspect.isgeneratorfunction(function):
+        yield (
+            "is a generator: nothing of it runs when it is called",
+            "build a list and return it: -> list[Move]",
+        )
+        return
     parameters = list(inspect.signature(function).parameters.values())
     names = ", ".join(str(parameter).partition(":")[0] for parameter in parameters) or "nothing"
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -48,6 +53,13 @@ def signature_faults(function: Callable[..., Any], on: type) -> Iterator[Fault]:
         yield f"its second parameter is `{parameters[1].name}`; only `context` can be passed", remedy
     else:
         yield from _annotation_faults(function, [one.name for one in parameters], on)
+
+
+def unannotated(function: Callable[..., Any]) -> list[str]:
+    """What an editor and a type checker cannot check: parameters, and `the return value`, without annotations."""
+    named = inspect.get_annotations(function)
+    parameters = [f"`{name}`" for name in inspect.signature(function).parameters if name not in named]
+    return parameters + ["the return value"] * ("return" not in named)
 
 
 def _annotation_faults(function: Callable[..., Any], names: list[str], on: type) -> Iterator[Fault]:
@@ -86,8 +98,6 @@ def _is_wish(hint: Any) -> bool:
     if isinstance(hint, type) and issubclass(hint, Action):
         return True
     parts = typing.get_args(hint)
-    if typing.get_origin(hint) is collections.abc.Generator:
-        parts = parts[:1]
     known = _is_union(hint) or typing.get_origin(hint) in _SEQUENCES
     return known and all(part is Ellipsis or _is_wish(part) for part in parts)
 
