@@ -177,11 +177,11 @@ class Planner:
         """Until every line of the core, and every other that is passed, was struck, and so many kills were made."""
         for _ in range(SURVEYS):
             yield from self.survey()
-            while self.to_strike():
+            while self.to_strike() & self._core:
                 yield self.next()
             if not self._core - self._tally.struck:
                 break
-        while self._tally.kills < kills:
+        while self.to_strike() or self._tally.kills < kills:
             yield self.next()
 
     def next(self) -> Trial:
