@@ -93,6 +93,15 @@ async def test_young_rows_stay(desk: Desk) -> None:
     assert await counts(desk) == before
 
 
+async def test_a_young_ledger_is_not_walked(desk: Desk) -> None:
+    """Its first pass is over at once; the one that comes when something may be old is a whole one."""
+    await desk.take_in(junk("m1"))
+    await settle(desk, m1=State.FAILED)
+    assert (await desk.ledger.prune(KEEP, 1)).done
+    await age(desk, 91)
+    assert (await prune(desk, most=1))["actions"] == 1
+
+
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.REJECTED])
 async def test_what_was_done_is_never_done_again(desk: Desk, state: State) -> None:
     """The action stays and bars its twin, without what it knew of people."""
@@ -209,6 +218,7 @@ async def test_approvals_go_with_what_they_let_go(desk: Desk) -> None:
 
 async def test_rows_that_could_not_be_read_go_too(desk: Desk) -> None:
     """They quote mail."""
+    await age(desk, 0)
     bad = [BadDouble(f"d{number}") for number in range(3)]
     await desk.ledger.quarantine("detections", bad)
     await age(desk, 91)

@@ -81,7 +81,7 @@ def _wrote(body: bytes, keys: int) -> bool:
     too, and keys that end with a backslash are missed: where either may be, every string is looked at.
     """
     dense = body.translate(None, _SPACES)
-    escaped = dense.count(b'\\":')
+    escaped = dense.count(b'\\":') if b"\\" in dense else 0
     if dense.count(b'":') - escaped == keys and not (escaped and b'\\\\":' in dense):
         return True
     return _STRING.findall(dense).count(b":") == keys

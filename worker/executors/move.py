@@ -124,7 +124,11 @@ def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple
     alone = len(items) == 1
     outcomes = []
     for item in items:
-        mine = _rows_of(item, by_message, rows, alone=alone)
+        # Nearly always the answer names a message by its Message-ID alone.
+        name = bare(item.rfc_message_id)
+        mine: Sequence[MoveRow] = by_message.get(name, ()) if name else ()
+        if len(mine) != 1 or bare(item.message_id) in by_message:
+            mine = _rows_of(item, by_message, rows, alone=alone)
         if len(mine) == len(item.recipients) == 1 and _says_done(mine[0], item):
             outcomes.append(Outcome(item.action_id, State.SUCCEEDED))
         else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Subquery, Table, delete, func, select, true, update
+from sqlalchemy import Connection, Select, Subquery, Table, delete, exists, func, select, true, update
 
 from worker.model.actions import State
 from worker.model.kinds import kind_of
@@ -63,7 +63,11 @@ Walked = tuple[int, Any]
 
 def step(conn: Connection, account_id: str, now: float, keep: Keep, most: int) -> Pruned:
     """Removes the next batch. `done`: the pass is over, or the last one is not long ago."""
-    place = flags.get(conn, account_id, RETENTION) or {}
+    place = flags.get(conn, account_id, RETENTION)
+    if place is None and _is_young(conn, account_id, now - keep.seconds):
+        place = {"finished_at": now}
+        flags.set_value(conn, account_id, RETENTION, place, now)
+    place = place or {}
     if "finished_at" in place:
         if 0 <= now - place["finished_at"] < EVERY:
             return Pruned("", 0, done=True)
@@ -79,6 +83,16 @@ def step(conn: Connection, account_id: str, now: float, keep: Keep, most: int) -
     following = {"finished_at": now} if done else {"table": index, "after": after}
     flags.set_value(conn, account_id, RETENTION, following, now)
     return Pruned(table.name, removed, done)
+
+
+def _is_young(conn: Connection, account_id: str, horizon: float) -> bool:
+    """Before the first pass: whether nothing can be old yet, since no poll is. All else came with one or after it."""
+    c = schema.polls.c
+    mine = c.account_id == account_id
+    polled, old = conn.execute(
+        select(exists().where(mine), exists().where(mine, c.opened_at < horizon))
+    ).one()
+    return bool(polled and not old)
 
 
 def _horizon(conn: Connection, now: float, keep: Keep) -> Horizon:
