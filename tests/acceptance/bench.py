@@ -108,6 +108,10 @@ class Process:
 
         await until(told, patience, lambda: f"no {action} {fields}\n{self._tail()}")
 
+    def text(self) -> str:
+        """What it has written so far."""
+        return self._out.read_text(encoding="utf-8")
+
     async def page(self, path: str) -> str:
         """What the daemon serves there; it must have been started with a WORKER_HTTP_BIND."""
         (listening,) = self.events("health.listening")
