@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from worker.clock import iso
 from worker.ids import new_id
@@ -90,10 +90,10 @@ def review(
 ) -> list[dict[str, Any]]:
     """Puts back those of these ready actions whose approval does not stand; returns them."""
     a = schema.actions
-    rows: list[RowMapping] = []
+    rows: list[Mapping[str, Any]] = []
     for part in chunks(action_ids):
         query = select(a.c.id, a.c.approval_id).where(a.c.id.in_(part), a.c.state == State.READY)
-        rows.extend(conn.execute(query).mappings())
+        rows.extend(dict(row) for row in conn.execute(query).mappings())
     return sift(conn, account_id, now, kind, target, rows, hold_seconds)[1]
 
 
@@ -103,9 +103,9 @@ def sift(
     now: float,
     kind: str,
     target: str,
-    rows: Sequence[RowMapping],
+    rows: Sequence[Mapping[str, Any]],
     hold_seconds: float,
-) -> tuple[list[RowMapping], list[dict[str, Any]]]:
+) -> tuple[list[Mapping[str, Any]], list[dict[str, Any]]]:
     """Those of the rows that may go, and the actions that were put back, each with its new `state` and `why`.
 
     Costs nothing where no approval is involved: most actions need none.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
@@ -30,6 +30,7 @@ ITEM_COLUMNS = [
     )
 ]  # fmt: skip
 
+_NAMES = tuple(column.name for column in ITEM_COLUMNS)
 _A = schema.actions.c
 _READY = (
     update(schema.actions)
@@ -181,9 +182,8 @@ def claim(
         fresh=now - VERIFIED_SECONDS,
         most=most * calls,
     )
-    rows, back = approvals.sift(
-        conn, account_id, now, lane.kind, lane.target, due.mappings().all(), limits.hold_seconds
-    )
+    found = [dict(zip(_NAMES, row, strict=True)) for row in due]
+    rows, back = approvals.sift(conn, account_id, now, lane.kind, lane.target, found, limits.hold_seconds)
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)
@@ -201,12 +201,12 @@ def claim(
 
 
 def _groups(
-    rows: Sequence[RowMapping],
+    rows: Sequence[Mapping[str, Any]],
     most: int,
     calls: int,
-    together: Callable[[Sequence[RowMapping], int], list[RowMapping]],
-) -> list[list[RowMapping]]:
-    groups: list[list[RowMapping]] = []
+    together: Callable[[Sequence[Mapping[str, Any]], int], list[Mapping[str, Any]]],
+) -> list[list[Mapping[str, Any]]]:
+    groups: list[list[Mapping[str, Any]]] = []
     while rows and len(groups) < calls:
         groups.append(together(rows, most))
         taken = {row["id"] for row in groups[-1]}
@@ -214,15 +214,15 @@ def _groups(
     return groups
 
 
-def _target(rows: Sequence[RowMapping]) -> str:
+def _target(rows: Sequence[Mapping[str, Any]]) -> str:
     """What all of a call have in common; empty where each has its own."""
     first: str = rows[0]["target"]
     return first if all(row["target"] == first for row in rows) else ""
 
 
-def _first(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
+def _first(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
     """The next ones: the answer tells them apart by something else than a message. None takes more than it may."""
-    chosen: list[RowMapping] = []
+    chosen: list[Mapping[str, Any]] = []
     for row in rows:
         most = min(most, row["batch"])
         if len(chosen) >= most:
@@ -231,9 +231,9 @@ def _first(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
     return chosen
 
 
-def _together(rows: Sequence[RowMapping], most: int) -> list[RowMapping]:
+def _together(rows: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
     """Those that may share a call with the first: the answer names no investigate id, so none that it could mix up."""
-    chosen: list[RowMapping] = []
+    chosen: list[Mapping[str, Any]] = []
     names: set[str] = set()
     for row in rows:
         name, limit = bare(row["rfc_message_id"]), row["batch"]

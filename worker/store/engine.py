@@ -69,8 +69,6 @@ def sqlite_engine(path: Path) -> Engine:
         f"sqlite+pysqlite:///{path}",
         module=_driver(),
         poolclass=StaticPool,
-        # Every use ends its own transaction: there is nothing to roll back when the connection is given back.
-        pool_reset_on_return=None,
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _configure)
