@@ -19,17 +19,17 @@ from worker.errors import RateLimited
 from worker.fetching import fetch, verdict
 from worker.model.actions import Mode
 from worker.model.events import Event
+from worker.model.history import History
 from worker.model.known import Known, Late, Views, lacking_for_attachments, settle_attachments
 from worker.model.needs import NEEDS
 from worker.model.plans import Decided, Poll, Sighting
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide
-from worker.playbooks.context import PastAction
 from worker.playbooks.loader import Catalogue
 from worker.ports import Budget, Lane, Messages
 
 CONCURRENT = 8
-Histories = Mapping[str, tuple[PastAction, ...]]
+Histories = Mapping[str, History]
 Ask = Callable[[Sequence[Sighting], Views], list[Decided]]
 """Asks the playbooks that may want something about these events, with what is known by now."""
 Wants = dict[str, dict[str, set[str]]]

@@ -19,6 +19,7 @@ from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection
 from worker.model.known import Views
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
+from worker.model.patterns import sender_of
 from worker.model.plans import (
     DETECTIONS,
     REDECIDE,
@@ -33,7 +34,6 @@ from worker.model.plans import (
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
-from worker.playbooks.context import HISTORY_LIMIT, PastAction
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
 from worker.pollers.source import Page, Source
@@ -334,15 +334,8 @@ class Intake:
     async def _histories(self, fresh: Sequence[Sighting]) -> Histories:
         if not needs_history(self._catalogue):
             return {}
-        ids = [sighting.message.id for sighting in fresh if sighting.message is not None]
-        found = await self._ledger.past_actions(ids)
-        return {
-            message_id: tuple(
-                PastAction(row["kind"], row["target"], row["state"], row["playbook"], utc(row["updated_at"]))
-                for row in rows[:HISTORY_LIMIT]
-            )
-            for message_id, rows in found.items()
-        }
+        messages = [sighting.message for sighting in fresh if sighting.message is not None]
+        return await self._ledger.histories({one.id: sender_of(one) for one in messages})
 
     def _note_failures(self, decided: Sequence[Decided]) -> None:
         waiting: dict[str, list[str]] = {}

@@ -15,9 +15,10 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from worker.model.actions import Action, Mode, lower_mode
+from worker.model.history import History
 from worker.model.known import Known, Late, Rested, Views, view
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
-from worker.playbooks.context import Context, PastAction
+from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
 from worker.playbooks.loader import Catalogue
 from worker.playbooks.vetting import refusal
@@ -54,7 +55,7 @@ def decide(
     catalogue: Catalogue,
     ceiling: Mode,
     now: datetime,
-    histories: Mapping[str, tuple[PastAction, ...]] | None = None,
+    histories: Mapping[str, History] | None = None,
     only: Collection[str] | None = None,
     quarantine: Quarantine | None = None,
     views: Views | None = None,
@@ -79,7 +80,8 @@ def decide(
                 playbooks = tuple(playbook for playbook in playbooks if playbook.id in only)
             context = plain
             if histories and sighting.message is not None and sighting.message.id in histories:
-                context = Context(now=now, lists=catalogue.lists, history=histories[sighting.message.id])
+                own, others = histories[sighting.message.id]
+                context = Context(now, catalogue.lists, own, others)
             known = views.get(sighting.message.id) if views and sighting.message is not None else None
             wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine, known)
             if [one for one in wishes if one.action.acts_on_tenant]:
@@ -91,7 +93,7 @@ def decide(
 
 
 def needs_history(catalogue: Catalogue) -> bool:
-    """Whether any playbook may look at what was done to a message before."""
+    """Whether any playbook may look at what was done before."""
     return any(playbook.takes_context for playbook in catalogue.playbooks)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.enrichment import Details, LogEntry, Trace
 from worker.model.events import Event
+from worker.model.history import History
 from worker.model.ledger import (
     BulkLane,
     Claimed,
@@ -207,8 +208,8 @@ class Ledger(Protocol):
         """Replaces shadowed actions by new decisions on their events, in an open poll."""
         ...
 
-    async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        """What the worker did to these messages before, newest first."""
+    async def histories(self, senders: Mapping[str, str]) -> dict[str, History]:
+        """What the worker did before, to these messages (by id, with the sender's address) and about their senders."""
         ...
 
     async def lanes(self, ceiling: Mode) -> list[BulkLane]:

@@ -11,10 +11,10 @@ import msgspec
 
 from worker.model import known
 from worker.model.actions import Mode
+from worker.model.history import recorded
 from worker.model.plans import SOURCES, Sighting
 from worker.model.replay import Judgement, PastDecision, Replayed, Wanted
 from worker.pipeline import decide
-from worker.playbooks.context import PastAction
 from worker.playbooks.loader import Catalogue
 
 _NO_TIME = datetime.fromtimestamp(0, UTC)
@@ -62,9 +62,8 @@ def _unavailable(past: PastDecision, catalogue: Catalogue) -> dict[str, Replayed
 def _decide_again(past: PastDecision, catalogue: Catalogue, asked: Collection[str]) -> Wants:
     event = msgspec.json.decode(past.body, type=SOURCES[past.source])
     sighting = Sighting(past.source, past.key, past.revision, event, None)
-    context: Mapping[str, Any] = past.context or {"now": _NO_TIME.isoformat(), "history": ()}
-    history = msgspec.convert(context["history"], tuple[PastAction, ...])
-    histories = {sighting.message.id: history} if sighting.message is not None else {}
+    context: Mapping[str, Any] = past.context or {"now": _NO_TIME.isoformat()}
+    histories = {sighting.message.id: recorded(context)} if sighting.message is not None else {}
     now = datetime.fromisoformat(context["now"])
     views = {}
     if past.enrichment and sighting.message is not None:

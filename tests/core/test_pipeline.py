@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import NOW, at, catalogue, detection, playbook, report, sighting
 from worker.model.actions import Mode, Move, Reclassify
+from worker.model.history import History, PastAction
 from worker.model.plans import Decided
 from worker.pipeline import decide, needs_history
 from worker.playbooks import Caps
-from worker.playbooks.context import PastAction
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
 
@@ -134,16 +135,18 @@ def test_events_decided_again_are_asked_of_the_named_playbooks_only() -> None:
 
 
 def test_a_playbook_knows_the_time_and_what_was_done_before() -> None:
-    """The time of the decision, and the history of this message alone."""
+    """The time of the decision, and the histories of this message and its sender alone."""
     seen: list[Any] = []
 
     def curious(_: Any, context: Any) -> None:
-        seen.append((context.now, [past.state for past in context.history]))
+        told = (context.history, context.sender_history)
+        seen.append((context.now, [[past.state for past in history] for history in told]))
 
     known: Catalogue = catalogue(playbook(curious, takes_context=True))
     past = PastAction("move", "JunkEmail", "succeeded", "other", at(NOW - 60))
-    decide([sighting(detection("m1")), sighting(detection("m2"))], known, ENFORCE, at(NOW), {"m1": (past,)})
-    assert seen == [(at(NOW), ["succeeded"]), (at(NOW), [])]
+    histories = {"m1": History((past,), (replace(past, state="failed"),))}
+    decide([sighting(detection("m1")), sighting(detection("m2"))], known, ENFORCE, at(NOW), histories)
+    assert seen == [(at(NOW), [["succeeded"], ["failed"]]), (at(NOW), [[], []])]
 
 
 @pytest.mark.parametrize("takes", [True, False])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from worker.model.history import HISTORY_LIMIT
 from worker.playbooks import Context, PastAction
-from worker.playbooks.context import HISTORY_LIMIT, Lists, UnknownListError
+from worker.playbooks.context import Lists, UnknownListError
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PAST = PastAction(kind="move", target="JunkEmail", state="succeeded", playbook="junk", at=NOW)
@@ -44,8 +46,10 @@ def test_now_must_have_a_time_zone() -> None:
         Context(now=datetime(2026, 11, 20))  # noqa: DTZ001 - the case in question
 
 
-def test_history_is_bounded() -> None:
-    """A context never grows with the age of a message."""
-    assert len(Context(now=NOW, history=(PAST,) * HISTORY_LIMIT).history) == HISTORY_LIMIT
+@pytest.mark.parametrize("name", ["history", "sender_history"])
+def test_history_is_bounded(name: str) -> None:
+    """A context grows neither with the age of a message nor with how much one sender sends."""
+    longest: dict[str, Any] = {name: (PAST,) * HISTORY_LIMIT}
+    assert len(getattr(Context(now=NOW, **longest), name)) == HISTORY_LIMIT
     with pytest.raises(ValueError, match="at most 20"):
-        Context(now=NOW, history=(PAST,) * (HISTORY_LIMIT + 1))
+        Context(now=NOW, **longest | {name: (*longest[name], PAST)})

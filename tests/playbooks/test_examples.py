@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from worker.model.events import Detection, Event, PhishReport, Validation
-from worker.playbooks import hit, miss
-from worker.playbooks.examples import ExampleError, event_of
+from worker.playbooks import PastAction, hit, miss
+from worker.playbooks.examples import EXAMPLE_NOW, ExampleError, context_of, event_of
 
 
 def test_an_example_needs_only_the_fields_that_matter() -> None:
@@ -90,6 +90,33 @@ def test_a_field_that_is_wrong_is_one_clear_error(
         event_of(hit(**fields), on)
     assert message in caught.value.args[0]
     assert remedy in caught.value.args[1]
+
+
+@pytest.mark.parametrize(
+    "given, message, remedy",
+    [
+        ({"history": "move"}, "history='move': expected a list", 'history=[{"kind": "move"}]'),
+        ({"history": ["move"]}, "`history` holds 'move'", "dictionary"),
+        ({"history": [{"kin": "move"}]}, "`history.kin` (did you mean `kind`?)", "playbook"),
+        ({"sender_history": [{"at": "noon"}]}, "wrong value in `sender_history`", "README"),
+        ({"sender_history": [{"at": "2026-11-19T12:00:00"}]}, "`sender_history.at` has no", "aware"),
+        ({"history": [{}] * 21}, "`history` has 21 past actions", "at most 20"),
+    ],
+)
+def test_a_history_that_is_none_is_one_clear_error(given: dict[str, Any], message: str, remedy: str) -> None:
+    """As of a field: what is wrong, and what to write."""
+    with pytest.raises(ExampleError) as caught:
+        context_of(hit(**given), {}, takes_context=True)
+    assert message in caught.value.args[0]
+    assert remedy in caught.value.args[1]
+
+
+def test_what_was_done_before_is_newest_first() -> None:
+    """As the worker gives it; what is left out is a move that succeeded the day before."""
+    earlier = PastAction("block_sender", "evil.example", "held", "block", datetime(2026, 11, 1, tzinfo=UTC))
+    context = context_of(hit(sender_history=[earlier, {"target": "Inbox"}]), {}, takes_context=True)
+    newest = PastAction("move", "Inbox", "succeeded", "", EXAMPLE_NOW - timedelta(days=1))
+    assert (context.history, context.sender_history) == ((), (newest, earlier))
 
 
 def test_an_example_knows_where_it_stands() -> None:

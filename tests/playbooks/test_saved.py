@@ -23,7 +23,7 @@ def test_what_is_written_is_read_again() -> None:
     saved = [Saved(event, enriched, CONTEXT) for event in EVENTS]
     again = list(read([write(one) for one in saved]))
     assert [(one.event, one.enrichment, one.context) for one in again] == saved
-    assert [(one.now, one.history[0].at, one.sighting) for one in again] == [
+    assert [(one.now, one.history.message[0].at, one.sighting) for one in again] == [
         (NOW, NOW, one.sighting) for one in saved
     ]
     known = again[0].known

@@ -4,9 +4,9 @@ import asyncio
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
-from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, junk, vote
+from tests.builders import ACCOUNT, ENFORCE, NOW, detection, junk, vote
 from tests.desk import Desk, messages
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, Reclassify, Release, State, Submit
@@ -14,7 +14,7 @@ from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.model.telling import Notify
-from worker.store import budget, claims, closing, flags, queries, schema
+from worker.store import budget, claims, closing, flags, queries
 from worker.store.tools import from_json
 
 LIMITS = Limits(Mode.ENFORCE, 600, 120.0)
@@ -415,20 +415,6 @@ async def test_a_lower_mode_holds_what_nobody_approved(desk: Desk, mode: Mode, h
     if mode is not Mode.ENFORCE:
         assert (other["state"], other["admitted_at"]) == ("held", None)
         assert f"WORKER_MODE is {mode}" in other["error"]
-
-
-async def test_past_actions_are_the_newest_first_and_bounded(desk: Desk) -> None:
-    """What a playbook may know of a message's history."""
-    for number in range(22):
-        verdict = "SPAM" if number % 2 else "MALICIOUS"
-        await desk.take_in(decided(detection(final_disposition=verdict), Move(detection(), to="Inbox")))
-        desk.clock.pass_time(1)
-    assert await desk.ledger.past_actions(["m1"]) != {}
-    await desk.run(lambda conn: conn.execute(update(schema.actions).values(state=State.FAILED)))
-    past = (await desk.ledger.past_actions(["m1", "other"]))["m1"]
-    assert len(past) == 20
-    assert past == sorted(past, key=lambda one: one["updated_at"], reverse=True)
-    assert past[0]["updated_at"] == NOW + 21
 
 
 async def test_a_block_survives_and_is_never_shortened(desk: Desk) -> None:

@@ -36,7 +36,7 @@ async def test_nothing_of_an_open_poll_can_be_claimed_or_is_listed(desk: Desk) -
     assert (await desk.row())["state"] == State.OPEN
     assert await desk.ledger.lanes(Mode.ENFORCE) == []
     assert await desk.run(lambda conn: list(queries.actions(conn, ACCOUNT))) == []
-    assert await desk.ledger.past_actions(["m1"]) == {}
+    assert await desk.ledger.histories({"m1": "mallory@evil.example"}) == {}
 
 
 async def test_closing_makes_the_plan_claimable(desk: Desk) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +14,11 @@ from tests.builders import at, catalogue, detection, playbook, poll, report, sig
 from tests.desk import Desk
 from worker.model.actions import Action, Mode, Move, Reclassify
 from worker.model.events import Detection, Event, PhishReport
+from worker.model.history import NO_HISTORY, History, PastAction
 from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.model.replay import Judgement, Replayed
 from worker.pipeline import decide
-from worker.playbooks.context import Context, Lists, PastAction
+from worker.playbooks.context import Context, Lists
 from worker.playbooks.loader import Catalogue
 from worker.replay import judge
 from worker.store import schema
@@ -39,8 +39,12 @@ def moody(message: Detection, context: Context) -> list[Action]:
     if context.now.microsecond % 2:
         wanted.append(Reclassify(message, to="SPAM", reason=context.now.isoformat()))
     if message.sender_domain in context.lists["partners"] and len(context.history) < 2:
-        wanted.append(Move(message, to="JunkEmail", reason=f"{len(context.history)} before"))
+        wanted.append(Move(message, to="JunkEmail", reason=_before(context)))
     return wanted
+
+
+def _before(context: Context) -> str:
+    return f"{len(context.history)} before, {len(context.sender_history)} of the sender's"
 
 
 def reported(message: PhishReport) -> Move | None:
@@ -56,12 +60,12 @@ def rules(*playbooks: Any, lists: Lists = PARTNERS) -> Catalogue:
 OWN = rules(playbook(junk), playbook(moody, "moody", takes_context=True))
 
 
-async def live(desk: Desk, *events: Event, by: Catalogue = OWN, history: Sequence[PastAction] = ()) -> None:
+async def live(desk: Desk, *events: Event, by: Catalogue = OWN, history: History = NO_HISTORY) -> None:
     """What the worker does with a page of events."""
     source = PHISHGUARD if isinstance(events[0], PhishReport) else DETECTIONS
     page = poll(f"poll{desk.clock.now()}", source=source)
     now = at(desk.clock.now())
-    histories = {one.message.id: tuple(history) for one in map(sighting, events) if one.message}
+    histories = {one.message.id: history for one in map(sighting, events) if one.message}
     await desk.record(page, *decide([sighting(one) for one in events], by, Mode.ENFORCE, now, histories))
 
 
@@ -84,9 +88,8 @@ async def test_the_same_playbook_decides_the_same(desk: Desk, seed: int) -> None
     for number in range(30):
         desk.clock.pass_time(chance.random() * 100)
         when = at(desk.clock.now())
-        done = [
-            PastAction("move", "JunkEmail", "succeeded", "junk", when) for _ in range(chance.randrange(4))
-        ]
+        past = PastAction("move", "JunkEmail", "succeeded", "junk", when)
+        done = History((past,) * chance.randrange(4), (past,) * chance.randrange(3))
         sender = chance.choice(["mallory@evil.example", "ann@corp.example"])
         disposition = chance.choice(["MALICIOUS", "SPAM"])
         message = detection(f"m{number}", sender=sender, final_disposition=disposition)

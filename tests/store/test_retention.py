@@ -111,7 +111,7 @@ async def test_what_was_done_is_never_done_again(desk: Desk, state: State) -> No
     removed = await prune(desk)
     assert "actions" not in removed
     row = await desk.row()
-    assert (row["state"], row["recipients"], row["reason"]) == (state, "[]", "")
+    assert (row["state"], row["recipients"], row["reason"], row["sender"]) == (state, "[]", "", None)
     assert removed["events"] == 1
     await desk.take_in(junk("m1"))
     assert await desk.states() == {"m1": [state]}

@@ -6,8 +6,9 @@ from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release, 
 from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Trace, TraceLine
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
 from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
+from worker.model.history import PastAction
 from worker.model.telling import Notify
-from worker.playbooks.context import Context, PastAction
+from worker.playbooks.context import Context
 from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.examples import hit, miss
 from worker.playbooks.matching import matches

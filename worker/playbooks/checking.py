@@ -9,9 +9,9 @@ from typing import Any
 
 from worker.model.actions import Action
 from worker.model.needs import UnfetchedError
-from worker.playbooks.context import Context
+from worker.playbooks.context import Lists
 from worker.playbooks.deciding import Playbook, PlaybookFailure
-from worker.playbooks.examples import EXAMPLE_NOW, Example, ExampleError, event_of
+from worker.playbooks.examples import Example, ExampleError, context_of, event_of
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError
 from worker.playbooks.loader import Catalogue, load
 from worker.playbooks.namespace import TOO_LONG
@@ -54,11 +54,10 @@ class Report:
 def check(directory: Path, guard: Guard = NO_GUARD) -> Report:
     """Loads the folder and decides each example of each playbook that could be loaded, at a fixed time."""
     catalogue = load(directory, guard)
-    context = Context(now=EXAMPLE_NOW, lists=catalogue.lists)
-    playbooks = catalogue.playbooks
+    playbooks, lists = catalogue.playbooks, catalogue.lists
     with guard.watching():
         verdicts = [
-            _verdict(one, number, context, guard) for one in playbooks for number in range(len(one.examples))
+            _verdict(one, number, lists, guard) for one in playbooks for number in range(len(one.examples))
         ]
     wrong = tuple(problem for problem in verdicts if problem is not None)
     warnings = tuple(warning for one in playbooks for warning in _warnings(one))
@@ -66,12 +65,13 @@ def check(directory: Path, guard: Guard = NO_GUARD) -> Report:
     return Report(catalogue, (*catalogue.problems, *wrong), warnings, len(verdicts), len(wrong))
 
 
-def _verdict(playbook: Playbook, number: int, context: Context, guard: Guard) -> Problem | None:
+def _verdict(playbook: Playbook, number: int, lists: Lists, guard: Guard) -> Problem | None:
     """What is wrong with one example, if anything."""
     example = playbook.examples[number]
     try:
         expected = _expected(example)
         event = event_of(example, playbook.on, playbook.needs)
+        context = context_of(example, lists, takes_context=playbook.takes_context)
         with guard.holding(f"example {playbook.id} {playbook.version} {number}"):
             actions = playbook.decide(event, context)
     except NotRunAgainError as error:

@@ -1,4 +1,4 @@
-"""What a playbook may know beside its event: the time, lists, what was done to the message before."""
+"""What a playbook may know beside its event: the time, lists, what was done before."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 
 import msgspec
 
+from worker.model.history import HISTORY_LIMIT, PastAction
 from worker.playbooks.problems import nearest
-
-HISTORY_LIMIT = 20
-"""The most past actions that a context carries."""
 
 
 class UnknownListError(KeyError):
@@ -73,21 +71,6 @@ def entries_of(text: str) -> frozenset[str]:
     return frozenset(line for line in lines if line)
 
 
-class PastAction(msgspec.Struct, frozen=True):
-    """Something that the worker did, or wanted to do, to the same message before."""
-
-    kind: str
-    """Such as `move`."""
-    target: str
-    """The folder, verdict or pattern; empty where the kind has none."""
-    state: str
-    """Where it stands, such as `succeeded`: docs/runbook.md has all states."""
-    playbook: str
-    """The playbook's id."""
-    at: datetime
-    """When it was planned."""
-
-
 class Context(msgspec.Struct, frozen=True):
     """The optional second parameter of a playbook.
 
@@ -101,18 +84,24 @@ class Context(msgspec.Struct, frozen=True):
     """The files of `lists/` by their names without ending."""
     history: tuple[PastAction, ...] = ()
     """What the worker did, or wanted to do, to this message before, newest first, at most 20."""
+    sender_history: tuple[PastAction, ...] = ()
+    """The same because of other mail from this address in the last 30 days, newest first, at most 20."""
 
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
             raise ValueError("Context(now): expected an aware datetime (UTC)")
-        if len(self.history) > HISTORY_LIMIT:
-            raise ValueError(f"Context(history): at most {HISTORY_LIMIT} past actions")
+        for name in ("history", "sender_history"):
+            if len(getattr(self, name)) > HISTORY_LIMIT:
+                raise ValueError(f"Context({name}): at most {HISTORY_LIMIT} past actions")
 
     def seen(self) -> dict[str, Any]:
         """All of it that a decision may have rested on, as JSON values; lists by their digest."""
         lists = self.lists if isinstance(self.lists, Lists) else Lists(self.lists)
-        return {
+        seen = {
             "now": self.now.isoformat(),
             "lists": lists.digest,
             "history": msgspec.to_builtins(self.history),
         }
+        if self.sender_history:
+            seen["sender_history"] = msgspec.to_builtins(self.sender_history)
+        return seen

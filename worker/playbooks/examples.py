@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -13,6 +13,8 @@ import msgspec
 
 from worker.model.events import Detection, Event, PhishReport, Submission
 from worker.model.known import view
+from worker.playbooks.before import HISTORIES, BeforeError, past_from
+from worker.playbooks.context import Context
 from worker.playbooks.given import GivenError, apart, known_from
 from worker.playbooks.problems import clip, nearest
 
@@ -58,16 +60,21 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An event by the fields that matter. `expect`: (kind, target) pairs, None where any action will do."""
+    """An event by the fields that matter. `expect`: (kind, target) pairs, None where any action will do.
+
+    `before` is what the worker did before, by the names of the histories that a context has.
+    """
 
     acts: bool
     fields: Mapping[str, Any]
     expect: Any
     path: str
     line: int
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
+        given = {**self.fields, **self.before}
+        fields = ", ".join(f"{name}={value!r}" for name, value in given.items())
         return f"{'hit' if self.acts else 'miss'}({clip(fields, 90)})"
 
 
@@ -82,7 +89,8 @@ def hit(*, expect: Sequence[tuple[str, str]] | None = None, **fields: Any) -> Ex
     report or a submission `message={...}` or `message=None`. What is left out has a fixed, harmless value. `expect`
     names the actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`. What the playbook
     needs is given as the fields are: `attachments=[{"name": "a.exe"}]`, `raw="From: ..."`; `raw=None` is what the
-    vendor refuses, `missing={"raw": "gone"}` says why.
+    vendor refuses, `missing={"raw": "gone"}` says why. So is what was done before: `history=[{"kind": "move"}]`,
+    `sender_history=[{"kind": "block_sender", "at": "2026-11-19T12:00:00Z"}]`.
     """
     return _example(expect, fields, acts=True)
 
@@ -115,6 +123,23 @@ def event_of(example: Example, on: type[Event], needs: Collection[str] = ()) -> 
     return view(event, known, frozenset(needs)) if needs else event
 
 
+def context_of(example: Example, lists: Mapping[str, frozenset[str]], *, takes_context: bool) -> Context:
+    """The context in which an example is decided: at EXAMPLE_NOW, with what it says was done before.
+
+    Raises:
+        ExampleError: no history, or the playbook has no parameter for it.
+    """
+    if example.before and not takes_context:
+        name = next(iter(example.before))
+        what = f"`{name}` in {example} goes nowhere: the playbook takes no context"
+        raise ExampleError(what, "give the function a second parameter, `context`")
+    try:
+        past = {name: past_from(name, given, EXAMPLE_NOW) for name, given in example.before.items()}
+    except BeforeError as error:
+        raise ExampleError(f"{example}: {error.args[0]}", error.args[1]) from None
+    return Context(now=EXAMPLE_NOW, lists=lists, **past)
+
+
 def _fields_and_given(fields: Mapping[str, Any], on: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of the event, and what is given beyond the row of its message."""
     if on is Detection:
@@ -130,7 +155,9 @@ def _example(expect: object, fields: dict[str, Any], *, acts: bool) -> Example:
     frame = inspect.currentframe()
     caller = frame.f_back.f_back if frame and frame.f_back else None
     path = caller.f_code.co_filename if caller else ""
-    return Example(acts=acts, fields=fields, expect=expect, path=path, line=caller.f_lineno if caller else 0)
+    before = {name: fields.pop(name) for name in HISTORIES if name in fields}
+    line = caller.f_lineno if caller else 0
+    return Example(acts=acts, fields=fields, expect=expect, path=path, line=line, before=before)
 
 
 def _row(fields: Mapping[str, Any], kind: type[msgspec.Struct], place: str) -> dict[str, Any]:

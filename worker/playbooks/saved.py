@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from worker.model.events import Detection, Event
+from worker.model.history import HISTORY_LIMIT, NO_HISTORY, History, recorded
 from worker.model.known import Enrichment, Known
 from worker.model.plans import DETECTIONS, PHISHGUARD, SOURCES, SUBMISSIONS, Sighting, sighting_of
-from worker.playbooks.context import HISTORY_LIMIT, PastAction
 from worker.playbooks.problems import clip, nearest
 
 MAX_LINE = 16 * 2**20
@@ -42,7 +42,7 @@ class Saved(NamedTuple):
     event: Event
     enrichment: Enrichment | None = None
     context: Mapping[str, Any] | None = None
-    """As the log records it: `now`, `history`, the digest of the lists."""
+    """As the log records it: `now`, the histories, the digest of the lists."""
 
     @property
     def sighting(self) -> Sighting:
@@ -60,10 +60,9 @@ class Saved(NamedTuple):
         return datetime.fromisoformat(self.context["now"]) if self.context and "now" in self.context else None
 
     @property
-    def history(self) -> tuple[PastAction, ...]:
-        """What the worker had done to the message before."""
-        found = self.context.get("history", ()) if self.context else ()
-        return msgspec.convert(found, tuple[PastAction, ...])
+    def history(self) -> History:
+        """What the worker had done before, to the message and about its sender."""
+        return recorded(self.context) if self.context else NO_HISTORY
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Saved]:
@@ -151,7 +150,7 @@ def _converted(value: Any, kind: Any, place: str) -> Any:
 def _require_context(saved: Saved) -> None:
     try:
         zoned = saved.now is None or saved.now.tzinfo is not None
-        most = len(saved.history) <= HISTORY_LIMIT
+        most = all(len(past) <= HISTORY_LIMIT for past in saved.history)
     except (AttributeError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise SavedError(clip(f"wrong value in `context`: {error}", 300), "leave it out") from None
     if not zoned or not most:

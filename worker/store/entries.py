@@ -25,7 +25,7 @@ from worker.store.wishes import plan_id
 
 COPIED = (
     "account_id", "source", "event_key", "event_revision", "message_id", "rfc_message_id", "postfix_id",
-    "recipients", "verdict", "is_submission", "message_from", "message_until",
+    "sender", "recipients", "verdict", "is_submission", "message_from", "message_until",
 )  # fmt: skip
 """What the action that takes something back has in common with the one that did it."""
 _A, _E = schema.actions.c, schema.entries.c

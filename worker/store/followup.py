@@ -30,7 +30,6 @@ _LOOK = (
         updated_at=bindparam("at"),
     )
 )
-_NOT_MEANT = (State.OPEN, State.SHADOWED, State.SKIPPED, State.EXPIRED)
 
 
 def apply_looks(
@@ -221,25 +220,6 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
         )
     ).one()
     return Left(count, due, unknown, read_back)
-
-
-def past_actions(
-    conn: Connection, account_id: str, message_ids: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """What the worker did or means to do to these messages, newest first, at most 20 each; no trials, nothing skipped."""
-    a = schema.actions
-    found: dict[str, list[dict[str, Any]]] = {}
-    for part in chunks(message_ids):
-        query = (
-            select(a.c.message_id, a.c.kind, a.c.target, a.c.state, a.c.playbook, a.c.updated_at)
-            .where(a.c.account_id == account_id, a.c.message_id.in_(part), a.c.state.not_in(_NOT_MEANT))
-            .order_by(a.c.updated_at.desc())
-        )
-        for row in conn.execute(query).mappings():
-            past = found.setdefault(row["message_id"], [])
-            if len(past) < 20:  # noqa: PLR2004 - the bound that Context.history documents
-                past.append(dict(row))
-    return found
 
 
 def has_live_twin(conn: Connection, row: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from worker.clock import Clock
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Event
+from worker.model.history import History
 from worker.model.ledger import (
     BulkLane,
     Claimed,
@@ -44,6 +45,7 @@ from worker.store import (
     entries,
     flags,
     followup,
+    histories,
     intake,
     losses,
     outcomes,
@@ -163,8 +165,8 @@ class StoreLedger:
             shadows.decide_again, self.account_id, poll, self._clock.now(), old, decided, self._batch
         )
 
-    async def past_actions(self, message_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-        return await self.store.run(followup.past_actions, self.account_id, message_ids)
+    async def histories(self, senders: Mapping[str, str]) -> dict[str, History]:
+        return await self.store.run(histories.histories, self.account_id, senders, self._clock.now())
 
     async def lanes(self, ceiling: Mode) -> list[BulkLane]:
         if self._brake() is not None:

@@ -171,7 +171,7 @@ def _decisions(conn: Connection, batch: Batch) -> Walked:
 def _actions(conn: Connection, batch: Batch) -> Walked:
     t = schema.actions.c
     columns = (
-        t.id, t.account_id, t.state, t.kind, t.created_at, t.updated_at, t.recipients, t.reason, t.params,
+        t.id, t.account_id, t.state, t.kind, t.created_at, t.updated_at, t.recipients, t.sender, t.reason, t.params,
     )  # fmt: skip
     rows = _next(conn, columns, batch.after, batch.most)
     mine = [
@@ -179,9 +179,15 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
     ]
     old = [row.id for row in mine if row.state in GONE]
     _remove(conn, schema.actions, old)
-    full = [row.id for row in mine if row.state in BARRING and (row.recipients != "[]" or row.reason)]
+    full = [
+        row.id
+        for row in mine
+        if row.state in BARRING and (row.recipients != "[]" or row.reason or row.sender is not None)
+    ]
     for part in chunks(full):
-        conn.execute(update(schema.actions).where(t.id.in_(part)).values(recipients="[]", reason=""))
+        conn.execute(
+            update(schema.actions).where(t.id.in_(part)).values(recipients="[]", reason="", sender=None)
+        )
     private = [
         row.id for row in mine if row.state in BARRING and kind_of(row.kind).private and row.params != "{}"
     ]

@@ -210,6 +210,8 @@ actions = Table(
     Column("subject", Text),
     Column("rfc_message_id", Text),
     Column("postfix_id", Text, nullable=False),
+    # A digest of the address that the message came from: what the history of a sender is found by. None of trials.
+    Column("sender", LargeBinary(16)),
     Column("recipients", Text, nullable=False),
     Column("verdict", Text),
     Column("is_submission", Boolean, nullable=False),
@@ -272,6 +274,7 @@ actions = Table(
     ),
     Index("ix_actions_subject", "account_id", "subject", **_where("subject IS NOT NULL")),
     Index("ix_actions_message", "account_id", "message_id"),
+    Index("ix_actions_sender", "sender", "created_at", **_where("sender IS NOT NULL")),
     Index("ix_actions_due", "account_id", "state", "lane", "due_at", "id"),
     Index("ix_actions_poll", "poll_id"),
     Index("ix_actions_call", "call_id", **_where("call_id IS NOT NULL")),

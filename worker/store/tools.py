@@ -19,6 +19,7 @@ __all__ = [
     "event_id",
     "evidence_id",
     "from_json",
+    "sender_id",
     "to_json",
 ]
 
@@ -43,6 +44,11 @@ def evidence_id(account_id: str, source: str, key: str, revision: str) -> bytes:
 def enrichment_id(account_id: str, sha256: str) -> bytes:
     """What a decision's enrichment is stored under."""
     return _digest(account_id, sha256)
+
+
+def sender_id(account_id: str, address: str) -> bytes:
+    """What the actions on one sender's mail have in common; nobody reads the address out of it."""
+    return _digest(account_id, "sender", address.lower())
 
 
 def _digest(*parts: str) -> bytes:

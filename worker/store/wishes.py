@@ -6,13 +6,14 @@ from typing import Any
 
 from worker.clock import iso
 from worker.ids import new_id
-from worker.model.actions import Action, State
+from worker.model.actions import Action, Mode, State
 from worker.model.events import Detection
 from worker.model.kinds import kind_of, lane_of
 from worker.model.ledger import Loss
-from worker.model.plans import Decided, Poll, Sighting, Wish
+from worker.model.patterns import sender_of
+from worker.model.plans import Decided, Poll, Sighting, Vote, Wish
 from worker.store.audit import Entry
-from worker.store.tools import to_json
+from worker.store.tools import sender_id, to_json
 
 DAY = 86400.0
 SENT_SECONDS = DAY
@@ -57,6 +58,7 @@ def action_row(
         "message_id": message.id,
         "rfc_message_id": message.message_id,
         "postfix_id": message.postfix_id,
+        "sender": _sender(account_id, message, owner),
         "recipients": to_json(message.client_recipients),
         "verdict": message.final_disposition,
         "is_submission": message.is_phish_submission,
@@ -87,6 +89,13 @@ def action_row(
             "error": wish.refused or None,
         }
     return row
+
+
+def _sender(account_id: str, message: Detection, owner: Vote) -> bytes | None:
+    """Whose mail it is about, where it may become part of his history."""
+    if owner.mode is Mode.SHADOW or not (address := sender_of(message)):
+        return None
+    return sender_id(account_id, address)
 
 
 def _dated(action: Action, params: dict[str, Any], now: float) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from worker.model.actions import Action
 from worker.model.events import Event
-from worker.playbooks.context import Context, Lists, PastAction
+from worker.model.history import PastAction
+from worker.playbooks.context import Context, Lists
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.examples import EXAMPLE_NOW
 from worker.playbooks.given import seen_by
@@ -25,6 +26,7 @@ def decide(
     lists: Mapping[str, Collection[str]] | None = None,
     now: datetime = EXAMPLE_NOW,
     history: Iterable[PastAction] = (),
+    sender_history: Iterable[PastAction] = (),
 ) -> tuple[Action, ...]:
     """What the playbook wants done about the event; nothing is an empty tuple.
 
@@ -34,6 +36,7 @@ def decide(
         lists: in the place of those that lie in `lists/` beside the playbook's file.
         now: `context.now`; a fixed time, unless told otherwise, so that a test says the same every day.
         history: `context.history`, newest first.
+        sender_history: `context.sender_history`, newest first.
 
     Raises:
         ValueError: the function is no playbook, or what it declares is wrong.
@@ -44,7 +47,8 @@ def decide(
     if not isinstance(event, asked.on):
         raise TypeError(f"{asked.id} decides on a {asked.on.__name__}, not on a {type(event).__name__}")
     known = _lists_beside(asked.path) if lists is None else _lists(lists)
-    return asked.decide(seen_by(event, asked.needs), Context(now=now, lists=known, history=tuple(history)))
+    context = Context(now, known, tuple(history), tuple(sender_history))
+    return asked.decide(seen_by(event, asked.needs), context)
 
 
 @cache

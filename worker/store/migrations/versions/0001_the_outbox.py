@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("rfc_message_id", sa.Text(), nullable=True),
         sa.Column("postfix_id", sa.Text(), nullable=False),
+        sa.Column("sender", sa.LargeBinary(length=16), nullable=True),
         sa.Column("recipients", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=True),
         sa.Column("is_submission", sa.Boolean(), nullable=False),
@@ -77,6 +78,14 @@ def upgrade() -> None:
         "ix_actions_due", "actions", ["account_id", "state", "lane", "due_at", "id"], unique=False
     )
     op.create_index("ix_actions_message", "actions", ["account_id", "message_id"], unique=False)
+    op.create_index(
+        "ix_actions_sender",
+        "actions",
+        ["sender", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("sender IS NOT NULL"),
+        postgresql_where=sa.text("sender IS NOT NULL"),
+    )
     op.create_index("ix_actions_poll", "actions", ["poll_id"], unique=False)
     op.create_index(
         "ix_actions_subject",
