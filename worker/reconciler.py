@@ -102,10 +102,8 @@ class Reconciler:
 
     def _as_the_vendor_dates(self, item: Item) -> tuple[Item, float]:
         """The action and now: its logs are read by the vendor's clock."""
-        now = self._vendor_time(self._clock.now())
-        if item.submitted_at is None:
-            return item, now
-        return structs.replace(item, submitted_at=self._vendor_time(item.submitted_at)), now
+        sent = None if item.submitted_at is None else self._vendor_time(item.submitted_at)
+        return structs.replace(item, submitted_at=sent), self._vendor_time(self._clock.now())
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""

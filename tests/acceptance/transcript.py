@@ -15,7 +15,6 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from signal import SIGINT
 
 from tests.acceptance.bench import Bench, Process, until

@@ -135,6 +135,13 @@ async def approvals(stage: Stage) -> None:
     stage.decide_as_a_person(last=False)
 
 
+async def blind(stage: Stage) -> None:
+    """What a playbook needs could not be fetched, and can be now."""
+    await stage.tenant.faults(*every("500", "trace"))
+    await stage.decide_only()
+    stage.make_due()
+
+
 async def mood(stage: Stage) -> None:
     """A playbook fails, and a file cannot be loaded: for the second time."""
     stage.write_rules("moody")
@@ -157,8 +164,28 @@ async def cheer(stage: Stage) -> None:
 
 
 async def mended(stage: Stage) -> None:
-    """The playbooks are as they should be."""
+    """Playbooks that failed are as they should be, after mail that they failed on."""
+    await mood(stage)
+    await stage.decide_only()
     stage.write_rules()
+
+
+async def trial_over(stage: Stage) -> None:
+    """What a trial in shadow mode would have done is taken up."""
+    await stage.decide_only(WORKER_MODE="shadow")
+
+
+async def broken(stage: Stage) -> None:
+    """So many calls were refused that a breaker is open, and it is time for its probe."""
+    gone = await stage.deliver(*["SPOOF"] * 8)
+    await stage.decide_only()
+    for message in gone:
+        await stage.tenant.vanish(message)
+        del stage.mail[message]
+    await (await stage.bench.start("run", "--once")).wait(60)
+    await stage.deliver("SPOOF", "SPOOF")
+    await stage.decide_only()
+    stage.make_due()
 
 
 async def second_sight(stage: Stage, process: Process) -> None:
@@ -200,12 +227,16 @@ ACTS: dict[str, Act] = {
         before=paused, meanwhile=the_world_moves_on, env=_env(WORKER_POLL_INTERVAL="30"), seconds=2.5
     ),
     "vanished": Act(before=paused, meanwhile=all_vanish, faults=(), seconds=2.0),
+    "blind": Act(faults=(*LOSSES, *every("500", "trace"))),
+    "seeing-again": Act(before=blind, seconds=2.0),
     "second-sight": Act(meanwhile=second_sight),
     "locked": Act(meanwhile=locked, breaks=("impatient",), seconds=3.0),
     "unreachable": Act(before=Stage.decide_only, env=_env(CLOUDFLARE_BASE_URL=NOWHERE), seconds=1.0),
     "approving": Act(env=_env(WORKER_MODE="approve"), seconds=1.0),
     "approved": Act(before=approvals),
     "trial": Act(env=_env(WORKER_MODE="shadow"), seconds=1.0),
+    "trial-over": Act(before=trial_over, seconds=2.0),
+    "broken": Act(before=broken, faults=(), seconds=2.0),
     "moody": Act(before=mood),
     "sulking": Act(before=sulk),
     "cheered": Act(before=cheer, seconds=2.0),

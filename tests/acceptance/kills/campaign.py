@@ -26,7 +26,7 @@ ENDS = (0, 1, 3, -signal.SIGKILL, -signal.SIGTERM)
 LOCKED = "database is locked"
 """What a process says that could not even begin: somebody else held the file for too long."""
 START_SECONDS = 10.0
-PATIENCE = 6
+PATIENCE = 12
 """Times that a line is aimed at in vain before it is left alone."""
 
 

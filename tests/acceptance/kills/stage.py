@@ -55,6 +55,19 @@ def historian(message: Detection, context: Context) -> Move | None:
 """
 
 
+CURIOUS = f"""\
+from worker.playbooks import Caps, Detection, Move, playbook
+
+
+@playbook(on=Detection, id="curious", mode="enforce", owner="soc@example.com", needs=["trace"], caps={ROOMY})
+def curious(message: Detection) -> Move | None:
+    \"\"\"Wants what the historian wants, and must have seen the trace.\"\"\"
+    if message.final_disposition == "UNKNOWN" and message.trace is not None:
+        return Move(message, to="JunkEmail", reason="test")
+    return None
+"""
+
+
 SULKING = f"""\
 from worker.playbooks import Caps, Context, Detection, Move, playbook
 
@@ -113,6 +126,12 @@ class Stage:
         verdict("ENCRYPTED", rules.to("DeletedItems"), "right")
         verdict("EXTERNAL", rules.to("RecoverableItemsPurges"), "purge")
         verdict("EXTERNAL", rules.to("DeletedItems"), "timid", mode="shadow")
+        verdict(
+            "EXTERNAL",
+            'BlockSender(message, sender=message.envelope_from, reason="test")',
+            "bar",
+            mode="shadow",
+        )
         verdict("MALICIOUS-BEC", rules.to("JunkEmail"), "capped", caps="Caps(per_poll=1)")
         moody = mood == "moody"
         if mood in ("sulking", "cheered"):
@@ -131,6 +150,7 @@ class Stage:
         )
         self.bench.rule("reported", "def (" if moody else reported)
         self.bench.rule("historian", "" if moody else HISTORIAN)
+        self.bench.rule("curious", CURIOUS)
 
     async def deliver(self, *verdicts: str, **fields: Any) -> list[str]:
         """Mail that playbooks act on; returns the ids."""
@@ -264,8 +284,9 @@ class Stage:
         """What was put off is due, as if the time had passed."""
 
         def due(conn: Connection, _account: str) -> None:
-            a = schema.actions
+            a, p = schema.actions, schema.parked
             conn.execute(update(a).where(a.c.state == State.READY).values(due_at=time.time()))
+            conn.execute(update(p).where(p.c.due_at.is_not(None)).values(due_at=time.time()))
 
         self.store(due)
         for name in (Kept.BREAKERS, Kept.QUARANTINE):
