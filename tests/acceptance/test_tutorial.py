@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.acceptance.conftest import MakeBench
-from tests.acceptance.transcript import Reader, aligned, alike, blocks, steps
+from tests.acceptance.transcript import Reader, aligned, alike, steps
+from tests.authors.fences import DOCS, blocks
 
-PAGE = Path(__file__).parents[2] / "docs" / "authors" / "tutorial.md"
+PAGE = DOCS / "tutorial.md"
 SETTING_UP = frozenset({
     "git clone https://github.com/example/email-security-worker",
     "cd email-security-worker",
@@ -25,13 +24,14 @@ async def test_every_command_prints_what_the_page_says(make_bench: MakeBench) ->
     bench = make_bench()
     for name in ("WORKER_MODE", "WORKER_RULES_DIR", "WORKER_DATABASE_URL"):
         del bench.env[name]
+    bench.env["USER"] = "ada"
     await Reader(bench, SETTING_UP).follow(PAGE.read_text(encoding="utf-8"))
 
 
 def test_nothing_is_left_out() -> None:
     """Only what sets the worker up is not typed, and every fence is one that is followed."""
     page = PAGE.read_text(encoding="utf-8")
-    found = blocks(page)
+    found = list(blocks(page))
     assert {command for block in found for command, _ in steps(block)} >= SETTING_UP
     assert page.count("\n```") == 2 * len(found)
     assert all(block.language == "console" or "file" in block.attributes for block in found)

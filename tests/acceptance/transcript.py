@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from signal import SIGINT
 
 from tests.acceptance.bench import Bench, Process, until
+from tests.authors.fences import Block, blocks
 
-_FENCE = re.compile(r"^```(\w+)((?: \w+=\S+)*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARIES = re.compile(
     r"(?P<mail>\b\w{16}-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d-\d{8}\b)"
     r"|(?P<time>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?)"
+    r"|(?P<clock>\b\d\d:\d\d:\d\d\.\d{3}Z)"
     r"|(?P<port>127\.0\.0\.1:\d+)"
     r"|(?P<sha256>\b[0-9a-f]{64}\b)"
     r"|(?P<id>\b(?=[a-z]*\d)[0-9a-hjkmnp-tv-z]{16}\b)"
@@ -34,29 +35,6 @@ _VARIES = re.compile(
 _NAMES = {"mail", "port", "sha256", "id", "version"}
 """Kinds of which one stands for the same thing wherever it is written."""
 _ANY, _REST = "...", " ..."
-
-
-@dataclass(frozen=True)
-class Block:
-    """One fenced block, its line in the page and what follows its language."""
-
-    language: str
-    attributes: dict[str, str]
-    text: str
-    line: int
-
-
-def blocks(page: str) -> list[Block]:
-    """Every fenced block of the page."""
-    return [
-        Block(
-            one[1],
-            dict(pair.split("=", 1) for pair in one[2].split()),
-            one[3],
-            page.count("\n", 0, one.start()) + 1,
-        )
-        for one in _FENCE.finditer(page)
-    ]
 
 
 def steps(block: Block) -> Iterator[tuple[str, list[str]]]:
@@ -106,7 +84,7 @@ class Reader:
         path = self.bench.folder / block.attributes["file"]
         if block.language != "diff":
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+            path.write_text(self._meant(block.text), encoding="utf-8")
             return
         old, new = (
             "".join(line[1:] for line in block.text.splitlines(keepends=True) if line[0] in (sign, " "))

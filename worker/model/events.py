@@ -145,31 +145,34 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename={"se
 
     @property
     def details(self) -> Details | None:
-        """What the filter found, for playbooks with `needs=["details"]`; None where the vendor does not give it."""
+        """What the filter found, for playbooks with `needs=["details"]`. Costs one request."""
         found: Details | None = self._fetched("details")
         return found
 
     @property
     def action_log(self) -> tuple[LogEntry, ...] | None:
-        """What was done to the message, for playbooks with `needs=["action_log"]`."""
+        """What was done to the message, for playbooks with `needs=["action_log"]`. Costs one request."""
         found: tuple[LogEntry, ...] | None = self._fetched("action_log")
         return found
 
     @property
     def trace(self) -> Trace | None:
-        """Its way through the mail servers, for playbooks with `needs=["trace"]`."""
+        """Its way through the mail servers, for playbooks with `needs=["trace"]`. Costs one request."""
         found: Trace | None = self._fetched("trace")
         return found
 
     @property
     def raw(self) -> Raw | None:
-        """The message as it was sent, for playbooks with `needs=["raw"]`."""
+        """The message as it was sent, for playbooks with `needs=["raw"]`. Costs one request."""
         found: Raw | None = self._fetched("raw")
         return found
 
     @property
     def attachments(self) -> tuple[Attachment, ...] | None:
-        """What is attached, for playbooks with `needs=["attachments"]`."""
+        """What is attached, for playbooks with `needs=["attachments"]`. Costs one request for the vendor's list.
+
+        Where that lacks a hash or a name, one more for the message itself.
+        """
         found: tuple[Attachment, ...] | None = self._fetched("attachments")
         return found
 

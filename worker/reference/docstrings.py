@@ -91,7 +91,7 @@ def helpers(kind: type) -> Mapping[str, Helper]:
             names = ", ".join([*inspect.signature(function).parameters][1:])
             call = name if isinstance(value, property) else f"{name}({names})"
             gives = str(inspect.get_annotations(function)["return"])
-            found[name] = Helper(call, gives, doc_of(function).title)
+            found[name] = Helper(call, gives, " ".join(doc_of(function).paragraphs))
     return found
 
 

@@ -83,8 +83,8 @@ def _needs() -> str:
     why = offered["why_missing"]
     told = """## Needs
 
-What a message has beyond its row in the list. It is fetched where the function comes to read it, and costs
-requests: check what is cheap first. On a report or a submission it is that of its message:
+What a message has beyond its row in the list. It is fetched where the function comes to read it, so check what is
+cheap first; None means that it cannot be had. On a report or a submission it is that of its message:
 `report.message.attachments`."""
     rows.append((code(why.call), code(why.gives), why.meaning))
     return "\n\n".join([told, table(("need", "type", "is"), rows), structs.parts_of_needs()])
