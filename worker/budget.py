@@ -13,7 +13,7 @@ from worker.clock import Clock, VendorTime
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
-from worker.ports import Lane, Ledger, Observation
+from worker.ports import Gate, Lane, Ledger, Observation
 
 log = get_logger()
 
@@ -25,6 +25,20 @@ IN_FLIGHT = 32
 """Requests that may be on their way, uncounted by the vendor yet, when an answer is seen."""
 LOW, ENOUGH = 0.8, 0.65
 LONGEST_WAIT = 5.0
+
+
+class Behind:
+    """A gate through which every read passes as the least urgent one: pollers and actions come first."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def admit(self, lane: Lane) -> None:
+        del lane
+        await self._gate.admit(Lane.ENRICH)
+
+    def observe(self, seen: Observation) -> None:
+        self._gate.observe(seen)
 
 
 class VendorWindow:

@@ -26,7 +26,7 @@ from worker.model.plans import Decided, Poll, Sighting
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide
 from worker.playbooks.loader import Catalogue
-from worker.ports import Budget, Lane, Messages
+from worker.ports import Lane, Messages, Room
 
 CONCURRENT = 8
 Histories = Mapping[str, History]
@@ -45,7 +45,7 @@ class Enricher:
     def __init__(
         self,
         messages: Messages,
-        budget: Budget,
+        room: Room,
         clock: Clock,
         metrics: Metrics,
         catalogue: Catalogue,
@@ -53,7 +53,7 @@ class Enricher:
         seconds: float = SECONDS,
     ) -> None:
         self._messages = messages
-        self._budget = budget
+        self._room = room
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue
@@ -190,7 +190,7 @@ class Enricher:
 
     def _no_room(self) -> str:
         """Why nothing may be fetched now: actions and polls come first, and nobody waits for this."""
-        full = self._budget.refused_for() or self._budget.pressure() >= SHARES[Lane.ENRICH]
+        full = self._room.refused_for() or self._room.pressure() >= SHARES[Lane.ENRICH]
         return "actions and polls leave no room in WORKER_REQUEST_BUDGET" if full else ""
 
 

@@ -66,3 +66,8 @@ class BadAnswer(VendorError):
 
 class TooLarge(BadAnswer):
     """An answer to a read that goes on beyond its bound: it will do so the next time too."""
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first of those that a task group wrapped; any other error itself."""
+    return first_error(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -85,7 +85,19 @@ class Gate(Protocol):
         ...
 
 
-class Budget(Gate, Protocol):
+class Room(Protocol):
+    """The request budget, as those see it who need not wait for it."""
+
+    def refused_for(self) -> float:
+        """Seconds that a 429 is still in force; nothing at all may be sent."""
+        ...
+
+    def pressure(self) -> float:
+        """Share of the budget in use, 0 to 1, as last seen."""
+        ...
+
+
+class Budget(Gate, Room, Protocol):
     """The request budget, as those who act and poll see it."""
 
     def blocked_for(self) -> float:
@@ -94,14 +106,6 @@ class Budget(Gate, Protocol):
 
     def exhausted(self, wait: float) -> None:
         """A claim was granted nothing; there is something again in `wait` seconds."""
-        ...
-
-    def refused_for(self) -> float:
-        """Seconds that a 429 is still in force; nothing at all may be sent."""
-        ...
-
-    def pressure(self) -> float:
-        """Share of the budget in use, 0 to 1, as last seen."""
         ...
 
 
@@ -132,7 +136,19 @@ class Messages(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class Waiting(Protocol):
+    """Where events wait for the message that they are about."""
+
+    async def waiting(self, source: str) -> list[tuple[Event, float]]:
+        """Those of a source, each with the time at which it was first seen."""
+        ...
+
+    async def wait_for_message(self, events: Sequence[Sighting]) -> None:
+        """These wait from now on, or go on waiting."""
+        ...
+
+
+class Ledger(Waiting, Protocol):
     """The outbox of one account; every call is one durable transaction. StoreError where the database refuses."""
 
     async def unseen(self, sightings: Sequence[Sighting], read_at: float | None = None) -> list[Sighting]:
@@ -166,14 +182,6 @@ class Ledger(Protocol):
 
     async def quarantine(self, source: str, rows: Sequence[BadRow]) -> list[BadRow]:
         """Keeps rows that could not be read; returns those not seen before."""
-        ...
-
-    async def wait_for_message(self, events: Sequence[Sighting]) -> None:
-        """Keeps events whose message has not been found yet."""
-        ...
-
-    async def waiting(self, source: str) -> list[tuple[Event, float]]:
-        """The source's events that wait for their message, and since when (seconds since the epoch)."""
         ...
 
     async def parked_for(self) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ import typer
 from worker.cli import (
     actions,
     audit,
+    backtest,
     backup,
     check,
     doctor,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("check", short_help="Loads playbooks and runs their examples.")(check.check)
+app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
 app.command("undo", short_help="Plans to move messages back.")(undo.undo)

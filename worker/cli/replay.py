@@ -39,7 +39,7 @@ def replay(
     counts = Counter[Replayed]()
     wrong: list[Judgement] = []
     rules = directory or settings_module.load().worker_rules_dir
-    with _playbooks(rules) as catalogue, database() as db, db.stream() as conn:
+    with playbooks(rules) as catalogue, database() as db, db.stream() as conn:
         require_whole(conn, db.account_id)
         for past in past_decisions(conn, db.account_id):
             for one in judge(past, catalogue):
@@ -62,7 +62,7 @@ def replay(
 
 
 @contextmanager
-def _playbooks(directory: Path) -> Iterator[Catalogue]:
+def playbooks(directory: Path) -> Iterator[Catalogue]:
     """The folder's playbooks, held to their bounds."""
     from worker.playbooks.loader import load  # noqa: PLC0415
     from worker.watchdog import Memory, Watchdog  # noqa: PLC0415

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from worker import settings as settings_module
-from worker.errors import WorkerError
+from worker.errors import WorkerError, first_error
 from worker.ops import logs
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
@@ -77,16 +77,11 @@ def _run(settings: Settings, *, once: bool) -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(main())
     except Exception as error:  # noqa: BLE001 - whatever ends the daemon is said in its log
-        cause = _first(error)
+        cause = first_error(error)
         if isinstance(cause, WorkerError):
             raise cause from None
         logs.get_logger().error("service.failed", exc_info=cause)
         return 1
-
-
-def _first(error: BaseException) -> BaseException:
-    """What a task group wrapped."""
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

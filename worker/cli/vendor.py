@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from worker.brake import Brake
-from worker.budget import RequestBudget
+from worker.budget import Behind, RequestBudget
 from worker.cli.common import Database
 from worker.cli.gate import Ungated
 from worker.clock import SteadyClock
@@ -30,9 +30,13 @@ class Vendor:
     edits: Edits
 
 
-def _client(settings: Settings, account_id: str, gate: Gate) -> Cloudflare:
+def _client(settings: Settings, account_id: str, gate: Gate, *, reads_only: bool = False) -> Cloudflare:
     return Cloudflare(
-        base_url=settings.cloudflare_base_url, account_id=account_id, token=settings.token(), gate=gate
+        base_url=settings.cloudflare_base_url,
+        account_id=account_id,
+        token=settings.token(),
+        gate=gate,
+        reads_only=reads_only,
     )
 
 
@@ -48,6 +52,31 @@ async def sharing(db: Database) -> AsyncIterator[Vendor]:
         await budget.restore()
         async with _client(db.settings, db.account_id, budget) as cloudflare:
             yield Vendor(cloudflare, budget, clock, Edits(store, db.account_id, clock, brake.on))
+    finally:
+        await store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A client that refuses to change anything, on what others leave of the budget."""
+
+    cloudflare: Cloudflare
+    budget: RequestBudget
+    clock: SteadyClock
+    store: Store
+
+
+@asynccontextmanager
+async def reading(db: Database) -> AsyncIterator[Reading]:
+    """For many reads, beside a daemon too: its polls and actions come first."""
+    clock, store = SteadyClock(), Store(db.engine)
+    ledger = StoreLedger(store, db.account_id, clock, db.settings.worker_move_batch)
+    budget = RequestBudget(ledger, clock, Metrics(), db.request_budget())
+    store.start()
+    try:
+        await budget.restore()
+        async with _client(db.settings, db.account_id, Behind(budget), reads_only=True) as cloudflare:
+            yield Reading(cloudflare, budget, clock, store)
     finally:
         await store.close()
 

@@ -40,6 +40,7 @@ class Cloudflare:
         release_body: `array` for the bare list of ids that the API took until October 2026.
         sleep: waits between two asks for a slow search.
         connect: makes the pool of connections.
+        reads_only: refuses to send anything but a GET.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Cloudflare:
         release_body: ReleaseBody = "object",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         connect: Connect = make_session,
+        reads_only: bool = False,
     ) -> None:
         self._transport = Transport(
             base_url=base_url,
@@ -63,6 +65,7 @@ class Cloudflare:
             timeout=timeout,
             max_bytes=max_bytes,
             connect=connect,
+            reads_only=reads_only,
         )
         self.investigate = Investigate(self._transport, release_body=release_body, sleep=sleep)
         self.phishguard = PhishGuard(self._transport)

@@ -61,6 +61,7 @@ class Transport:
         timeout: seconds from the first byte of the connection to the last byte of the body.
         max_bytes: of one body, counted after inflating.
         connect: makes the pool of connections.
+        reads_only: refuses to send anything but a GET, before it is sent.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Transport:
         timeout: float = 30.0,
         max_bytes: int = MAX_BYTES,
         connect: Connect = make_session,
+        reads_only: bool = False,
     ) -> None:
         self._base = check_base_url(base_url)
         self._account_id = account_id
@@ -82,6 +84,7 @@ class Transport:
         self._max_bytes = max_bytes
         self._told: tuple[_Secret, ...] = ()
         self._connect = connect
+        self._reads_only = reads_only
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
@@ -153,6 +156,8 @@ class Transport:
     ) -> Answer:
         if self._session is None:
             raise RuntimeError("the Transport is not open: use `async with`, or await open() first")
+        if self._reads_only and operation.writes:
+            raise RuntimeError(f"{operation.endpoint}: not sent, because this client only reads")
         if lane is not None:
             await self._gate.admit(lane)
         # Once, before anything is sent: a token file that goes bad later must not look like a refusal.

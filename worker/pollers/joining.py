@@ -10,7 +10,7 @@ from worker.clock import Clock
 from worker.model.events import Detection
 from worker.model.plans import Sighting, sighting_of
 from worker.pollers.source import Page
-from worker.ports import Ledger
+from worker.ports import Waiting
 
 MARGIN_SECONDS = 900.0
 PATIENCE_SECONDS = 3600.0
@@ -35,7 +35,7 @@ def _faults(row: Detection, to: Collection[str]) -> tuple[bool, bool]:
 class WaitingRoom:
     """Where a source's events wait for their message: an hour at most, over restarts too."""
 
-    def __init__(self, source: str, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, source: str, ledger: Waiting, clock: Clock) -> None:
         self._source = source
         self._ledger = ledger
         self._clock = clock

@@ -19,7 +19,7 @@ from worker.ops.logs import get_logger
 from worker.pollers.joining import MARGIN_SECONDS, WaitingRoom, best, is_right
 from worker.pollers.numbered import PAGES, read_numbered
 from worker.pollers.source import Take
-from worker.ports import Lane, Ledger
+from worker.ports import Lane, Waiting
 from worker.retry import read_page
 
 log = get_logger()
@@ -30,7 +30,7 @@ class PhishGuardSource:
 
     name = PHISHGUARD
 
-    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, cloudflare: Cloudflare, ledger: Waiting, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._room = WaitingRoom(self.name, ledger, clock)
         self._clock = clock

@@ -30,7 +30,7 @@ from worker.pollers.joining import MARGIN_SECONDS, WaitingRoom, best, is_right
 from worker.pollers.numbered import read_numbered
 from worker.pollers.source import Take
 from worker.pollers.windows import Reach
-from worker.ports import Lane, Ledger
+from worker.ports import Lane, Waiting
 from worker.retry import read_page
 
 log = get_logger()
@@ -69,7 +69,7 @@ class SubmissionSource:
 
     name = SUBMISSIONS
 
-    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, cloudflare: Cloudflare, ledger: Waiting, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._room = WaitingRoom(self.name, ledger, clock)
         self._clock = clock

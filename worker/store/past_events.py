@@ -1,0 +1,123 @@
+"""The events that the store keeps, in the order in which they were seen, streamed: at any time a part is in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from worker.model.actions import State
+from worker.model.plans import DETECTIONS
+from worker.store import enrichments, schema
+from worker.store.tools import CHUNK, chunks, from_json, to_json
+
+_E, _T = schema.evidence.c, schema.audit.c
+
+
+class PastEvent(NamedTuple):
+    """One event as it was recorded, and when (seconds since the epoch)."""
+
+    source: str
+    key: str
+    revision: str
+    body: str
+    stored_at: float
+    enrichment: str = ""
+    """What was fetched for the decision, as it is stored; empty where nothing was, or it is kept no more."""
+    context: str = ""
+    """What the decision saw beside the event, as JSON."""
+
+
+def count(conn: Connection, account_id: str, since: float, until: float) -> int:
+    """How many there are."""
+    return int(conn.execute(select(func.count()).where(*_within(account_id, since, until))).scalar_one())
+
+
+def past_events(
+    conn: Connection, account_id: str, since: float, until: float, *, decisions: bool
+) -> Iterator[PastEvent]:
+    """Those that were seen in [since, until), oldest first; `decisions`: with what was decided on beside each.
+
+    Only the order is sorted, some forty bytes an event; the events themselves are read part by part.
+    """
+    ordered = conn.execution_options(yield_per=CHUNK).execute(
+        select(_E.id).where(*_within(account_id, since, until)).order_by(_E.stored_at, _E.id)
+    )
+    ids = ordered.scalars()
+    while part := list(islice(ids, CHUNK)):
+        rows = conn.execute(
+            select(_E.id, _E.source, _E.key, _E.revision, _E.body, _E.stored_at).where(_E.id.in_(part))
+        )
+        by_id = {row.id: row for row in rows}
+        found = [PastEvent(*by_id[one][1:]) for one in part if one in by_id]
+        yield from _with_decisions(conn, account_id, found) if decisions else found
+
+
+def past_event(conn: Connection, account_id: str, named: str) -> list[PastEvent]:
+    """Everything that is kept of one event, or about one message: by the event's key or the message's id."""
+    keys = {named}
+    for row in conn.execute(select(_T.account_id, _T.body).where(_T.message_id == named)):
+        body = from_json(row.body) if row.account_id == account_id else {}
+        keys |= {body["event"]} if "event" in body else set()
+    query = select(_E.source, _E.key, _E.revision, _E.body, _E.stored_at).where(
+        _E.account_id == account_id, _E.key.in_(sorted(keys))
+    )
+    found = [PastEvent(*row) for row in conn.execute(query.order_by(_E.stored_at))]
+    return list(_with_decisions(conn, account_id, found))
+
+
+def own_deeds(
+    conn: Connection, account_id: str, message_ids: Collection[str]
+) -> dict[str, list[tuple[str, str]]]:
+    """Kind and target of what the worker itself has done to these messages, or may have."""
+    a = schema.actions.c
+    done = (State.SUBMITTED, State.UNKNOWN, State.SUCCEEDED, State.FAILED, State.DEAD)
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for part in chunks(message_ids):
+        query = select(a.message_id, a.kind, a.target).where(
+            a.account_id == account_id, a.message_id.in_(part), a.state.in_(done), a.submitted_at.is_not(None)
+        )
+        for message_id, kind, target in conn.execute(query):
+            found[message_id].append((kind, target))
+    return found
+
+
+def _within(account_id: str, since: float, until: float) -> tuple[ColumnElement[bool], ...]:
+    return _E.account_id == account_id, _E.stored_at >= since, _E.stored_at < until
+
+
+def _with_decisions(conn: Connection, account_id: str, found: Sequence[PastEvent]) -> Iterator[PastEvent]:
+    """With what was fetched and seen for the latest decision on each that the log has."""
+    told: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for part in chunks({message for one in found if (message := _message_of(one))}):
+        # By the message alone: with the account too, SQLite would read all of its records.
+        query = select(_T.account_id, _T.body).where(_T.message_id.in_(part), _T.kind == "decided")
+        for row in conn.execute(query.order_by(_T.seq)):
+            if row.account_id == account_id:
+                body = from_json(row.body)
+                told[body["source"], body["event"], body["revision"]] = body
+    for one in found:
+        body = told.get((one.source, one.key, one.revision), {})
+        yield one._replace(
+            enrichment=_enrichment(conn, account_id, body.get("enrichment_sha256")),
+            context=to_json(body["context"]) if body.get("context") else "",
+        )
+
+
+def _message_of(one: PastEvent) -> str:
+    """Reports and submissions are recorded under their messages, which they hold."""
+    if one.source == DETECTIONS:
+        return one.key
+    return str((from_json(one.body).get("message") or {}).get("id", ""))
+
+
+def _enrichment(conn: Connection, account_id: str, digest: str | None) -> str:
+    if digest is None:
+        return ""
+    try:
+        return enrichments.read(conn, account_id, digest) or ""
+    except enrichments.ChangedError:
+        return ""
