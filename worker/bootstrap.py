@@ -44,6 +44,7 @@ from worker.store.guard import Guard
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
 from worker.store.soundness import check
+from worker.sweeper import Sweeper
 from worker.timekeeper import Timekeeper
 from worker.watchdog import Memory, Watchdog, beside
 
@@ -194,6 +195,7 @@ def assemble(
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
         expiry=Expiry(ledger, clock, settings.ceilings, dispatcher.wake),
+        sweeper=Sweeper(ledger, cloudflare, intake, catalogue, settings.ceilings, clock),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,
     )

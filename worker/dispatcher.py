@@ -25,7 +25,7 @@ from worker.model.actions import State
 from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
-from worker.model.kinds import APART
+from worker.model.kinds import APART, FINDS
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
@@ -140,6 +140,8 @@ class Dispatcher:
             # Which the store itself tells: nothing starts before it works again.
             return bool(self._busy)
         for lane in lanes:
+            if lane.kind in FINDS:
+                continue
             if lane.name not in self._busy and not self._stopping and self._line(lane.kind).open(lane.kind):
                 task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
                 self._busy[lane.name] = task

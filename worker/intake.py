@@ -15,6 +15,7 @@ from worker.clock import Clock, utc
 from worker.enrichment import Enricher, Histories
 from worker.ids import new_id
 from worker.latecomers import by_event, told_apart
+from worker.lookout import Lookout
 from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection
 from worker.model.known import Views
@@ -72,6 +73,7 @@ class Intake:
         self._enricher = enricher
         self._quarantine = Quarantine(clock, metrics)
         self._kept: dict[str, Told] = {}
+        self.lookout = Lookout()
         self._trial = asyncio.Lock()
         self._locks = {source: asyncio.Lock() for source in SOURCES}
         self._waiting: dict[str, dict[int, Page]] = {source: {} for source in SOURCES}
@@ -107,6 +109,11 @@ class Intake:
     async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
         """Closes the poll's plans; from here on its actions can be claimed."""
         closed = await self._ledger.close(poll, self._ceilings, advance)
+        self.tell(closed)
+        return closed
+
+    def tell(self, closed: Closed) -> None:
+        """Counts and logs what a closing decided, and wakes who carries it out."""
         for plan in closed.plans:
             for state, count in plan.states.items():
                 self._metrics.decision(plan.playbook, state, count)
@@ -126,7 +133,11 @@ class Intake:
         for rows in by_state.values():
             log.each("info", "action.finished", map(_told, rows))
         self._wake()
-        return closed
+
+    @property
+    def between_pages(self) -> asyncio.Lock:
+        """Who holds it knows that no page of messages is being decided."""
+        return self._locks[DETECTIONS]
 
     async def refresh(self, rows: Sequence[Detection]) -> None:
         """Decides messages anew whose verdict was found changed just before acting."""
@@ -319,7 +330,9 @@ class Intake:
             quarantine=self._quarantine,
             views=views,
             protected=self._ceilings.protected,
+            watch=self.lookout.late,
         )
+        self.lookout.note(fresh)
         await self._keep_quarantine()
         self._note_failures(decided)
         replaced = await self._ledger.record(

@@ -23,6 +23,7 @@ from worker.ports import Ledger
 from worker.reconciler import Reconciler
 from worker.retention import Retention
 from worker.storage import Storage
+from worker.sweeper import Sweeper
 from worker.timekeeper import Timekeeper
 
 
@@ -90,6 +91,7 @@ class Parts:
     timekeeper: Timekeeper
     retention: Retention
     expiry: Expiry
+    sweeper: Sweeper
     ticker: Callable[[], Ticker]
     health: Health | None = None
     webhook: Closing | None = None

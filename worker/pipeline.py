@@ -14,10 +14,12 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from worker.model.actions import Action, Mode, lower_mode
+from worker.model.actions import Action, Mode, Move, lower_mode
+from worker.model.events import Detection
 from worker.model.history import History
 from worker.model.known import Known, Late, Rested, Views, view
-from worker.model.plans import Decided, Failure, Sighting, Vote, Wish
+from worker.model.plans import Decided, Failure, Sighting, Vote, Wish, detection_sighting
+from worker.model.sweeps import Campaign, Sibling, Watch, within_reach
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
 from worker.playbooks.loader import Catalogue
@@ -60,12 +62,14 @@ def decide(
     quarantine: Quarantine | None = None,
     views: Views | None = None,
     protected: Collection[str] = (),
+    watch: Watch | None = None,
 ) -> list[Decided]:
     """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again.
 
     `quarantine` knows the playbooks that fail again and again, and says whom not to ask. `views` is what has been
     fetched: a playbook that comes to read a need which is not there has a `Failure` that says what it waits for.
-    `protected` are domains that no entry of the tenant's settings may cover.
+    `protected` are domains that no entry of the tenant's settings may cover. `watch` knows the campaigns whose late
+    siblings are caught.
     """
     plain = Context(now=now, lists=catalogue.lists)
     broken = _broken_files(catalogue) if only is None else ()
@@ -84,12 +88,38 @@ def decide(
                 context = Context(now, catalogue.lists, own, others)
             known = views.get(sighting.message.id) if views and sighting.message is not None else None
             wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine, known)
-            if [one for one in wishes if one.action.acts_on_tenant]:
+            if [one for one in wishes if one.action.reaches_beyond]:
                 wishes = tuple(replace(one, refused=refusal(one.action, protected)) for one in wishes)
+            if watch and isinstance(sighting.event, Detection):
+                late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
+                wishes = (*wishes, *filter(None, late))
             seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
             rested = _rested(known, playbooks, wishes) if wishes and known is not None else None
             decided.append(Decided(sighting, wishes, (*failures, *broken), seen, rested))
     return decided
+
+
+def decide_siblings(
+    campaign: Campaign, rows: Iterable[Detection], catalogue: Catalogue, ceiling: Mode
+) -> list[Decided]:
+    """What is to be done to the siblings that a search has found; nothing where none of its playbooks is loaded."""
+    votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
+    wishes = ((row, _sibling(campaign, row, votes, late=False)) for row in rows)
+    return [Decided(detection_sighting(row), (wish,)) for row, wish in wishes if wish is not None]
+
+
+def _sibling(campaign: Campaign, row: Detection, votes: Mapping[str, Vote], *, late: bool) -> Wish | None:
+    """The move of a sibling, wanted by the playbooks of its campaign as they are now."""
+    cast = tuple(votes[name] for name in campaign.playbooks if name in votes)
+    if not cast or not within_reach(row):
+        return None
+    if campaign.trial:
+        cast = tuple(replace(vote, mode=Mode.SHADOW) for vote in cast)
+    reason = f"{campaign.reason}; " if campaign.reason else ""
+    move = Move(
+        row, to=campaign.to, reason=f"{reason}sibling of {campaign.seed} by {' and '.join(campaign.shared)}"
+    )
+    return Wish(move, cast, sibling=Sibling(campaign.id, campaign.shared, campaign.asks(row), late))
 
 
 def needs_history(catalogue: Catalogue) -> bool:

@@ -14,10 +14,12 @@ from worker.model.events import Event
 from worker.model.history import History
 from worker.model.ledger import (
     BulkLane,
+    Campaigns,
     Claimed,
     Closed,
     Confirmation,
     Cursor,
+    Found,
     Grant,
     Keep,
     Left,
@@ -34,6 +36,7 @@ from worker.model.ledger import (
     TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
+from worker.model.sweeps import Campaign
 
 
 class Lane(StrEnum):
@@ -214,6 +217,20 @@ class Ledger(Waiting, Protocol):
 
     async def decide_again(self, poll: Poll, old: Sequence[Shadowed], decided: Sequence[Decided]) -> None:
         """Replaces shadowed actions by new decisions on their events, in an open poll."""
+        ...
+
+    async def campaigns(self, hold_seconds: float) -> Campaigns:
+        """Begins campaigns for new sweeps, ends those that are over; those that are open, and those that ended."""
+        ...
+
+    async def freeze(
+        self, campaign: Campaign, found: Found, decided: Sequence[Decided], ceilings: Ceilings
+    ) -> Closed | None:
+        """Freezes the list of siblings and closes its plan; None where the campaign is not searched for any more."""
+        ...
+
+    async def fail_campaign(self, campaign_id: str, why: str) -> bool:
+        """Gives a search up; False where there is none."""
         ...
 
     async def histories(self, senders: Mapping[str, str]) -> dict[str, History]:

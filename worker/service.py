@@ -124,6 +124,7 @@ class Service:
             }
         )
         await parts.intake.restore()
+        await parts.sweeper.follow()
         await parts.intake.redecide()
         self._recovered = True
         parts.metrics.mode(parts.ceilings.mode)
@@ -147,6 +148,7 @@ class Service:
                 group.create_task(parts.retention.run(), name="retention"),
                 group.create_task(parts.confirmer.run(), name="confirmer"),
                 group.create_task(parts.expiry.run(), name="expiry"),
+                group.create_task(parts.sweeper.run(), name="sweeper"),
             ]
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")

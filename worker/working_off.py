@@ -31,6 +31,7 @@ async def work_off(parts: Parts) -> None:
 
 async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progress) -> float | None:
     """One round of sending and looking; seconds until the next, None where nothing is left to wait for."""
+    await parts.sweeper.step()
     await parts.dispatcher.step()
     await parts.dispatcher.settled()
     due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]

@@ -5,7 +5,7 @@ from __future__ import annotations
 HEAD = """\
 from worker.playbooks import (
     AllowSender, BlockSender, Caps, Detection, Move, Notify, PhishReport, ProtectIdentity, Reclassify, Release,
-    Submission, Submit, TrustDomain, UnblockSender, hit, playbook,
+    Submission, Submit, Sweep, TrustDomain, UnblockSender, hit, playbook,
 )
 
 

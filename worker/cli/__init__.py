@@ -17,6 +17,7 @@ from worker.cli import (
     audit,
     backtest,
     backup,
+    campaigns,
     check,
     doctor,
     pause,
@@ -44,6 +45,7 @@ app.command("check", short_help="Loads playbooks and runs their examples.")(chec
 app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
+app.add_typer(campaigns.app, name="campaigns")
 app.command("undo", short_help="Plans to move messages back.")(undo.undo)
 app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)

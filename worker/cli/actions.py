@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -140,6 +141,9 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
 def approve(
     ids: SomeIds = None,
     plan: Annotated[str | None, typer.Option(help="Every held action of this plan.")] = None,
+    benign: Annotated[
+        bool, typer.Option("--benign", help="With --plan: also siblings that the filter has nothing against.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Lets held actions go out: lifts caps for exactly these, never a pause or WORKER_MODE.
@@ -151,16 +155,30 @@ def approve(
         raise UsageError(
             "approve: name actions, or one plan with --plan; see `worker actions list --state held`"
         )
-    _review(json_, lambda db: db.run(_approve, ids, plan, db.ceilings().hold_seconds))
+    if benign and not plan:
+        raise UsageError("--benign: belongs to --plan; name single actions without it")
+    _review(json_, lambda db: db.run(_approve, ids, plan, db.ceilings().hold_seconds, benign=benign))
 
 
 def _approve(
-    conn: Connection, account_id: str, ids: list[str] | None, plan: str | None, seconds: float
+    conn: Connection,
+    account_id: str,
+    ids: list[str] | None,
+    plan: str | None,
+    seconds: float,
+    *,
+    benign: bool,
 ) -> reviews.Review:
     if plan:
-        ids = reviews.held_of_plan(conn, account_id, plan)
+        ids = reviews.held_of_plan(conn, account_id, plan, benign=benign)
+        named = {} if benign else reviews.named_of_plan(conn, account_id, plan)
+        if named:
+            say(f"left out: {len(named)} of {plan}, {next(iter(named.values()))}; add --benign", sys.stderr)
         if not ids:
-            raise UsageError(f"--plan: no action of {plan} is held; see `worker actions list --plan {plan}`")
+            other = "other " if named else ""
+            raise UsageError(
+                f"--plan: no {other}action of {plan} is held; see `worker actions list --plan {plan}`"
+            )
     return reviews.approve(conn, account_id, ids or [], person(), time.time(), seconds)
 
 

@@ -69,8 +69,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Goes to the ledger and the audit log, at most 500 characters of it: say which condition held."""
     kind: ClassVar[str] = ""
-    acts_on_tenant: ClassVar[bool] = False
-    """Whether it changes the tenant's settings, for all mail to come: then it is looked through before it is planned."""
+    reaches_beyond: ClassVar[bool] = False
+    """Whether it concerns mail that its playbook has not seen: then it is looked through before it is planned."""
 
     @property
     def message(self) -> Detection | None:

@@ -32,6 +32,8 @@ class Candidate(Struct, frozen=True, gc=False):
     votes: tuple[Vote, ...]
     cause: str = ""
     """The id of the action that this one undoes."""
+    asks: str = ""
+    """Why a person has to approve just this one, whoever wants it; empty where nobody has to."""
 
     def mode(self, ceiling: Mode) -> Mode:
         """The highest of the votes' modes, under the ceiling."""
@@ -158,7 +160,8 @@ def _with_joined_votes(candidates: Sequence[Candidate], joins: Mapping[str, str]
     """The candidates, each with the votes of those that join it: the highest mode acts, every plan counts."""
     joining: dict[str, list[Vote]] = defaultdict(list)
     for one in candidates:
-        if one.action_id in joins:
+        # What needs a person itself speaks for nothing else.
+        if one.action_id in joins and not one.asks:
             joining[joins[one.action_id]].extend(one.votes)
     return [
         replace(one, votes=(*one.votes, *joining[one.action_id])) if one.action_id in joining else one
@@ -257,9 +260,9 @@ def _why_held(
 ) -> str:
     if one.action_id in clashes:
         return clashes[one.action_id]
-    if why := needs_approval(one.kind, one.target):
+    if why := needs_approval(one.kind, one.target) or one.asks:
         return why
-    if mode is Mode.APPROVE:
+    if mode is Mode.APPROVE and not kind_of(one.kind).finds:
         return WAITS
     over = (
         held_plans[vote.playbook]

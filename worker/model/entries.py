@@ -21,7 +21,7 @@ class Entry(OnMessage, frozen=True, kw_only=True):
 
     regex: bool = False
     """Whether the sender, domain or address is a regular expression, in RE2's syntax."""
-    acts_on_tenant: ClassVar[bool] = True
+    reaches_beyond: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_message(self)

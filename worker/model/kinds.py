@@ -14,6 +14,7 @@ from typing import Any
 from worker.model.actions import PURGE, Action, Move, Reclassify, Release, Submit
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
 from worker.model.events import Detection
+from worker.model.sweeps import Sweep
 from worker.model.telling import Notify
 
 
@@ -59,6 +60,9 @@ class Kind:
     that ails the vendor."""
     collection: str = ""
     """The collection of the tenant's settings that it adds an entry to; empty where it adds none."""
+    finds: bool = False
+    """Whether it only finds what is to be done: in mode approve that waits for a person, not the finding. No executor
+    carries it out."""
     stands: bool = False
     """Whether its effect stays in the way of what opposes it, until it is taken back."""
 
@@ -147,6 +151,15 @@ KINDS: dict[str, Kind] = {
         aim="channel",
         apart=True,
     ),
+    Sweep.kind: Kind(
+        action=Sweep,
+        has_subject=True,
+        names_messages=False,
+        for_good=lambda _: "it only finds; `worker undo` with its id takes back what came of it",
+        private=True,
+        aim="destination",
+        finds=True,
+    ),
     BlockSender.kind: _entry(
         BlockSender,
         "block_senders",
@@ -185,6 +198,9 @@ ACTION_TYPES: tuple[type[Action], ...] = tuple(one.action for one in KINDS.value
 
 APART = frozenset(name for name, kind in KINDS.items() if kind.apart)
 """Kinds that are counted for themselves."""
+
+FINDS = frozenset(name for name, kind in KINDS.items() if kind.finds)
+"""Kinds that no executor carries out."""
 
 _UNHEARD_OF = Kind()
 

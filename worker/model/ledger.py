@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from worker.model.actions import Mode, State
 from worker.model.calls import Call
 from worker.model.plans import ClosedPlan
+from worker.model.sweeps import Campaign
 
 
 class Cursor(NamedTuple):
@@ -204,3 +205,31 @@ class Postponed(NamedTuple):
     why: str
     again_in: float
     tries: int
+
+
+class Found(NamedTuple):
+    """What the search for a campaign's siblings came to: all of them, those within reach, and how much was read."""
+
+    poll_id: str
+    messages: tuple[str, ...]
+    out_of_reach: int
+    benign: int
+    searched: int
+    read_at: float
+    """When the reading began: what was seen is no younger."""
+
+
+class CampaignEnd(NamedTuple):
+    """A campaign whose time is over, or that somebody ended: how many siblings it had, and why."""
+
+    campaign_id: str
+    siblings: int
+    late: int
+    why: str
+
+
+class Campaigns(NamedTuple):
+    """The campaigns that are open, and those that have just ended."""
+
+    open: tuple[Campaign, ...]
+    ended: tuple[CampaignEnd, ...]

@@ -63,6 +63,11 @@ def sender_of(message: Detection) -> str:
     return ""
 
 
+def shown_sender(message: Detection) -> str:
+    """The address that the message shows as its sender's, in lower case; empty where it shows none."""
+    return _bare(message.sender) if message.sender and domain_of(message.sender) else ""
+
+
 def malformed(pattern: Pattern) -> str:
     """Why the pattern names nobody in particular, or nothing at all; empty where it has a form that can be meant."""
     kind, text, is_regex = pattern

@@ -10,6 +10,7 @@ import msgspec
 from worker.model.actions import Action, Mode, highest_mode
 from worker.model.events import Detection, Event, PhishReport, Submission, message_of
 from worker.model.known import Rested
+from worker.model.sweeps import Sibling
 
 DETECTIONS = "detections"
 PHISHGUARD = "phishguard"
@@ -20,8 +21,8 @@ SOURCES: Mapping[str, type[Event]] = {
     SUBMISSIONS: Submission,
 }
 """What each source's events are."""
-REDECIDE, REFRESH = "redecide", "refresh"
-"""Kinds of poll that decide again what was polled before."""
+REDECIDE, REFRESH, SWEEP = "redecide", "refresh", "sweep"
+"""Kinds of poll that bring nothing new: they decide again what was polled before, or freeze the list of a sweep."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +98,8 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     votes: tuple[Vote, ...]
     refused: str = ""
     """Why it must not be done, whoever wants it; empty where it may."""
+    sibling: Sibling | None = None
+    """Where no playbook asked for it of this message, but a campaign that it belongs to."""
 
     @property
     def mode(self) -> Mode:

@@ -205,6 +205,24 @@ _TABLE: dict[str, LogEvent] = {
         "Allowances are over, and WORKER_MODE is shadow: nothing is taken back.",
         "Delete them in the dashboard, or start the worker with approve or enforce.",
     ),
+    "campaign.frozen": LogEvent(
+        "info",
+        "The siblings of a confirmed message were found, and their list is frozen: how many, and what becomes of them.",
+        "If some are held: `worker campaigns show ID` (`worker.campaign`), then approve or reject its plan.",
+    ),
+    "campaign.waiting": LogEvent(
+        "warning",
+        "The siblings of a confirmed message cannot be searched for now; it is tried again.",
+        "Nothing, if the campaign is frozen later. Else the line's reason: the vendor's words, or the playbook is gone.",
+    ),
+    "campaign.failed": LogEvent(
+        "error",
+        "The siblings of a confirmed message cannot be searched for at all; nothing was done.",
+        "Tell the playbook's owner the line's reason; until then search and move by hand.",
+    ),
+    "campaign.ended": LogEvent(
+        "info", "No late sibling of a campaign is caught any more; the line says how many there were.", _NONE
+    ),
     "approval.void": LogEvent(
         "error",
         "What a person approved was altered in the database afterwards; nothing more is sent under that approval.",

@@ -7,6 +7,7 @@ from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Tr
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
 from worker.model.events import DISPOSITIONS, Detection, PhishReport, Submission
 from worker.model.history import PastAction
+from worker.model.sweeps import Sweep
 from worker.model.telling import Notify
 from worker.playbooks.context import Context
 from worker.playbooks.declaration import Caps, playbook
@@ -36,6 +37,7 @@ __all__ = [
     "Release",
     "Submission",
     "Submit",
+    "Sweep",
     "Trace",
     "TraceLine",
     "TrustDomain",

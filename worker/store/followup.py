@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, false, func, select
 
 from worker.model.actions import LIVE, PARTLY, Mode, State
 from worker.model.calls import Item, Outcome
+from worker.model.kinds import FINDS
 from worker.model.ledger import Left, Look, OurMove
 from worker.model.plans import Ceilings
 from worker.store import schema
@@ -208,7 +209,7 @@ def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceili
 def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
     """Open work as the dispatcher and the reconciler see it."""
     a = schema.actions
-    ready = [a.c.account_id == account_id, a.c.state == State.READY]
+    ready = [a.c.account_id == account_id, a.c.state == State.READY, a.c.kind.not_in(FINDS)]
     if ceiling is Mode.APPROVE:
         ready.append(a.c.approval_id.is_not(None))
     elif ceiling is Mode.SHADOW:

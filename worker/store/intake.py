@@ -17,6 +17,7 @@ from worker.model.ledger import Parked
 from worker.model.plans import DETECTIONS, Decided, Poll, Sighting
 from worker.store import enrichments, losses, schema, seen
 from worker.store.audit import append, entries_for
+from worker.store.members import member_row, sibling_entry
 from worker.store.prepared import Prepared, insert_rows, put, put_new
 from worker.store.tools import evidence_id
 from worker.store.waiting import event_key, forget_older, stop_waiting, unpark
@@ -98,16 +99,22 @@ def record(
     actions: list[dict[str, Any]] = []
     apart: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
+    siblings: list[dict[str, Any]] = []
     for one in kept:
         for wish in one.wishes:
             row = action_row(account_id, poll, now, one.sighting, wish, batch, read_at, loss)
             (apart if "subject" in row else actions).append(row)
             votes.extend(vote_rows(row, poll, now, wish))
-            entries.append(decision_entry(row, wish, digests[one.sighting.key], one))
+            if wish.sibling is None:
+                entries.append(decision_entry(row, wish, digests[one.sighting.key], one))
+            else:
+                siblings.append(member_row(row, poll, now, wish.sibling))
+                entries.append(sibling_entry(row, wish, wish.sibling, digests[one.sighting.key]))
         entries.extend(failure_entries(one, digests[one.sighting.key]))
     for alike in (actions, apart):
         insert_rows(conn, schema.actions, alike)
     insert_rows(conn, schema.decisions, votes)
+    insert_rows(conn, schema.members, siblings)
     append(conn, account_id, now, entries)
     return replaced
 

@@ -15,10 +15,12 @@ from worker.model.events import Event
 from worker.model.history import History
 from worker.model.ledger import (
     BulkLane,
+    Campaigns,
     Claimed,
     Closed,
     Confirmation,
     Cursor,
+    Found,
     Grant,
     Keep,
     Left,
@@ -35,10 +37,12 @@ from worker.model.ledger import (
     TimeMark,
 )
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
+from worker.model.sweeps import Campaign
 from worker.ports import Kept
 from worker.store import (
     approvals,
     budget,
+    campaigns,
     claims,
     closing,
     confirmations,
@@ -164,6 +168,26 @@ class StoreLedger:
         await self.store.run(
             shadows.decide_again, self.account_id, poll, self._clock.now(), old, decided, self._batch
         )
+
+    async def campaigns(self, hold_seconds: float) -> Campaigns:
+        return await self.store.run(campaigns.current, self.account_id, self._clock.now(), hold_seconds)
+
+    async def freeze(
+        self, campaign: Campaign, found: Found, decided: Sequence[Decided], ceilings: Ceilings
+    ) -> Closed | None:
+        return await self.store.run(
+            campaigns.freeze,
+            self.account_id,
+            self._clock.now(),
+            campaign,
+            found,
+            decided,
+            ceilings,
+            self._batch,
+        )
+
+    async def fail_campaign(self, campaign_id: str, why: str) -> bool:
+        return await self.store.run(campaigns.fail, self.account_id, self._clock.now(), campaign_id, why)
 
     async def histories(self, senders: Mapping[str, str]) -> dict[str, History]:
         return await self.store.run(histories.histories, self.account_id, senders, self._clock.now())

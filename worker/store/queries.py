@@ -80,7 +80,7 @@ def actions(
     if limit is not None:
         query = query.limit(limit)
     for rows in conn.execution_options(yield_per=CHUNK).execute(query).mappings().partitions():
-        seen = _evidence(conn, account_id, rows) if evidence else {}
+        seen = evidence_of(conn, account_id, rows) if evidence else {}
         known = doubts(conn, account_id, rows)
         for row in rows:
             yield action_json(row, known.get(row["id"])) | (
@@ -88,7 +88,7 @@ def actions(
             )
 
 
-def _evidence(conn: Connection, account_id: str, rows: Sequence[Any]) -> dict[str, Any]:
+def evidence_of(conn: Connection, account_id: str, rows: Sequence[Any]) -> dict[str, Any]:
     """The events behind these actions as they were seen, by the action's id."""
     e = schema.evidence
     keys = {row["id"]: _evidence_id(account_id, row) for row in rows}
@@ -137,7 +137,7 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
         "doubt": doubt,
         **undoable.prospect(conn, account_id, row),
         "playbooks": [dict(vote) for vote in votes],
-        "evidence": _evidence(conn, account_id, [row]).get(row["id"]),
+        "evidence": evidence_of(conn, account_id, [row]).get(row["id"]),
         "enrichment": enrichments.shown(conn, account_id, rested_on),
         "history": history,
     }

@@ -41,6 +41,7 @@ def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> Non
         _requests(conn, account_id, step)
         _approvals(conn, account_id, before, step)
         _waiting(conn, account_id, step)
+        _campaigns(conn, account_id, step)
         _cursors(conn, account_id, step)
         append(conn, account_id, now.seen, [Entry("clock", {"step": step})])
     flags.set_value(conn, account_id, CLOCK, now._asdict(), now.seen)
@@ -101,6 +102,12 @@ def _waiting(conn: Connection, account_id: str, step: float) -> None:
     conn.execute(due.values(due_at=p.c.due_at + step))
     w = schema.waiting
     conn.execute(update(w).where(w.c.account_id == account_id).values(first_seen_at=w.c.first_seen_at + step))
+
+
+def _campaigns(conn: Connection, account_id: str, step: float) -> None:
+    c = schema.campaigns
+    running = update(c).where(c.c.account_id == account_id, c.c.ended_at.is_(None))
+    conn.execute(running.values(until=c.c.until + step))
 
 
 def _cursors(conn: Connection, account_id: str, step: float) -> None:

@@ -15,7 +15,7 @@ from worker.store import enrichments, schema
 from worker.store.audit import records
 from worker.store.tools import CHUNK, evidence_id, from_json
 
-_KINDS = ("decided", "parked")
+_KINDS = ("decided", "sibling", "parked")
 
 
 def past_decisions(conn: Connection, account_id: str) -> Iterator[PastDecision]:

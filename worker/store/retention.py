@@ -243,6 +243,23 @@ def _polls(conn: Connection, batch: Batch) -> Walked:
     return len(old), _until_young(rows, batch, "opened_at")
 
 
+def _campaigns(conn: Connection, batch: Batch) -> Walked:
+    t = schema.campaigns.c
+    columns = (t.action_id.label("id"), t.account_id, t.ended_at)
+    rows = _next(conn, columns, batch.after, batch.most)
+    old = [
+        row.id
+        for row in rows
+        if row.account_id == batch.account_id
+        and row.ended_at is not None
+        and row.ended_at < batch.horizon.details
+    ]
+    for part in chunks(old):
+        conn.execute(delete(schema.members).where(schema.members.c.campaign_id.in_(part)))
+        conn.execute(delete(schema.campaigns).where(t.action_id.in_(part)))
+    return len(old), _last(rows, batch)
+
+
 def _quarantine(conn: Connection, batch: Batch) -> Walked:
     t = schema.quarantine.c
     old = (t.account_id == batch.account_id, t.seen_at < batch.horizon.details)
@@ -261,6 +278,7 @@ WALKS: tuple[tuple[Table, Callable[[Connection, Batch], Walked]], ...] = (
     (schema.plans, _plans),
     (schema.approvals, _approvals),
     (schema.polls, _polls),
+    (schema.campaigns, _campaigns),
     (schema.quarantine, _quarantine),
 )
 

@@ -64,13 +64,26 @@ def approve(
     return Review(verdicts, _let_go(conn, account_id, chosen, "approved", by, now, seconds))
 
 
-def held_of_plan(conn: Connection, account_id: str, plan_id: str) -> list[str]:
-    """The held actions of a plan, oldest first."""
+def held_of_plan(conn: Connection, account_id: str, plan_id: str, *, benign: bool = False) -> list[str]:
+    """The held actions of a plan, oldest first; `benign` also those that a person has to name."""
     a = schema.actions
     query = select(a.c.id).where(
         a.c.account_id == account_id, a.c.plan_id == plan_id, a.c.state == State.HELD
     )
-    return list(conn.scalars(query.order_by(a.c.id)))
+    held = list(conn.scalars(query.order_by(a.c.id)))
+    named = {} if benign else named_of_plan(conn, account_id, plan_id)
+    return [one for one in held if one not in named]
+
+
+def named_of_plan(conn: Connection, account_id: str, plan_id: str) -> dict[str, str]:
+    """The held actions of a plan that a person has to name to let them go, and why."""
+    a, m = schema.actions, schema.members
+    query = (
+        select(m.c.action_id, m.c.asks)
+        .select_from(m.join(a, a.c.id == m.c.action_id))
+        .where(a.c.account_id == account_id, a.c.plan_id == plan_id, a.c.state == State.HELD, m.c.asks != "")
+    )
+    return {row.action_id: row.asks for row in conn.execute(query)}
 
 
 def reject(conn: Connection, account_id: str, ids: Sequence[str], by: str, now: float) -> Review:

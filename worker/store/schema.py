@@ -298,6 +298,56 @@ entries = Table(
     Index("ix_entries_standing", "account_id", "expires_at", **_where("ended_at IS NULL")),
 )
 
+# Sweeps whose siblings are, or were, looked for.
+campaigns = Table(
+    "campaigns",
+    metadata,
+    # The sweep's own action.
+    Column("action_id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    # What two sweeps for the same siblings have in common, and what is to be done to them.
+    Column("subject", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    # Whether it was wanted in shadow.
+    Column("trial", Boolean, nullable=False),
+    Column("began_at", Float, nullable=False),
+    # Where the search begins, and until when late siblings are caught.
+    Column("since", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    # When the list was frozen; NULL: the siblings are still searched for.
+    Column("frozen_at", Float),
+    Column("plan_id", Text),
+    # SHA-256 over the frozen list of messages.
+    Column("digest", String(64)),
+    # Of that list: all that were found, those that no mailbox holds, those that the filter has nothing against.
+    Column("found", Integer),
+    Column("out_of_reach", Integer),
+    Column("benign", Integer),
+    # Rows that the search read.
+    Column("searched", Integer),
+    Column("ended_at", Float),
+    Column("ended_because", Text),
+    Index("ix_campaigns_open", "account_id", **_where("ended_at IS NULL")),
+)
+
+# The siblings that were within reach, each with the action that stands for what its campaign wants.
+members = Table(
+    "members",
+    metadata,
+    Column("campaign_id", String(32), primary_key=True),
+    Column("action_id", String(32), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("poll_id", String(32), nullable=False),
+    # Whether it came after the list was frozen.
+    Column("late", Boolean, nullable=False),
+    # Why a person has to approve just this one; empty where nobody has to.
+    Column("asks", Text, nullable=False),
+    Column("added_at", Float, nullable=False),
+    Index("ix_members_poll", "poll_id"),
+    Index("ix_members_action", "action_id"),
+    sqlite_with_rowid=False,
+)
+
 # What a person let go: exactly these actions as they were then, until the approval ends.
 approvals = Table(
     "approvals",

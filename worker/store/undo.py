@@ -5,7 +5,7 @@ It is closed like a playbook's plan: caps, contradictions and modes hold for it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, insert, or_, select
@@ -16,7 +16,7 @@ from worker.model.entries import BlockSender
 from worker.model.kinds import REMOVE, irreversible, lane_of
 from worker.model.plans import Ceilings, Poll
 from worker.model.undoing import UNDO, OwnMove, WayBack
-from worker.store import schema
+from worker.store import campaigns, members, schema
 from worker.store.audit import Entry, append
 from worker.store.closing import close
 from worker.store.entries import COPIED, plan_removal, removal, standing
@@ -88,10 +88,12 @@ def undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: f
 
 
 def _undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: float) -> Undone:
-    rows = _select(conn, account_id, wanted)
+    swept = campaigns.behind(conn, account_id, wanted.ids, wanted.plan_id)
+    named = [one for one in wanted.ids if one not in swept]
+    rows = _select(conn, account_id, wanted._replace(ids=tuple(_whole(conn, wanted.ids, swept))))
     found = {row["id"] for row in rows}
-    refused = [(one, "no such action; see `worker actions list`") for one in wanted.ids if one not in found]
-    unsent = 0 if wanted.ids else sum(row["state"] in UNSENT for row in rows)
+    refused = [(one, "no such action; see `worker actions list`") for one in named if one not in found]
+    unsent = sum(row["state"] in UNSENT for row in rows if row["id"] not in named)
     messages = [row["message_id"] for row in rows]
     undos, own = undos_of(conn, account_id, messages), own_moves(conn, account_id, messages)
     already: list[tuple[str, str, str]] = []
@@ -104,7 +106,7 @@ def _undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: 
             already.append((row["id"], undone_by["id"], undone_by["state"]))
         elif why := _refusal(row, undone_by, moves, made, order.to):
             # Of a plan only what had an effect, or may have had one, is worth a word.
-            if wanted.ids or row["state"] in (State.SUCCEEDED, *IN_DOUBT):
+            if row["id"] in named or row["state"] in (State.SUCCEEDED, *IN_DOUBT):
                 refused.append((row["id"], why))
         elif row["subject"] is not None:
             chosen.append((row, entry_back(made.get(row["id"]))))
@@ -113,7 +115,17 @@ def _undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: 
     if not chosen:
         return Undone(None, [], already, refused, unsent)
     plan, planned = _plan(conn, account_id, chosen, made, order, now)
+    campaigns.stop(conn, account_id, swept, f"undone by {order.by}", now)
     return Undone(plan, planned, already, refused, unsent)
+
+
+def _whole(conn: Connection, ids: Sequence[str], swept: Sequence[str]) -> Iterator[str]:
+    """The ids, a sweep's own being that of everything that came of it."""
+    for one in ids:
+        if one in swept:
+            yield from members.actions_of(conn, one)
+        else:
+            yield one
 
 
 def _select(conn: Connection, account_id: str, wanted: Wanted) -> list[RowMapping]:

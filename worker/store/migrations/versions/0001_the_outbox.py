@@ -188,6 +188,49 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "second", name=op.f("pk_buckets")),
     )
     op.create_table(
+        "campaigns",
+        sa.Column("action_id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("trial", sa.Boolean(), nullable=False),
+        sa.Column("began_at", sa.Float(), nullable=False),
+        sa.Column("since", sa.Float(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("frozen_at", sa.Float(), nullable=True),
+        sa.Column("plan_id", sa.Text(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("found", sa.Integer(), nullable=True),
+        sa.Column("out_of_reach", sa.Integer(), nullable=True),
+        sa.Column("benign", sa.Integer(), nullable=True),
+        sa.Column("searched", sa.Integer(), nullable=True),
+        sa.Column("ended_at", sa.Float(), nullable=True),
+        sa.Column("ended_because", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("action_id", name=op.f("pk_campaigns")),
+    )
+    op.create_index(
+        "ix_campaigns_open",
+        "campaigns",
+        ["account_id"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "members",
+        sa.Column("campaign_id", sa.String(length=32), nullable=False),
+        sa.Column("action_id", sa.String(length=32), nullable=False),
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("poll_id", sa.String(length=32), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("asks", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign_id", "action_id", name=op.f("pk_members")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_members_poll", "members", ["poll_id"], unique=False)
+    op.create_index("ix_members_action", "members", ["action_id"], unique=False)
+    op.create_table(
         "cursors",
         sa.Column("account_id", sa.String(length=32), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
