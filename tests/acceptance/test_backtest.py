@@ -177,3 +177,29 @@ async def test_a_history_that_breaks_off_is_told_with_what_there_was(worker: Ben
     assert done.code == 1
     report = json.loads(done.out)
     assert report["span"]["stopped"].startswith("Unauthorized")
+
+
+async def test_stored_events_are_decided_again_and_saved_for_examples(worker: Bench, tenant: Tenant) -> None:
+    """By the message's id, without a token, beside the daemon; the saved file has pseudonyms and is decided alike."""
+    worker.rule("junk", rules.on_verdict("MALICIOUS", rules.to("JunkEmail"), name="junk"))
+    (message,) = await tenant.mail("MALICIOUS", subject="A secret matter", **{"from": "mallory@evil.example"})
+    daemon = await worker.daemon()
+    await daemon.until("action.finished", state="succeeded")
+    told = await worker.run("replay", message, **NO_TOKEN)
+    assert (told.code, told.err) == (0, "")
+    assert "junk wants move JunkEmail: test" in told.out
+    saved = await worker.run("replay", message, "--record", "saved.jsonl", "--json", **NO_TOKEN)
+    assert (saved.code, saved.err) == (0, "1 events in saved.jsonl, with pseudonyms\n")
+    file = (worker.folder / "saved.jsonl").read_text(encoding="utf-8")
+    assert not [one for one in ("secret", "mallory", "evil", message) if one in file]
+    (before,), (after,) = saved.json, (await worker.run("replay", "saved.jsonl", "--json", **NO_TOKEN)).json
+    assert (before["wants"], before["undecided"]) == (after["wants"], [])
+    assert (before["message_id"], after["message_id"]) == (message, "id-00000001")
+    again = await worker.run("replay", message, "--record", "saved.jsonl", **NO_TOKEN)
+    assert (again.code, "is there already" in again.err) == (2, True)
+    pasted = await worker.run("replay", "saved.jsonl", "--examples", **NO_TOKEN)
+    assert pasted.out == '# junk\nhit(final_disposition="MALICIOUS", expect=[("move", "JunkEmail")]),\n'
+    gone = await worker.run("replay", "nothing", **NO_TOKEN)
+    assert (gone.code, "the store keeps no such event" in gone.err) == (2, True)
+    assert not daemon.ended
+    await daemon.stop()

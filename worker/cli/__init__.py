@@ -14,6 +14,7 @@ import typer
 
 from worker.cli import (
     actions,
+    again,
     audit,
     backtest,
     backup,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("check", short_help="Loads playbooks and runs their examples.")(check.check)
 app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
+app.command("replay", short_help="Saved or stored events, decided again.")(again.replay)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
 app.add_typer(campaigns.app, name="campaigns")

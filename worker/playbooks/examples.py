@@ -22,7 +22,7 @@ EXAMPLE_NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 """The time at which examples are decided: fixed, so that a check says the same every day."""
 
 _SCANNED_AT = datetime(2026, 11, 20, 11, 55, tzinfo=UTC)
-_DEFAULTS: dict[type[msgspec.Struct], dict[str, Any]] = {
+DEFAULTS: dict[type[msgspec.Struct], dict[str, Any]] = {
     Detection: {
         "id": "4Njp3P0STMz2c02Q-2026-11-20T11:55:00-00000001",
         "postfix_id": "4Njp3P0STMz2c02Q",
@@ -164,7 +164,7 @@ def _row(fields: Mapping[str, Any], kind: type[msgspec.Struct], place: str) -> d
     """The fields under the API's names, with defaults, ready for msgspec."""
     known = _fields(kind)
     row: dict[str, Any] = {}
-    for name, value in {**_DEFAULTS.get(kind, {}), **fields}.items():
+    for name, value in {**DEFAULTS.get(kind, {}), **fields}.items():
         if name not in known:
             raise _unknown_field(name, kind, place, known)
         inner = _struct_in(known[name].type)
