@@ -47,6 +47,7 @@ from worker.store.soundness import check
 from worker.sweeper import Sweeper
 from worker.timekeeper import Timekeeper
 from worker.watchdog import Memory, Watchdog, beside
+from worker.webhook.nobody import tell_of_nobody
 
 if TYPE_CHECKING:
     from worker.webhook.client import Webhook
@@ -121,6 +122,8 @@ def assemble(
     )
     pace = Pace(clock, metrics)
     webhook = _webhook(settings, clock, pace, outside)
+    if webhook is None:
+        tell_of_nobody(catalogue, settings.ceilings.mode)
     carry_out = executors(
         cloudflare,
         ledger,
@@ -194,7 +197,7 @@ def assemble(
             metrics,
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
-        expiry=Expiry(ledger, clock, settings.ceilings, dispatcher.wake),
+        expiry=Expiry(ledger, clock, settings.ceilings, metrics, dispatcher.wake),
         sweeper=Sweeper(ledger, cloudflare, intake, catalogue, settings.ceilings, clock),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,

@@ -288,7 +288,7 @@ class Dispatcher:
     async def _send(self, executor: Executor, call: Call) -> None:
         log.info("call.submitted", call_id=call.id, kind=call.kind, target=call.target, count=len(call.items))
         answered = await self._answer(executor, call)
-        level = log.info if answered.event == "call.answered" else log.warning
+        level = log.info if answered.event in ("call.answered", "call.not_needed") else log.warning
         level(
             answered.event,
             call_id=call.id,

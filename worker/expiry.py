@@ -8,6 +8,7 @@ from worker.clock import Clock
 from worker.errors import StoreError
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
+from worker.ops.metrics import Metrics
 from worker.ports import Ledger
 
 log = get_logger()
@@ -19,10 +20,13 @@ LOOK_SECONDS = 5.0
 class Expiry:
     """Plans removals when they fall due. They go out as actions of their own, like any other."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, ceilings: Ceilings, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, ceilings: Ceilings, metrics: Metrics, wake: Callable[[], None]
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._ceilings = ceilings
+        self._metrics = metrics
         self._wake = wake
         self._overdue = 0
 
@@ -49,5 +53,6 @@ class Expiry:
         if found.overdue and found.overdue != self._overdue:
             log.warning("entry.overdue", count=found.overdue, mode=self._ceilings.mode)
         self._overdue = found.overdue
+        self._metrics.overdue(found.overdue)
         if found.planned:
             self._wake()

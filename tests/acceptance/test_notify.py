@@ -90,12 +90,15 @@ async def test_nobody_is_told_before_the_mode_allows_it(
     assert receiver.bodies == []
 
 
-async def test_without_an_address_it_fails_with_the_remedy(worker: Bench, tenant: Tenant) -> None:
-    """The rest goes on."""
+async def test_without_an_address_nobody_is_told_and_nothing_fails(worker: Bench, tenant: Tenant) -> None:
+    """A warning at the start names the playbooks that speak to nobody; the rest goes on."""
     worker.rule("tell", TELL)
     worker.rule("junk", rules.JUNK)
     await tenant.mail("MALICIOUS")
-    await worker.once()
+    result = await worker.once()
     (action,) = await worker.actions(kind="notify")
-    assert (action["state"], "WORKER_NOTIFY_URL" in action["error"]) == ("failed", True)
+    assert (action["state"], "WORKER_NOTIFY_URL" in action["error"]) == ("skipped", True)
+    (told,) = [line for line in result.events if line["event.action"] == "notify.nobody"]
+    assert (told["worker.playbooks"], told["log.level"]) == (["tell"], "warning")
+    assert not [line for line in result.events if line["event.action"] == "call.not_sent"]
     assert len(await worker.actions(kind="move", state="succeeded")) == 1

@@ -30,6 +30,7 @@ def _busy() -> Metrics:
     metrics.action_counts(lambda: {("move", "held"): 4})
     metrics.plan_held("cap per poll: 300 actions, 100 allowed")
     metrics.read_back("move", "confirmed")
+    metrics.overdue(2)
     metrics.effects("move", [31.0])
     metrics.commit(0.004)
     metrics.loop_lag(0.001)
@@ -57,6 +58,7 @@ def _busy() -> Metrics:
         'worker_mode_info{mode="enforce"} 0.0',
         'worker_plans_held_total{reason="cap_per_poll"} 1.0',
         "worker_paused 1.0",
+        "worker_allowances_overdue 2.0",
     ],
 )
 def test_each_method_shows_on_the_page(line: str) -> None:

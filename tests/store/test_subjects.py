@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from tests.builders import APPROVING, decided, detection, vote, wish
+from tests.builders import ACCOUNT, APPROVING, ENFORCE, decided, detection, vote, wish
 from tests.desk import Desk
 from worker.model.actions import Action, Mode, State
 from worker.model.entries import AllowSender, BlockSender, UnblockSender
 from worker.model.ledger import Look
-from worker.model.plans import Decided
+from worker.model.plans import Ceilings, Decided
+from worker.store import queries
+from worker.store.entries import LATE_SECONDS
 
 
 def wants(
@@ -110,3 +112,40 @@ async def test_an_expiry_is_planned_once_and_survives_what_keeps_it_from_being_s
     await desk.take_in(wants(AllowSender, name="m2", days=1))
     assert (await desk.row("m2"))["state"] == "held"
     assert await desk.intact()
+
+
+async def overdue(desk: Desk, mode: Mode = Mode.ENFORCE) -> list[str | None]:
+    """The state of the removal of each entry that still stands long after its date, as status shows it."""
+    count = (await desk.ledger.take_back(Ceilings(mode))).overdue
+    told = await desk.run(queries.allowances, ACCOUNT, desk.clock.now())
+    assert count == len(told["overdue"])
+    return [one["removal_state"] for one in told["overdue"]]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.DEAD, State.UNKNOWN, State.HELD])
+async def test_a_removal_that_comes_to_nothing_leaves_its_entry_overdue(desk: Desk, state: State) -> None:
+    """From the moment when nothing is about to take it back, until it is gone."""
+    await desk.take_in(wants(AllowSender, days=1))
+    await desk.approve("m1")
+    await done(desk)
+    desk.clock.pass_time(86400.0 + LATE_SECONDS)
+    (removal,) = (await desk.ledger.take_back(ENFORCE)).planned
+    assert await overdue(desk) == [], "its removal has just been planned"
+    await desk.edit(removal, state=state)
+    assert await overdue(desk) == [state]
+    await desk.edit(removal, state=State.SUCCEEDED)
+    assert await overdue(desk) == []
+
+
+async def test_an_entry_is_overdue_where_nothing_may_be_sent(desk: Desk) -> None:
+    """In shadow mode no removal is planned; under a pause, it waits. A few minutes are nobody's business."""
+    await desk.take_in(wants(AllowSender, days=1))
+    await desk.approve("m1")
+    await done(desk)
+    desk.clock.pass_time(86400.0)
+    assert await overdue(desk, Mode.SHADOW) == []
+    desk.clock.pass_time(LATE_SECONDS)
+    assert await overdue(desk, Mode.SHADOW) == [None]
+    assert await overdue(desk) == []
+    desk.clock.pass_time(LATE_SECONDS)
+    assert await overdue(desk) == [State.READY]

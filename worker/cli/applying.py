@@ -14,6 +14,7 @@ from worker.declared.comparing import Comparer
 from worker.declared.document import Document
 from worker.declared.planning import Op, Plan
 from worker.errors import UsageError
+from worker.model.actions import Mode
 
 
 async def carry_out(
@@ -28,6 +29,11 @@ async def carry_out(
             plans.print_plan(plan, document.name)
         report = Report()
         if plan.changes:
+            if db.settings.worker_mode == Mode.SHADOW:
+                say(
+                    "WORKER_MODE is shadow: that holds playbooks back, and not what you order yourself",
+                    sys.stderr,
+                )
             _check(plan, document, yes=yes, delete=delete)
             report = await _applier(db, vendor, document, comparer).run(plan)
     if as_json:

@@ -141,7 +141,11 @@ def _notify(settings: Settings) -> Finding:
         target = settings.notify()
     except UsageError as error:
         return Finding("notify", False, str(error))
-    told = f"{target}; not tried" if target else "WORKER_NOTIFY_URL is not set: a Notify would fail"
+    told = (
+        f"{target}; not tried"
+        if target
+        else "WORKER_NOTIFY_URL is not set: a Notify is skipped, and nobody is told"
+    )
     return Finding("notify", True, told)
 
 

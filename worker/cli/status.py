@@ -52,8 +52,24 @@ def status(json_: Json = False) -> None:
         )
     for one in data["parked"]:
         say(f"parked    {one['events']} events for {one['playbook']}: {one['error']}")
+    _say_overdue(data["allowances"]["overdue"])
     if data["quarantined"]:
         say(f"quarantined rows: {data['quarantined']}")
+
+
+def _say_overdue(entries: list[dict[str, Any]]) -> None:
+    """What still lets mail past that should not any more, one line each."""
+    for one in entries:
+        removal = (
+            f"removal {one['removal_id']} is {one['removal_state']}"
+            if one["removal_id"]
+            else "no removal yet"
+        )
+        why = f": {one['error']}" if one["error"] else ""
+        say(
+            f"overdue   {one['kind']} {one['target']} was to end {one['expires_at']}: entry {one['entry_id']} "
+            f"of {one['collection']} still stands, {removal}{why}"
+        )
 
 
 def _collect(db: Database) -> dict[str, Any]:
@@ -96,6 +112,7 @@ def _collect(db: Database) -> dict[str, Any]:
             ],
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
+            "allowances": queries.allowances(conn, account_id, now),
             **queries.totals(conn, account_id),
         }
 

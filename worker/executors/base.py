@@ -117,6 +117,11 @@ def refused(call: Call, why: str) -> Answered:
     return _all(call, Answered((), "call.not_sent", error=why), State.FAILED, None)
 
 
+def not_needed(call: Call, why: str) -> Answered:
+    """There is nobody to ask: nothing left this process, and nothing is amiss."""
+    return _all(call, Answered((), "call.not_needed", error=why), State.SKIPPED, None)
+
+
 def _all(
     call: Call, answer: Answered, state: State, due_in: float | None, *, batch: int | None = None
 ) -> Answered:

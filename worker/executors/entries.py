@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from worker.cloudflare import Cloudflare
+from worker.cloudflare.collection import MAX_BATCH
 from worker.errors import Refused
 from worker.executors.base import Effect, ReadBack, moment, not_sent, ready, skipped, unmatched
 from worker.model.actions import State
@@ -26,8 +28,10 @@ from worker.ports import Lane
 if TYPE_CHECKING:
     from worker.executors.shelves import Shelf
 
-ENTRIES_AT_ONCE = {"block_sender": 100, "allow_sender": 100, "trust_domain": 100, "protect_identity": 1}
-"""Entries of one request. The registry has no batch; elsewhere a lost answer must not leave too many in doubt."""
+MANY = 100
+"""Entries of one request: a lost answer must not leave too many in doubt."""
+ENTRIES_AT_ONCE = {"block_sender": MANY, "allow_sender": MANY, "trust_domain": MANY, "protect_identity": 1}
+"""Of those that are made. The registry has no batch."""
 SKEW_SECONDS = 60.0
 """How far the vendor's clock may be behind ours when an entry's age is compared with a submission."""
 AT_ONCE = 8
@@ -130,18 +134,27 @@ class _TakeBack(_OnShelf):
 
     # The same entry cannot be deleted twice: one look without effect is enough to send it again.
     proofs = 1
-    most = 1
+    most = MANY
 
-    async def _delete(self, call: Call, name: str, ids: Sequence[str]) -> Answered:
-        (item,) = call.items
+    async def _delete(self, call: Call, name: str, ids: Sequence[Sequence[str]]) -> Answered:
+        """The entries of each of the call's actions. One that is gone spoils the request of all, so halves find it."""
+        wanted = list(dict.fromkeys(chain.from_iterable(ids)))
+        if len(wanted) > MAX_BATCH:
+            raise Refused(f"{len(wanted)} entries in one request, at most {MAX_BATCH} may be")
         try:
-            await self._shelf(name).delete(self._cloudflare, ids)
+            gone = await self._shelf(name).delete(self._cloudflare, wanted)
         except Refused as error:
-            if error.status != NOT_FOUND:
+            if error.status != NOT_FOUND or len(call.items) > 1:
                 raise
-            outcome = Outcome(item.action_id, State.SKIPPED, "the entry was gone already")
+            outcome = Outcome(call.items[0].action_id, State.SKIPPED, "the entry was gone already")
             return Answered((outcome,), "call.answered", error.status, error.ray, str(error))
-        return Answered((Outcome(item.action_id, State.SUCCEEDED),), "call.answered")
+        outcomes = tuple(
+            Outcome(item.action_id, State.SUCCEEDED)
+            if gone.issuperset(mine)
+            else unmatched(item, "the answer does not show that the entry is gone", self._delay)
+            for item, mine in zip(call.items, ids, strict=True)
+        )
+        return Answered(outcomes, "call.answered")
 
     async def _row(self, name: str, entry_id: str, lane: Lane) -> Any:
         try:
@@ -158,8 +171,9 @@ class RemoveEntry(_TakeBack):
     kind = REMOVE
 
     async def execute(self, call: Call) -> Answered:
-        params = call.items[0].params
-        return await self._delete(call, params["collection"], [params["entry_id"]])
+        # The collection is part of the lane: all of a call have the same one.
+        name = call.items[0].params["collection"]
+        return await self._delete(call, name, [[item.params["entry_id"]] for item in call.items])
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when the entry is not there any more."""
@@ -170,14 +184,21 @@ class RemoveEntry(_TakeBack):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Gone, or changed by somebody else since: nothing is taken back."""
         del now
+        listed: dict[str, Any] = {}
+        if len(items) > FEW:
+            rows = await self._shelf(items[0].params["collection"]).everything(self._cloudflare, Lane.ACTION)
+            listed = {row.id: row for row in rows}
         looks: list[Look] = []
         for start in range(0, len(items), AT_ONCE):
-            looks += await asyncio.gather(*(self._judge(item) for item in items[start : start + AT_ONCE]))
+            part = items[start : start + AT_ONCE]
+            looks += await asyncio.gather(*(self._judge(item, listed) for item in part))
         return looks
 
-    async def _judge(self, item: Item) -> Look:
+    async def _judge(self, item: Item, listed: Mapping[str, Any]) -> Look:
         params = item.params
-        row = await self._row(params["collection"], params["entry_id"], Lane.ACTION)
+        # Pages that shift while they are read may leave one out: it is asked for by its id.
+        row = listed.get(params["entry_id"])
+        row = row or await self._row(params["collection"], params["entry_id"], Lane.ACTION)
         if row is None:
             return skipped(item, f"entry {params['entry_id']} is gone: somebody has deleted it")
         shelf = self._shelf(params["collection"])
@@ -192,10 +213,10 @@ class Unblock(_TakeBack):
     kind = UnblockSender.kind
 
     async def execute(self, call: Call) -> Answered:
-        (item,) = call.items
-        if not item.origin:
+        if not all(item.origin for item in call.items):
             return not_sent(call, "it is not known which entry to delete: it is looked for again")
-        return await self._delete(call, _BLOCKED, [entry["id"] for entry in json.loads(item.origin)])
+        ids = [[entry["id"] for entry in json.loads(item.origin or "")] for item in call.items]
+        return await self._delete(call, _BLOCKED, ids)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when none of the entries is there any more."""
@@ -208,10 +229,14 @@ class Unblock(_TakeBack):
         """Not blocked, or by a person: skipped. What will be deleted is written down before it is."""
         del now
         shelf = self._shelf(_BLOCKED)
+        listed = await shelf.everything(self._cloudflare, Lane.ACTION) if len(items) > FEW else []
         looks = []
         for item in items:
-            rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
-            alike = [row for row in rows if shelf.is_alike(row, item.params)]
+            alike = [row for row in listed if shelf.is_alike(row, item.params)]
+            if not alike:
+                # As above: what no page shows is asked for.
+                rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
+                alike = [row for row in rows if shelf.is_alike(row, item.params)]
             ours = [row for row in alike if shelf.is_ours(row)]
             if not alike:
                 looks.append(skipped(item, "not blocked"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from worker.errors import RateLimited, Transient
-from worker.executors.base import Effect, ReadBack, ready, refused
+from worker.executors.base import Effect, ReadBack, not_needed, ready
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.ledger import Look
@@ -25,7 +25,7 @@ class Post(Protocol):
 
 
 class NotifyExecutor:
-    """Tells people, one notification a call; where nobody is named to tell, it says so."""
+    """Tells people, one notification a call; where nobody is named to tell, there is nothing to do."""
 
     kind = "notify"
     most = 1
@@ -39,7 +39,7 @@ class NotifyExecutor:
 
     async def execute(self, call: Call) -> Answered:
         if self._webhook is None:
-            return refused(call, "nobody was told: WORKER_NOTIFY_URL is not set")
+            return not_needed(call, "nobody is named to tell: WORKER_NOTIFY_URL is not set")
         (item,) = call.items
         try:
             status = await self._webhook.post(item.params["key"], letter(item))

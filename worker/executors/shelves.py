@@ -40,13 +40,13 @@ class Shelf:
             return [] if row is None else [row]
         return list((await collection.batch(posts=bodies, lane=CLAIMED)).posts)
 
-    async def delete(self, cloudflare: Cloudflare, ids: Sequence[str]) -> None:
-        """Sends one request. What is not there is `Refused` with status 404."""
+    async def delete(self, cloudflare: Cloudflare, ids: Sequence[str]) -> set[str]:
+        """Sends one request; the ids that the answer shows as deleted. What is not there is `Refused` with status 404."""
         collection = getattr(cloudflare.settings, self.name)
         if len(ids) == 1:
             await collection.delete(ids[0], lane=CLAIMED)
-        else:
-            await collection.batch(deletes=ids, lane=CLAIMED)
+            return set(ids)
+        return set((await collection.batch(deletes=ids, lane=CLAIMED)).deletes)
 
     async def get(self, cloudflare: Cloudflare, entry_id: str, lane: Lane) -> Any:
         """One entry. What is not there is `Refused` with status 404."""

@@ -81,6 +81,8 @@ def _in_quarantine(message: Detection) -> bool:
 
 REMOVE = "remove_entry"
 """Takes an entry of the settings back: exactly the one that an action has made. Planned by the worker alone."""
+UNBATCHED = frozenset({"impersonation_registry"})
+"""Collections of the settings that take no batch: each entry is a request of its own."""
 
 
 def _entry(action: type[Action], collection: str, *, aim: str = "pattern", **more: Any) -> Kind:
@@ -190,6 +192,7 @@ KINDS: dict[str, Kind] = {
         by_target=False,
         names_messages=False,
         for_good=lambda _: "what made the entry can be wanted anew",
+        route=lambda params: str(params["collection"]),
     ),
 }
 

@@ -159,7 +159,7 @@ class Ended(NamedTuple):
 
 
 class TakenBack(NamedTuple):
-    """Removals that were planned, entries that are over, and how many are overdue because nothing may be sent."""
+    """Removals that were planned, entries that are over, and how many still stand long after their date."""
 
     planned: tuple[str, ...]
     ended: tuple[Ended, ...]

@@ -202,8 +202,10 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "entry.overdue": LogEvent(
         "warning",
-        "Allowances are over, and WORKER_MODE is shadow: nothing is taken back.",
-        "Delete them in the dashboard, or start the worker with approve or enforce.",
+        "So many allowances have been over for minutes, and their entries still stand: mail passes that should not.",
+        f"{_STATUS} names them and why. No removal: start the worker with WORKER_MODE approve or enforce. `failed`,"
+        " `dead`: mend what `worker actions show ID` tells, then `worker actions retry ID`."
+        " `held`: approve it. Paused: resume. Or delete the entry in the dashboard: the worker notices.",
     ),
     "campaign.frozen": LogEvent(
         "info",
@@ -251,6 +253,16 @@ _TABLE: dict[str, LogEvent] = {
         "warning",
         "A claimed request waited too long, or a 429 came first: it was not sent; its actions are `ready` again.",
         "If it repeats without rate.limited: CPU and disk of the host, clock (`worker doctor`).",
+    ),
+    "call.not_needed": LogEvent(
+        "info",
+        "There is nobody to ask: its actions are `skipped`, with the reason.",
+        "As `notify.nobody` says.",
+    ),
+    "notify.nobody": LogEvent(
+        "warning",
+        "Playbooks that may act want people told, and WORKER_NOTIFY_URL is not set: their notifications are `skipped`.",
+        "Set WORKER_NOTIFY_URL (docs/notifications.md), or leave it: mail is not concerned.",
     ),
     "reclassify.confirmed": LogEvent(
         "info", "The team's submissions show a reclassification that was taken.", _NONE

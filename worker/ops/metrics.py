@@ -121,6 +121,9 @@ class Metrics:
         )
         self._read_backs = self._counter("read_backs", "Read-backs of unanswered writes.", "kind", "outcome")
         self._parked = self._gauge("actions_parked", "Unknown actions that wait for a person to look.")
+        self._overdue = self._gauge(
+            "allowances_overdue", "Entries of the settings that still stand minutes after their date."
+        )
         self._effect = self._histogram(
             "effect_latency_seconds",
             "From a message's appearance to its settled action.",
@@ -221,6 +224,10 @@ class Metrics:
     def parked(self, count: int) -> None:
         """Unknown actions that nobody reads back any more."""
         self._parked.set(count)
+
+    def overdue(self, count: int) -> None:
+        """Entries that should have been taken back, and are there."""
+        self._overdue.set(count)
 
     def effects(self, kind: str, seconds: Iterable[float]) -> None:
         """Actions settled this long after their messages became visible."""

@@ -84,6 +84,10 @@ _ALERTS = (
         "Someone has to decide: `worker actions list --state held`",
     ),
     (
+        "`worker_allowances_overdue > 0`",
+        "Mail passes that should not any more: `worker status` names the entries. entry.overdue below has the remedies.",
+    ),
+    (
         "`worker_actions_parked > 0`",
         "Nobody can tell whether they took effect: `worker actions list --state unknown` has the evidence.",
     ),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Item
-from worker.model.kinds import REMOVE, kind_of, lane_of
+from worker.model.kinds import REMOVE, UNBATCHED, kind_of, lane_of
 from worker.model.ledger import Ended, TakenBack
 from worker.model.plans import Poll
 from worker.model.undoing import EXPIRY
@@ -28,6 +28,10 @@ COPIED = (
     "sender", "recipients", "verdict", "is_submission", "message_from", "message_until",
 )  # fmt: skip
 """What the action that takes something back has in common with the one that did it."""
+LATE_SECONDS = 300.0
+"""How long after its date an entry may be there before that is worth a word."""
+STUCK = (State.HELD, State.FAILED, State.DEAD, State.UNKNOWN)
+"""Of a removal: it does not come about by itself, or nobody knows."""
 _A, _E = schema.actions.c, schema.entries.c
 
 
@@ -87,7 +91,8 @@ def removal(row: RowMapping, entry: RowMapping) -> dict[str, Any]:
         "target": row["target"],
         "subject": row["subject"],
         "params": to_json(params),
-        "lane": lane_of(REMOVE, row["target"]),
+        "lane": lane_of(REMOVE, row["target"], kind_of(REMOVE).route(params)),
+        **({"batch": 1} if entry["collection"] in UNBATCHED else {}),
     }
 
 
@@ -99,7 +104,7 @@ def plan_removal(conn: Connection, action_id: str, removal_id: str) -> None:
 def take_back(
     conn: Connection, account_id: str, now: float, mode: Mode, hold_seconds: float, batch: int
 ) -> TakenBack:
-    """Settles which entries are no more, and plans the removal of those whose time is over; in shadow it only counts.
+    """Settles which entries are no more, and plans the removal of those whose time is over; not in shadow.
 
     Who approved the entry approved its end with it: the removal goes out under an approval of its own in that name,
     uses up no cap, and is planned again where it could not be sent in time.
@@ -117,9 +122,38 @@ def take_back(
         .order_by(_E.expires_at)
     ).mappings()
     rows = list(due)
-    if mode is Mode.SHADOW or not rows:
-        return TakenBack((), ended, len(rows))
-    return TakenBack(tuple(_plan(conn, account_id, now, hold_seconds, batch, rows)), ended, 0)
+    planned: list[str] = []
+    if mode is not Mode.SHADOW and rows:
+        planned = _plan(conn, account_id, now, hold_seconds, batch, rows)
+    return TakenBack(tuple(planned), ended, len(overdue(conn, account_id, now)))
+
+
+def overdue(conn: Connection, account_id: str, now: float) -> Sequence[RowMapping]:
+    """Entries whose time is over, which nothing has taken back, and which nothing is about to: the oldest first."""
+    r = schema.actions.alias("removal")
+    query = (
+        select(
+            _E.action_id,
+            _E.collection,
+            _E.entry_id,
+            _E.expires_at,
+            _E.removal_id,
+            _A.kind,
+            _A.target,
+            r.c.state,
+            r.c.error,
+        )
+        .join(schema.actions, _A.id == _E.action_id)
+        .outerjoin(r, r.c.id == _E.removal_id)
+        .where(
+            _E.account_id == account_id,
+            _E.ended_at.is_(None),
+            _E.expires_at <= now - LATE_SECONDS,
+            r.c.id.is_(None) | r.c.state.in_(STUCK) | (r.c.created_at <= now - LATE_SECONDS),
+        )
+        .order_by(_E.expires_at)
+    )
+    return conn.execute(query).mappings().all()
 
 
 def _plan(
@@ -153,6 +187,7 @@ def _plan(
 def _row(made: RowMapping, poll: Poll, now: float, batch: int) -> dict[str, Any]:
     return {
         **{name: made[name] for name in COPIED},
+        "batch": batch,
         **removal(made, made),
         "id": new_id(),
         "plan_id": plan_id(poll, EXPIRY),
@@ -167,7 +202,6 @@ def _row(made: RowMapping, poll: Poll, now: float, batch: int) -> dict[str, Any]
         "attempts": 0,
         "refusals": 0,
         "read_backs": 0,
-        "batch": batch,
         "created_at": now,
         "updated_at": now,
     }

@@ -11,6 +11,7 @@ from worker.clock import iso
 from worker.model.actions import State
 from worker.store import approvals, audit, enrichments, schema, undoable
 from worker.store.doubts import doubts, in_words
+from worker.store.entries import overdue
 from worker.store.tools import CHUNK, chunks, evidence_id, from_json
 
 
@@ -239,6 +240,31 @@ def parked(conn: Connection, account_id: str) -> list[dict[str, Any]]:
         {"playbook": playbook, "version": version, "events": count, "error": error}
         for playbook, version, count, error in conn.execute(query)
     ]
+
+
+def allowances(conn: Connection, account_id: str, now: float) -> dict[str, Any]:
+    """What is allowed for a time: how many entries stand, when the next one ends, and which should be gone."""
+    e = schema.entries.c
+    standing = (e.account_id == account_id, e.ended_at.is_(None), e.expires_at.is_not(None))
+    count, following = conn.execute(select(func.count(), func.min(e.expires_at)).where(*standing)).one()
+    return {
+        "standing": count,
+        "next_ends": iso(following) if following else None,
+        "overdue": [
+            {
+                "action_id": row["action_id"],
+                "kind": row["kind"],
+                "target": row["target"],
+                "collection": row["collection"],
+                "entry_id": row["entry_id"],
+                "expires_at": iso(row["expires_at"]),
+                "removal_id": row["removal_id"],
+                "removal_state": row["state"],
+                "error": row["error"],
+            }
+            for row in overdue(conn, account_id, now)
+        ],
+    }
 
 
 def totals(conn: Connection, account_id: str) -> dict[str, int]:

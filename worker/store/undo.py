@@ -208,6 +208,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         **{name: undone[name] for name in COPIED},
+        "batch": order.batch,
         **_inverse(undone, back, entry),
         "id": new_id(),
         "plan_id": plan_id(poll, UNDO),
@@ -222,7 +223,6 @@ def _row(
         "attempts": 0,
         "refusals": 0,
         "read_backs": 0,
-        "batch": order.batch,
         "created_at": now,
         "updated_at": now,
     }

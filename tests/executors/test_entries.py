@@ -1,0 +1,198 @@
+"""Entries of the tenant's settings over real HTTP: many share a request, and one that is refused is found by halving."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.builders import ACCOUNT, ENFORCE, detection
+from tests.desk import Desk
+from tests.fakes import OpenBudget
+from worker.cloudflare import Cloudflare
+from worker.dispatcher import Dispatcher, DispatchOptions
+from worker.executors import executors
+from worker.model.actions import OnMessage, State
+from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, UnblockSender
+from worker.ops.metrics import Metrics
+from worker.reconciler import Reconciler
+from worker.simulator import Simulator, SimulatorConfig, start_simulator
+from worker.store.undo import Order, Wanted, undo
+
+DELAY = 30.0
+SENDERS = [f"mallory@evil{number}.example" for number in range(8)]
+PRIVATE = "10.0.0.1"
+"""What the vendor refuses as a sender."""
+
+
+@dataclass
+class Office:
+    """A ledger, a dispatcher and a simulated tenant that it really talks to."""
+
+    desk: Desk
+    simulator: Simulator
+    dispatcher: Dispatcher
+    reconciler: Reconciler
+
+    async def want(self, *actions: OnMessage) -> None:
+        """Wanted, approved where that is needed, and looked at in this second."""
+        await self.desk.want(*actions)
+        if held := [row["message_id"] for row in await self.desk.rows(state=State.HELD)]:
+            await self.desk.approve(*held)
+        await self.looked()
+
+    async def looked(self) -> None:
+        """Whatever waits counts as looked at."""
+        for row in await self.desk.rows(state=State.READY):
+            await self.desk.edit(row["id"], verified_at=self.desk.clock.now())
+
+    async def work(self) -> int:
+        """Whatever is due goes out, halves too; how many writes that took."""
+        before = len(self.writes())
+        for _ in range(12):
+            await self.dispatcher.step()
+            await self.dispatcher.settled()
+        return len(self.writes()) - before
+
+    def writes(self) -> list[str]:
+        """The endpoints of all writes so far."""
+        return [one.endpoint for one in self.simulator.journal.requests if one.method != "GET"]
+
+    async def take_back(self) -> None:
+        """A person undoes everything."""
+        wanted = Wanted(tuple(row["id"] for row in await self.desk.rows()))
+        order = Order("ann", None, ENFORCE, 250)
+        await self.desk.run(undo, ACCOUNT, wanted, order, self.desk.clock.now(), dry=False)
+
+    def entries(self, collection: str = "block_senders") -> dict[str, str]:
+        """The worker's own entries: whom they name, by their ids."""
+        found = self.simulator.tenant.settings[collection].entries
+        ours = {
+            name: one for name, one in found.items() if "email-security-worker" in (one["comments"] or "")
+        }
+        return {name: one.get("pattern") or one["name"] for name, one in ours.items()}
+
+    async def break_next_batch(self) -> None:
+        """The next batch takes effect, and its answer is lost."""
+        fault = {"on": "settings_batch", "kind": "drop", "after": True, "count": 1}
+        url = f"{self.simulator.origin}/_simulator/faults"
+        async with ClientSession() as session, session.post(url, json=[fault]) as answer:
+            assert answer.status == 200
+
+    async def states(self, kind: str) -> list[str]:
+        """What became of all actions of a kind."""
+        return sorted(row["state"] for row in await self.desk.rows(kind=kind))
+
+
+@pytest.fixture
+async def office(desk: Desk, budget: OpenBudget, metrics: Metrics) -> AsyncIterator[Office]:
+    """Everything on one clock."""
+    config = SimulatorConfig(messages=0, clock=desk.clock.now, account_id=ACCOUNT)
+    async with (
+        start_simulator(config) as simulator,
+        Cloudflare(
+            base_url=simulator.base_url, account_id=ACCOUNT, token=lambda: simulator.token, gate=budget
+        ) as client,
+    ):
+        known = executors(client, desk.ledger, DELAY, 250)
+        dispatcher = Dispatcher(
+            desk.ledger,
+            client,
+            known,
+            budget,
+            desk.clock,
+            metrics,
+            DispatchOptions(ENFORCE, 600, DELAY, 30.0),
+            _nothing,
+            lambda: simulator.token,
+        )
+        reconciler = Reconciler(desk.ledger, known, desk.clock, metrics, DELAY)
+        yield Office(desk, simulator, dispatcher, reconciler)
+
+
+async def _nothing(_: Sequence[object]) -> None:
+    pass
+
+
+def blocks(senders: Sequence[str] = SENDERS) -> list[OnMessage]:
+    """One of each, from a message of its own."""
+    return [BlockSender(detection(f"m{number}"), sender=one) for number, one in enumerate(senders)]
+
+
+async def test_one_block_that_is_refused_spoils_it_for_no_other(office: Office) -> None:
+    """The batch is all or nothing: its halves find the one, in a request or two a halving, and it alone fails."""
+    await office.want(*blocks([*SENDERS, PRIVATE]))
+    assert await office.work() <= 8
+    assert sorted(office.entries().values()) == SENDERS
+    assert await office.states("block_sender") == ["failed", *["succeeded"] * 8]
+
+
+async def test_one_allowance_that_is_refused_spoils_it_for_no_other(office: Office) -> None:
+    """Nor does halving lose the approval."""
+    wanted = [
+        AllowSender(detection(f"m{n}"), sender=one, days=3) for n, one in enumerate([*SENDERS, PRIVATE])
+    ]
+    await office.want(*wanted)
+    assert await office.work() <= 8
+    assert sorted(office.entries("allow_policies").values()) == SENDERS
+    assert await office.states("allow_sender") == ["failed", *["succeeded"] * 8]
+
+
+async def test_many_entries_are_taken_back_by_one_request(office: Office) -> None:
+    """What they cost does not grow with their number; the registry, which has no batch, takes them one by one."""
+    people = [
+        ProtectIdentity(detection(f"p{n}"), email=f"p{n}@corp.example", name=f"P {n}") for n in range(2)
+    ]
+    await office.want(*blocks(), *people)
+    assert await office.work() == 3
+    await office.take_back()
+    await office.looked()
+    assert await office.work() == 3
+    assert office.entries() == office.entries("impersonation_registry") == {}
+    assert await office.states("remove_entry") == ["succeeded"] * 10
+
+
+async def test_one_entry_that_is_gone_keeps_no_other(office: Office) -> None:
+    """Somebody deletes it in the moment between the look and the request."""
+    await office.want(*blocks())
+    await office.work()
+    await office.take_back()
+    await office.looked()
+    del office.simulator.tenant.settings["block_senders"].entries[next(iter(office.entries()))]
+    assert await office.work() <= 8
+    assert office.entries() == {}
+    assert await office.states("remove_entry") == ["skipped", *["succeeded"] * 7]
+
+
+async def test_many_senders_are_unblocked_by_one_request(office: Office) -> None:
+    """After one list for the look; a person's block among them stays."""
+    await office.want(*blocks())
+    await office.work()
+    (mine, *_) = office.entries()
+    office.simulator.tenant.settings["block_senders"].entries[mine]["comments"] = "Ann, by hand"
+    for number, sender in enumerate(SENDERS):
+        await office.desk.want(UnblockSender(detection(f"u{number}"), sender=sender))
+    office.simulator.journal.requests.clear()
+    assert await office.work() == 1
+    reads = [one.endpoint for one in office.simulator.journal.requests if one.method == "GET"]
+    assert len(reads) == 1
+    assert office.entries() == {}
+    assert mine in office.simulator.tenant.settings["block_senders"].entries
+    assert await office.states("unblock_sender") == ["skipped", *["succeeded"] * 7]
+
+
+async def test_a_lost_answer_to_a_shared_delete_is_read_back_for_each(office: Office) -> None:
+    """All are gone: none is sent again."""
+    await office.want(*blocks())
+    await office.work()
+    await office.take_back()
+    await office.looked()
+    await office.break_next_batch()
+    assert await office.work() == 1
+    assert await office.states("remove_entry") == ["unknown"] * 8
+    office.desk.clock.pass_time(DELAY)
+    await office.reconciler.step()
+    assert await office.states("remove_entry") == ["succeeded"] * 8
+    assert await office.work() == 0
