@@ -38,6 +38,7 @@ ONLY_IN = {
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
     "cryptography": ("worker/checkpoints.py",),
+    "watchfiles": ("worker/authoring/watching.py",),
     "yaml": ("worker/declared/document.py", "worker/declared/export.py"),
 }
 READS_FILES = ("worker/playbooks/loader.py",)
@@ -135,11 +136,20 @@ def test_some_things_have_one_user(package: str) -> None:
     assert strangers == []
 
 
-def test_settings_as_code_cost_a_start_nothing() -> None:
-    """Neither YAML nor what compares settings is loaded by a command that needs none of it."""
+def test_what_few_commands_need_costs_a_start_nothing() -> None:
+    """Neither what reads settings files nor what serves authors is loaded by a command that needs none of it."""
     code = "import sys, worker.cli, worker.bootstrap; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
-    assert [one for one in ran.stdout.split() if within(one, "yaml") or within(one, "worker.declared")] == []
+    seldom = (
+        "yaml",
+        "worker.declared",
+        "worker.authoring",
+        "worker.testing",
+        "worker.simulator",
+        "watchfiles",
+        "xml",
+    )
+    assert [one for one in ran.stdout.split() if any(within(one, name) for name in seldom)] == []
 
 
 def test_the_check_itself_sees_imports() -> None:

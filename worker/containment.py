@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from worker.authoring.mail import simulated_mail
 from worker.errors import WorkerError
 from worker.playbooks.checking import check
 from worker.watchdog import LAST_RESORT, Memory, Watchdog
@@ -54,7 +55,7 @@ def _run(directory: Path, watchdog: Watchdog, writable: int) -> None:
     """The life of the child: ends the process."""
     code = _OUR_FAULT
     try:
-        report = check(directory, watchdog).as_json()
+        report = check(directory, watchdog, simulated_mail()).as_json()
         with open(writable, "wb") as pipe:
             pipe.write(json.dumps(report).encode())
         code = 0

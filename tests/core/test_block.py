@@ -22,7 +22,7 @@ from worker.playbooks import Caps
 from worker.settings import Settings
 from worker.simulator import SimulatorConfig, start_simulator
 from worker.simulator.config import parse_mix
-from worker.simulator.serve import Simulator
+from worker.simulator.serving import Simulator
 from worker.store.engine import Store, sqlite_engine, transact
 from worker.store.migrate import migrate
 from worker.working_off import work_off

@@ -90,11 +90,47 @@ def test_examples_are_decided_at_a_fixed_time(folder: Folder) -> None:
 
 def test_a_playbook_without_examples_is_only_warned_about(folder: Folder) -> None:
     """Nothing shows when it acts or stays quiet; that is no error."""
-    folder.playbook()
+    folder.playbook(head="(message: Detection) -> Move | None")
     report = folder.check()
     assert report.ok
     assert ["no hit" in warning.message for warning in report.warnings] == [True, False]
     assert ["no miss" in warning.message for warning in report.warnings] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "head, missing",
+    [
+        ("(message)", "`message` and the return value"),
+        ("(message: Detection)", "the return value"),
+        ("(message: Detection, context) -> Move | None", "`context`"),
+    ],
+)
+def test_what_is_not_annotated_is_warned_about(folder: Folder, head: str, missing: str) -> None:
+    """A type checker passes over it, and so do editors."""
+    folder.playbook(head=head)
+    report = folder.check()
+    assert report.ok
+    (warning,) = [one for one in report.warnings if "annotated" in one.message]
+    assert warning.message.startswith(f"{missing} not annotated")
+
+
+@pytest.mark.parametrize(
+    "example, diff",
+    [
+        ("hit()", ("- an action",)),
+        ("miss(final_disposition='SPAM')", ("+ move to JunkEmail",)),
+        (
+            "hit(final_disposition='SPAM', expect=[('move', 'Inbox'), ('release', '')])",
+            ("- move to Inbox", "+ move to JunkEmail", "- release"),
+        ),
+    ],
+)
+def test_what_is_missing_and_what_is_too_much_is_told(
+    folder: Folder, example: str, diff: tuple[str, ...]
+) -> None:
+    """Line by line, as pytest does."""
+    (problem,) = checked(folder, example).problems
+    assert problem.diff == diff
 
 
 def test_problems_of_loading_are_problems_of_the_check(folder: Folder) -> None:
@@ -114,4 +150,6 @@ def test_a_report_is_json(folder: Folder) -> None:
     assert data["lists"] == {"vips": 2}
     assert [playbook["id"] for playbook in data["playbooks"]] == ["junk"]
     assert {problem["playbook"] for problem in data["problems"]} == {None, "junk"}
-    assert set(data["problems"][0]) == {"path", "line", "playbook", "message", "remedy"}
+    assert set(data["problems"][0]) == {"path", "line", "playbook", "message", "remedy", "diff"}
+    (case,) = data["cases"]
+    assert (case["playbook"], case["line"], case["problem"]) == ("junk", 3, data["problems"][1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,9 @@ def test_a_bad_file_never_stops_the_others(folder: Folder) -> None:
         ("from worker.playbooks import playbook\n@playbook(mode='x')\ndef f(m): ...", 2, "argument: 'on'"),
         ("from worker.playbooks import hit\n", 1, "holds no playbook"),
         ("from ._missing import x\n", 1, "no module _missing.py"),
+        ("", 1, "holds no playbook"),
+        ("if True:\n\tx = 1\n        y = 2\n", 3, "inconsistent use of tabs"),
+        ("#" * 2**20 + "\n", 0, "has 1048577 bytes; at most 1048576"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_loaded_is_one_problem(
@@ -257,6 +261,45 @@ def test_a_folder_without_playbooks_is_a_problem(tmp_path: Path, name: str) -> N
     (problem,) = load(tmp_path / name).problems
     assert problem.path == tmp_path / name
     assert "WORKER_RULES_DIR" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "call, remedy",
+    [
+        ("@playbook(on=Detection, mod='x')\ndef f(m): ...", "it takes on, id, mode, owner, caps,"),
+        ("@playbook(on=Detection, mod='x')\ndef f(m): ...", "(did you mean `mode`?)"),
+        ("Caps(per_pol=3)", "it takes per_poll, per_hour, per_day, share (did you mean `per_poll`?)"),
+    ],
+)
+def test_a_misspelt_argument_is_told_with_the_right_one(folder: Folder, call: str, remedy: str) -> None:
+    """Python names the wrong one only."""
+    folder.write("a.py", f"{IMPORTS}{call}\n")
+    problem = folder.only_problem()
+    assert "got an unexpected keyword argument" in problem.message
+    assert remedy in problem.remedy
+
+
+def test_what_is_no_file_is_a_problem_and_is_not_waited_for(folder: Folder) -> None:
+    """A link that leads nowhere or in a circle, and a pipe that nobody writes into; folders and hidden files are none."""
+    folder.playbook()
+    (folder.path / "circle.py").symlink_to("circle.py")
+    (folder.path / "nowhere.py").symlink_to("gone.py")
+    (folder.path / ".#hidden.py").symlink_to("gone.py")
+    (folder.path / "package.py").mkdir()
+    os.mkfifo(folder.path / "pipe.py")
+    catalogue = folder.load()
+    assert [(one.path.name, one.message) for one in catalogue.problems] == [
+        ("circle.py", "cannot be read: Too many levels of symbolic links"),
+        ("nowhere.py", "cannot be read: No such file or directory"),
+        ("pipe.py", "is no file"),
+    ]
+    assert [one.id for one in catalogue.playbooks] == ["junk"]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(folder: Folder) -> None:
+    """Editors on Windows write one."""
+    folder.write("a.py", b"\xef\xbb\xbf" + (IMPORTS + playbook_source()).encode())
+    assert folder.only_playbook().id == "junk"
 
 
 def test_lists_are_read_lower_cased_and_without_comments(folder: Folder) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from worker.authoring.mail import simulated_mail
 from worker.model.entries import Entry
 from worker.model.events import Event
 from worker.model.kinds import KINDS
@@ -22,7 +23,7 @@ from worker.playbooks.purity import PURE_MODULES
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"
 FILES = sorted(RULES.glob("[!_.]*.py"))
-REPORT = check(RULES)
+REPORT = check(RULES, mail=simulated_mail())
 README = (RULES / "README.md").read_text()
 PAGE = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
 
@@ -109,8 +110,8 @@ def test_every_list_is_read_and_says_whose_it_is() -> None:
 
 def test_the_template_is_a_playbook_that_passes(tmp_path: Path) -> None:
     """An author starts from something that works."""
-    shutil.copy(RULES / "_template.py", tmp_path / "my_first_playbook.py")
-    report = check(tmp_path)
+    shutil.copy(ROOT / "worker" / "authoring" / "template.py", tmp_path / "my_first_playbook.py")
+    report = check(tmp_path, mail=simulated_mail())
     assert [*report.problems, *report.warnings] == []
     (playbook,) = report.catalogue.playbooks
     assert (playbook.id, playbook.mode, playbook.caps) == ("my-first-playbook", "shadow", Caps())

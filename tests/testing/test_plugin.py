@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.playbooks.folder import IMPORTS, Folder, playbook_source
+from worker.authoring.starting import start
 
 TESTS = """
 def test_it_acts(decide, detection):
@@ -60,6 +61,12 @@ def test_an_authors_own_folder_is_tested_by_the_playbooks_ids(folder: Folder) ->
     assert "2 failed, 3 passed" in told
     assert "junk decides on a Detection, not on a PhishReport" in told
     assert "no playbook 'jnk'; there are junk, junk-toner-offers" in told
+
+
+def test_a_new_playbook_comes_with_tests_that_pass(tmp_path: Path) -> None:
+    """`worker new --test`, then `pytest`."""
+    start("junk-offers", tmp_path / "rules", test=True)
+    assert "2 passed" in run(tmp_path, "rules")
 
 
 def test_the_folder_can_be_named_and_its_problems_are_the_tests(folder: Folder, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ ENDLESS = {
     "a loop": "while True: pass",
     "a comprehension": "return [n for n in itertools.count() if n < 0]",
     "ten billion rounds": "for n in range(10**10): pass",
-    "a generator": "yield from (n for n in itertools.count() if n < 0)",
+    "a generator": "return (n for n in itertools.count() if n < 0)",
     "a search that goes back": "return difflib.SequenceMatcher(None, 'ab' * 4000, 'ba' * 4000, False).ratio()",
     "a huge power": "return 3 ** 10**9",
     "a huge number as text": "return str(7 ** 3_000_000)",

@@ -21,6 +21,7 @@ from worker.cli import (
     campaigns,
     check,
     doctor,
+    new,
     pause,
     run,
     simulate,
@@ -42,7 +43,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
-app.command("check", short_help="Loads playbooks and runs their examples.")(check.check)
+app.command("new", short_help="Writes a playbook to start from.")(new.new)
+app.command("check", short_help="Loads playbooks, runs their examples, compares them.")(check.check)
 app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
 app.command("replay", short_help="Saved or stored events, decided again.")(again.replay)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)

@@ -1,26 +1,23 @@
-"""Checks a rules folder: loads it and decides every example. Needs no network, no token and no database."""
+"""Checks a rules folder: loads it, decides every example, and compares what its playbooks want.
+
+Needs no network, no token and no database.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from worker.model.actions import Action
-from worker.model.needs import UnfetchedError
-from worker.playbooks.context import Lists
-from worker.playbooks.deciding import Playbook, PlaybookFailure
-from worker.playbooks.examples import Example, ExampleError, context_of, event_of
-from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError
+from worker.model.events import Event
+from worker.playbooks.comparing import compare
+from worker.playbooks.deciding import Playbook
+from worker.playbooks.guard import NO_GUARD, Guard
 from worker.playbooks.loader import Catalogue, load
-from worker.playbooks.namespace import TOO_LONG
-from worker.playbooks.needs import undeclared_fault
-from worker.playbooks.problems import Problem, clip
-from worker.playbooks.vetting import refusal
-
-_GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
-_PAIRS = 'write pairs of kind and target: expect=[("move", "JunkEmail"), ("release", "")]'
+from worker.playbooks.problems import Problem
+from worker.playbooks.signature import unannotated
+from worker.playbooks.verdicts import Case, case
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +27,18 @@ class Report:
     catalogue: Catalogue
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    examples: int
-    failed: int
-    """How many of the examples did not do what they promise."""
+    cases: tuple[Case, ...]
+    """Every example, with what is wrong with it."""
+
+    @property
+    def examples(self) -> int:
+        """How many were run."""
+        return len(self.cases)
+
+    @property
+    def failed(self) -> int:
+        """How many of the examples did not do what they promise."""
+        return sum(one.problem is not None for one in self.cases)
 
     @property
     def ok(self) -> bool:
@@ -46,101 +52,52 @@ class Report:
             "playbooks": [_summary(playbook) for playbook in self.catalogue.playbooks],
             "lists": {name: len(entries) for name, entries in sorted(self.catalogue.lists.items())},
             "examples": {"run": self.examples, "failed": self.failed},
+            "cases": [one.as_json() for one in self.cases],
             "problems": [problem.as_json() for problem in self.problems],
             "warnings": [warning.as_json() for warning in self.warnings],
         }
 
 
-def check(directory: Path, guard: Guard = NO_GUARD) -> Report:
-    """Loads the folder and decides each example of each playbook that could be loaded, at a fixed time."""
+def check(directory: Path, guard: Guard = NO_GUARD, mail: Sequence[Event] = ()) -> Report:
+    """Loads the folder and decides each example of each playbook that could be loaded, at a fixed time.
+
+    `mail` is what the playbooks are compared on beside one another's examples.
+    """
     catalogue = load(directory, guard)
     playbooks, lists = catalogue.playbooks, catalogue.lists
     with guard.watching():
-        verdicts = [
-            _verdict(one, number, lists, guard) for one in playbooks for number in range(len(one.examples))
-        ]
-    wrong = tuple(problem for problem in verdicts if problem is not None)
-    warnings = tuple(warning for one in playbooks for warning in _warnings(one))
-    warnings = (*catalogue.cautions, *warnings)
-    return Report(catalogue, (*catalogue.problems, *wrong), warnings, len(verdicts), len(wrong))
-
-
-def _verdict(playbook: Playbook, number: int, lists: Lists, guard: Guard) -> Problem | None:
-    """What is wrong with one example, if anything."""
-    example = playbook.examples[number]
-    try:
-        expected = _expected(example)
-        event = event_of(example, playbook.on, playbook.needs)
-        context = context_of(example, lists, takes_context=playbook.takes_context)
-        with guard.holding(f"example {playbook.id} {playbook.version} {number}"):
-            actions = playbook.decide(event, context)
-    except NotRunAgainError as error:
-        return _problem(playbook, example, f"{example}: {error}", TOO_LONG)
-    except ExampleError as error:
-        return _problem(playbook, example, *error.args)
-    except PlaybookFailure as failure:
-        return _failed(playbook, example, failure)
-    if why := next((why for action in actions if (why := refusal(action))), ""):
-        return _problem(
-            playbook, example, f"{example}: {why}", "name a narrower sender, or none in such a case"
+        cases = tuple(
+            case(one, number, lists, guard) for one in playbooks for number in range(len(one.examples))
         )
-    came = tuple((action.kind, action.target) for action in actions)
-    if example.acts == bool(came) and (expected is None or sorted(expected) == sorted(came)):
-        return None
-    wanted = _shown(expected) if expected else "an action" if example.acts else "nothing"
-    message = f"{example}: expected {wanted}, got {_shown(came)}{_reasons(actions)}"
-    return _problem(
-        playbook, example, message, "change the condition, or the example if it is the one in error"
+        wrong = [one.problem for one in cases if one.problem is not None]
+        told = {(problem.path, problem.line) for problem in wrong}
+        ahead = [problem for problem in catalogue.foreseen if (problem.path, problem.line) not in told]
+        failing = {problem.playbook for problem in (*wrong, *ahead)}
+        compared = compare(playbooks, failing, lists, guard, mail)
+    warnings = [warning for one in playbooks for warning in _warnings(one)]
+    return Report(
+        catalogue,
+        (*catalogue.problems, *ahead, *wrong, *compared.problems),
+        (*catalogue.cautions, *warnings, *compared.warnings),
+        cases,
     )
-
-
-def _failed(playbook: Playbook, example: Example, failure: PlaybookFailure) -> Problem:
-    """What to say of an example that the playbook could not decide."""
-    cause = failure.__cause__
-    if cause is None:
-        return _problem(playbook, example, f"{example}: {failure}", _GUARD)
-    if isinstance(cause, UnfetchedError):
-        what, remedy = undeclared_fault(cause.need, playbook.needs)
-        return Problem(failure.path, failure.line, playbook.id, f"{what}: {example}", remedy)
-    # The text of the exception may be shown here: an example is the author's own mail.
-    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
-    message = f"{what} while it decided {example} of line {example.line}"
-    remedy = TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
-    return Problem(failure.path, failure.line, playbook.id, message, remedy)
-
-
-def _expected(example: Example) -> list[tuple[str, str]] | None:
-    if example.expect is None:
-        return None
-    try:
-        pairs = [(str(kind), str(target)) for kind, target in example.expect]
-    except (TypeError, ValueError):
-        pairs = []
-    if not pairs:
-        raise ExampleError(f"{example}: expect={example.expect!r} is no list of pairs", _PAIRS)
-    return pairs
 
 
 def _warnings(playbook: Playbook) -> Iterator[Problem]:
     for acts, name, what in ((True, "hit", "acts"), (False, "miss", "stays quiet")):
         if not any(example.acts is acts for example in playbook.examples):
             message = f"has no {name} example: nothing shows when it {what}"
-            yield Problem(
-                playbook.path, playbook.line, playbook.id, message, f"add a {name}(...) to `examples`"
-            )
+            yield _about(playbook, message, f"add a {name}(...) to `examples`")
+    if missing := unannotated(playbook.function):
+        message = (
+            f"{' and '.join(missing)} not annotated: no editor and no type checker can find a slip there"
+        )
+        remedy = f"write def {playbook.function.__name__}(event: {playbook.on.__name__}) -> Move | None"
+        yield _about(playbook, message, remedy)
 
 
-def _problem(playbook: Playbook, example: Example, message: str, remedy: str) -> Problem:
-    return Problem(Path(example.path), example.line, playbook.id, message, remedy)
-
-
-def _shown(wishes: list[tuple[str, str]] | tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(" to ".join(filter(None, wish)) for wish in wishes) or "nothing"
-
-
-def _reasons(actions: tuple[Action, ...]) -> str:
-    reasons = "; ".join(action.reason for action in actions if action.reason)
-    return f" ({clip(reasons, 100)})" if reasons else ""
+def _about(playbook: Playbook, message: str, remedy: str) -> Problem:
+    return Problem(playbook.path, playbook.line, playbook.id, message, remedy)
 
 
 def _summary(playbook: Playbook) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from worker.model.needs import NEEDS
 from worker.playbooks.needs import remedy_for
 from worker.playbooks.problems import clip, nearest
 
-_KINDS: dict[str, Any] = {
+KINDS: dict[str, Any] = {
     "details": Details,
     "action_log": tuple[LogEntry, ...],
     "trace": Trace,
     "raw": Raw,
     "attachments": tuple[Attachment, ...],
 }
+"""What each need is."""
 _HARMLESS: dict[str, Any] = {
     "details": Details(),
     "action_log": (),
@@ -100,12 +101,12 @@ def _value(need: str, value: Any) -> Any:
             return mail.read(value)
         except mail.TooLargeError as error:
             raise GivenError(f"`raw` has {error}", "shorten it, or write raw=None") from None
-    for place, name, kind in _unknown(value, _KINDS[need], need):
+    for place, name, kind in _unknown(value, KINDS[need], need):
         known = [field.name for field in msgspec.structs.fields(kind)]
         what = f"unknown field `{place}.{name}` of {kind.__name__}{nearest(name, known)}"
         raise GivenError(what, f"use one of {', '.join(known)}")
     try:
-        return msgspec.convert(value, _KINDS[need])
+        return msgspec.convert(value, KINDS[need])
     except msgspec.ValidationError as error:
         what = clip(f"wrong value in `{need}`: {error}", 300)
         raise GivenError(what, "rules/README.md lists what it holds, under Needs") from None

@@ -6,6 +6,7 @@ The only module of this package that reads files. A bad file never stops the oth
 from __future__ import annotations
 
 import ast
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from worker.model.events import EVENT_TYPES, Event
 from worker.playbooks.context import Lists, entries_of
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
+from worker.playbooks.foreseeing import foreseen
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.needs import undeclared
@@ -23,8 +25,12 @@ from worker.playbooks.problems import Problem
 from worker.playbooks.purity import swallows
 from worker.playbooks.validation import build
 
+FILE_LIMIT = 1024 * 1024
+"""Bytes of one file of code."""
 LIST_LIMIT = 100_000
 """The most entries of one list: more is a data feed, and each load would hold it in memory twice."""
+LIST_FILE_LIMIT = 32 * FILE_LIMIT
+"""Bytes of one list."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +45,8 @@ class Catalogue:
     """What loads, and is worth a thought all the same."""
     guard: Guard = NO_GUARD
     """Holds the playbooks to their bounds while they decide."""
+    foreseen: tuple[Problem, ...] = ()
+    """What loads, and will fail where it comes to that line."""
 
 
 def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
@@ -53,9 +61,10 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
             found += [one for one in built if isinstance(one, Playbook)]
             problems += [one for one in built if isinstance(one, Problem)]
         problems += [problem for broken in namespace.problems.values() for problem in broken]
+        ahead = tuple(_ahead(namespace, sources, found, None if list_problems else lists))
     unique, duplicates = _unique(found)
     ordered = sorted([*problems, *duplicates], key=lambda problem: (str(problem.path), problem.line))
-    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard)
+    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard, ahead)
 
 
 def lists_of(directory: Path) -> Lists:
@@ -72,16 +81,18 @@ def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalog
 def _sources(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
     remedy = "name the folder that holds the playbooks: WORKER_RULES_DIR, or `worker check DIR`"
     try:
-        files = sorted(file for file in directory.iterdir() if file.suffix == ".py" and file.is_file())
+        files = sorted(file for file in directory.iterdir() if file.suffix == ".py" and not file.is_dir())
     except OSError as error:
         return {}, [Problem(directory, 0, "", f"cannot read the rules folder: {error.strerror}", remedy)]
     sources: dict[str, Source] = {}
     problems = []
     for file in files:
+        if file.name.startswith("."):
+            continue
         text = _text(file)
         if isinstance(text, Problem):
             problems.append(text)
-        elif not file.name.startswith("."):
+        else:
             sources[file.stem] = Source(file, text)
     if not problems and all(stem.startswith("_") for stem in sources):
         problems.append(Problem(directory, 0, "", "no playbook file in this folder", remedy))
@@ -92,7 +103,7 @@ def _lists(directory: Path) -> tuple[Lists, list[Problem]]:
     entries: dict[str, frozenset[str]] = {}
     problems = []
     for file in sorted(directory.glob("*.txt")):
-        text = _text(file)
+        text = _text(file, LIST_FILE_LIMIT)
         if isinstance(text, Problem):
             problems.append(text)
             continue
@@ -104,11 +115,18 @@ def _lists(directory: Path) -> tuple[Lists, list[Problem]]:
     return Lists(entries), problems
 
 
-def _text(file: Path) -> str | Problem:
+def _text(file: Path, limit: int = FILE_LIMIT) -> str | Problem:
     try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return Problem(file, 0, "", "is no file", "remove it, or give it another suffix")
+        if status.st_size > limit:
+            what = f"has {status.st_size} bytes; at most {limit} are read"
+            return Problem(file, 0, "", what, "split it, or keep only what playbooks need")
         data = file.read_bytes()
     except OSError as error:
-        return Problem(file, 0, "", f"cannot be read: {error.strerror}", "mend the file's permissions")
+        remedy = "mend the file's permissions, or remove the link"
+        return Problem(file, 0, "", f"cannot be read: {error.strerror}", remedy)
     try:
         # A version must not depend on how a checkout ends its lines.
         return data.decode("utf-8-sig").replace("\r\n", "\n")
@@ -134,19 +152,32 @@ def _playbooks(namespace: Namespace, stem: str, source: Source) -> Iterator[Play
         module = namespace.module(stem)
     except BrokenModuleError:
         return  # the reason is in `namespace.problems`
-    yield from _hidden(source)
+    tree = namespace.trees[stem]
+    yield from _hidden(source, tree)
     functions = _decorated(module)
     if not functions:
         remedy = "decorate a function with @playbook(on=...), or start the file's name with `_`"
         yield Problem(source.path, 1, "", "holds no playbook", remedy)
     for function in functions:
         built = build(function, source.path, namespace.version(stem))
-        yield from (tuple(_at_odds(built, source)) or [built]) if isinstance(built, Playbook) else built
+        yield from (tuple(_at_odds(built, source, tree)) or [built]) if isinstance(built, Playbook) else built
 
 
-def _at_odds(playbook: Playbook, source: Source) -> Iterator[Problem]:
+def _ahead(
+    namespace: Namespace, sources: Mapping[str, Source], found: Iterable[Playbook], lists: Lists | None
+) -> Iterator[Problem]:
+    """What the code of all modules will do wrong where nothing has come yet."""
+    playbooks = {(one.path, one.function.__name__): one for one in found}
+    for stem, module in namespace.modules():
+        path = sources[stem].path
+        on = {name: one.on for (file, name), one in playbooks.items() if file == path}
+        for name, line, fault in foreseen(namespace.trees[stem], module, on, lists):
+            playbook = playbooks.get((path, name))
+            yield Problem(path, line, playbook.id if playbook else "", *fault)
+
+
+def _at_odds(playbook: Playbook, source: Source, tree: ast.Module) -> Iterator[Problem]:
     """Where a playbook's code does not go together with its needs."""
-    tree = ast.parse(source.text)
     for line, fault in undeclared(tree, playbook.function.__name__, playbook.needs):
         yield Problem(source.path, line, playbook.id, *fault)
     for line, fault in swallows(tree) if playbook.needs else ():
@@ -163,9 +194,9 @@ def _decorated(module: ModuleType) -> list[object]:
     return list(own.values())
 
 
-def _hidden(source: Source) -> Iterator[Problem]:
+def _hidden(source: Source, tree: ast.Module) -> Iterator[Problem]:
     """Functions that a later one of the same name replaces: a playbook among them would vanish in silence."""
-    functions = [node for node in ast.parse(source.text).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     counts = Counter(node.name for node in functions)
     for node in functions:
         if counts[node.name] > 1 and node.decorator_list:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import builtins
 import hashlib
+import inspect
 import itertools
+import re
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +23,18 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Self
 
+from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.guard import NO_GUARD, PACKAGE, Guard, NotRunAgainError, Overran
-from worker.playbooks.problems import Problem, clip
+from worker.playbooks.problems import Problem, clip, nearest
 from worker.playbooks.purity import cautions, guarded_builtins, impurities
 
 _GENERATIONS = itertools.count(1)
 TOO_LONG = "bound the loop, the number or the text: a decision and an import must take microseconds"
 """The remedy for what does not end."""
+_TAKES = {one.__name__: tuple(inspect.signature(one).parameters) for one in (playbook, Caps)}
+_KEYWORD = re.compile(
+    rf"(?P<who>{'|'.join(_TAKES)})\S*\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Namespace:
     def __init__(self, sources: Mapping[str, Source], folder: str, guard: Guard = NO_GUARD) -> None:
         self.problems: dict[str, tuple[Problem, ...]] = {}
         self.cautions: list[Problem] = []
+        self.trees: dict[str, ast.Module] = {}
+        """The syntax of each module that was run."""
         self._sources = sources
         self._guard = guard
         self._folder = folder
@@ -80,6 +89,10 @@ class Namespace:
         if stem in self.problems:
             raise BrokenModuleError(stem)
         return self._modules[stem]
+
+    def modules(self) -> Iterator[tuple[str, ModuleType]]:
+        """Every module that could be loaded, by its stem."""
+        yield from self._modules.items()
 
     def version(self, stem: str) -> str:
         """A hash over the sources of the module and of all modules of the folder that it imports."""
@@ -131,6 +144,7 @@ class Namespace:
             found = sorted(impurities(tree, self._folder))
             if not found:
                 self.cautions += [_problem(source, line, *fault) for line, fault in cautions(tree)]
+                self.trees[stem] = tree
                 return compile(tree, str(source.path), "exec", dont_inherit=True)
             self.problems[stem] = tuple(_problem(source, line, *fault) for line, fault in found)
         except SyntaxError as error:
@@ -198,6 +212,9 @@ def _problem(source: Source, line: int, message: str, remedy: str) -> Problem:
 
 
 def _remedy(text: str) -> str:
+    if misspelt := _KEYWORD.search(text):
+        takes = _TAKES[misspelt["who"]]
+        return f"it takes {', '.join(takes)}{nearest(misspelt['name'], takes)}"
     if "playbook()" in text:
         return "write @playbook(on=Detection, ...): `on` is required, and all arguments have names"
     return "mend the line: what a file does while it is imported must not fail"

@@ -21,6 +21,8 @@ class Problem:
     playbook: str
     message: str
     remedy: str
+    diff: tuple[str, ...] = ()
+    """What was expected (`- `) and what came (`+ `), a line each."""
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line else str(self.path)
@@ -35,13 +37,14 @@ class Problem:
             "playbook": self.playbook or None,
             "message": self.message,
             "remedy": self.remedy,
+            "diff": list(self.diff),
         }
 
 
 def problem_of(printed: Mapping[str, Any]) -> Problem:
     """The problem that `as_json` printed."""
     path, line, playbook = Path(printed["path"]), printed["line"] or 0, printed["playbook"] or ""
-    return Problem(path, line, playbook, printed["message"], printed["remedy"])
+    return Problem(path, line, playbook, printed["message"], printed["remedy"], tuple(printed["diff"]))
 
 
 def one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import Field, fields
 from typing import Any
 
 from .config import SimulatorConfig
-from .serve import serve
+from .serving import serve
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> SimulatorConfig:

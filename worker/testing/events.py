@@ -34,8 +34,13 @@ def submission(**fields: Any) -> Submission:
 
 def _event(name: str, fields: dict[str, Any], kind: type[E], message: object) -> E:
     beyond = isinstance(message, Mapping) and not {*NEEDS, MISSING}.isdisjoint(message)
+    example = hit(**fields)
+    if example.before:
+        raise ValueError(
+            f"{name}() takes no history: give it to `decide`, as history=[...] or sender_history=[...]"
+        )
     try:
-        event = event_of(hit(**fields), kind, NEEDS if beyond else ())
+        event = event_of(example, kind, NEEDS if beyond else ())
     except ExampleError as error:
         what, remedy = error.args
         raise ValueError(f"{what.replace('hit(', f'{name}(', 1)}. Remedy: {remedy}") from None

@@ -1,4 +1,4 @@
-"""Copy me: `cp rules/_template.py rules/my_first_playbook.py`. A name that starts with `_` is not loaded."""
+"""What this playbook is about, in one line."""
 
 from worker.playbooks import Caps, Detection, Move, hit, matches, miss, playbook
 

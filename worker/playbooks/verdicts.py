@@ -1,0 +1,149 @@
+"""Whether one example does what it promises, and if not, what was expected and what came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.model.actions import Action
+from worker.model.needs import UnfetchedError
+from worker.playbooks.context import Lists
+from worker.playbooks.deciding import Playbook, PlaybookFailure
+from worker.playbooks.examples import Example, ExampleError, context_of, event_of
+from worker.playbooks.guard import Guard, NotRunAgainError
+from worker.playbooks.namespace import TOO_LONG
+from worker.playbooks.needs import undeclared_fault
+from worker.playbooks.problems import Fault, Problem, clip
+from worker.playbooks.vetting import refusal
+
+_GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
+_PAIRS = 'write pairs of kind and target: expect=[("move", "JunkEmail"), ("release", "")]'
+_CHANGE = "change the condition, or the example if it is the one in error"
+_NARROWER = "name a narrower sender, or none in such a case"
+
+Pairs = list[tuple[str, str]]
+"""Kinds and targets of actions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One example of one playbook."""
+
+    playbook: str
+    path: Path
+    line: int
+    name: str
+    problem: Problem | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The case as `worker check --json` prints it."""
+        return {
+            "playbook": self.playbook,
+            "example": self.name,
+            "path": str(self.path),
+            "line": self.line,
+            "problem": self.problem and self.problem.as_json(),
+        }
+
+
+def case(playbook: Playbook, number: int, lists: Lists, guard: Guard) -> Case:
+    """Decides one example."""
+    example = playbook.examples[number]
+    hand = f"example {playbook.id} {playbook.version} {number}"
+    problem = _problem(playbook, example, lists, guard, hand)
+    return Case(playbook.id, Path(example.path), example.line, str(example), problem)
+
+
+def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
+    """What to say of an event that somebody wrote and the playbook could not decide.
+
+    The text of the exception may be shown: such an event is nobody's mail.
+    """
+    cause = failure.__cause__
+    if cause is None:
+        return str(failure), _GUARD
+    if isinstance(cause, UnfetchedError):
+        return undeclared_fault(cause.need, playbook.needs)
+    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
+    return what, TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
+
+
+def _problem(playbook: Playbook, example: Example, lists: Lists, guard: Guard, hand: str) -> Problem | None:
+    """What is wrong with the example, if anything."""
+    try:
+        expected = _expected(example)
+        event = event_of(example, playbook.on, playbook.needs)
+        context = context_of(example, lists, takes_context=playbook.takes_context)
+        with guard.holding(hand):
+            actions = playbook.decide(event, context)
+    except NotRunAgainError as error:
+        return _at(playbook, example, f"{example}: {error}", TOO_LONG)
+    except ExampleError as error:
+        return _at(playbook, example, *error.args)
+    except PlaybookFailure as failure:
+        return _failed(playbook, example, failure)
+    if why := next((why for action in actions if (why := refusal(action))), ""):
+        return _at(playbook, example, f"{example}: {why}", _NARROWER)
+    return _mismatch(playbook, example, expected, actions)
+
+
+def _mismatch(
+    playbook: Playbook, example: Example, expected: Pairs | None, actions: tuple[Action, ...]
+) -> Problem | None:
+    came = sorted((action.kind, action.target) for action in actions)
+    if example.acts == bool(came) and (expected is None or sorted(expected) == came):
+        return None
+    wanted = _shown(expected) if expected else "an action" if example.acts else "nothing"
+    message = f"{example}: expected {wanted}, got {_shown(came)}{_reasons(actions)}"
+    return _at(playbook, example, message, _CHANGE, _diff(example, expected, came))
+
+
+def _failed(playbook: Playbook, example: Example, failure: PlaybookFailure) -> Problem:
+    what, remedy = failure_fault(failure, playbook)
+    if failure.__cause__ is None:
+        return _at(playbook, example, f"{example}: {what}", remedy)
+    message = f"{what} while it decided {example} of line {example.line}"
+    return Problem(failure.path, failure.line, playbook.id, message, remedy)
+
+
+def _expected(example: Example) -> Pairs | None:
+    if example.expect is None:
+        return None
+    try:
+        pairs = [(str(kind), str(target)) for kind, target in example.expect]
+    except (TypeError, ValueError):
+        pairs = []
+    if not pairs:
+        raise ExampleError(f"{example}: expect={example.expect!r} is no list of pairs", _PAIRS)
+    return pairs
+
+
+def _at(
+    playbook: Playbook, example: Example, message: str, remedy: str, diff: tuple[str, ...] = ()
+) -> Problem:
+    return Problem(Path(example.path), example.line, playbook.id, message, remedy, diff)
+
+
+def _diff(example: Example, expected: Pairs | None, came: Pairs) -> tuple[str, ...]:
+    """Line by line what is missing, what is too much, and what is as it should be."""
+    if expected is None:
+        expected = [] if came or not example.acts else [("an action", "")]
+    missing, surplus = Counter(expected) - Counter(came), Counter(came) - Counter(expected)
+    same = Counter(expected) & Counter(came)
+    lines = [
+        (wish, mark)
+        for mark, wishes in ((" ", same), ("-", missing), ("+", surplus))
+        for wish in wishes.elements()
+    ]
+    return tuple(f"{mark} {_shown([wish])}" for wish, mark in sorted(lines))
+
+
+def _shown(wishes: Pairs) -> str:
+    return ", ".join(" to ".join(filter(None, wish)) for wish in wishes) or "nothing"
+
+
+def _reasons(actions: tuple[Action, ...]) -> str:
+    reasons = "; ".join(action.reason for action in actions if action.reason)
+    return f" ({clip(reasons, 100)})" if reasons else ""
