@@ -87,7 +87,9 @@ class Service:
         log.info("service.stopped", stuck=stuck, polled=polled, ready=left.ready)
         if stuck:
             return 3
-        return 0 if polled and not parts.dispatcher.stopped_short() else 1
+        # A breaker that is still open, or a token that is refused, matters where something waits for it.
+        short = bool(left.ready) and parts.dispatcher.stopped_short()
+        return 0 if polled and not short else 1
 
     async def close(self) -> None:
         """Closes the connections to the vendor; may be called twice."""

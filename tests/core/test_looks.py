@@ -105,6 +105,17 @@ async def test_our_own_move_stops_nothing(eye: Eye, tenant: FakeCloudflare, desk
     assert await eye.state() == ("ready", "")
 
 
+async def test_what_somebody_moved_there_too_stays(eye: Eye, tenant: FakeCloudflare, desk: Desk) -> None:
+    """A person who put it where the worker had wants it there: a new verdict does not take it away again."""
+    await desk.bring(State.SUCCEEDED, junk("m1", to="Inbox"))
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW, by="worker")
+    tenant.moved("m1", "Inbox", NOW + 5, by="worker")
+    assert await eye.state() == ("ready", "")
+    tenant.moved("m1", "Inbox", NOW + 10, by="bob@corp.example")
+    assert await eye.state() == ("held", "moved to Inbox by bob@corp.example, after the worker had")
+
+
 async def test_an_approval_covers_moves_before_it(eye: Eye, tenant: FakeCloudflare) -> None:
     """The person who approved saw them; what came later nobody saw."""
     tenant.add(detection())

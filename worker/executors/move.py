@@ -93,6 +93,11 @@ def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -
         return ""
     if not ours or last.folder != ours[-1].folder:
         return f"moved to {last.folder} by {last.requested_by or 'somebody else'}"
+    begin = _begin(moves, ours[-1])
+    we = last.requested_by if begin is None else moves[begin].requested_by
+    if we and last.requested_by and last.requested_by != we:
+        # Where we had moved it, too: they want it there, whatever its verdict has become since.
+        return f"moved to {last.folder} by {last.requested_by}, after the worker had"
     undone = next((one for one in ours if one.action_id == item.cause), None)
     before = _before(moves, undone) if undone is not None else None
     if before in (None, item.target):
