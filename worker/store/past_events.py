@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from worker.model.actions import State
 from worker.model.plans import DETECTIONS
 from worker.store import enrichments, schema
-from worker.store.tools import CHUNK, chunks, from_json, to_json
+from worker.store.prepared import IN_LIST, Prepared, among
+from worker.store.tools import chunks, from_json, to_json
 
 _E, _T = schema.evidence.c, schema.audit.c
+_COLUMNS = (_E.source, _E.key, _E.revision, _E.body, _E.stored_at)
+_ORDER = Prepared(
+    select(_E.id)
+    .where(
+        _E.account_id == bindparam("account"),
+        _E.stored_at >= bindparam("since"),
+        _E.stored_at < bindparam("until"),
+    )
+    .order_by(_E.stored_at, _E.id)
+)
+_READ = Prepared(lambda: select(*_COLUMNS).where(among(_E.id)).order_by(_E.stored_at, _E.id))
 
 
 class PastEvent(NamedTuple):
@@ -33,7 +44,8 @@ class PastEvent(NamedTuple):
 
 def count(conn: Connection, account_id: str, since: float, until: float) -> int:
     """How many there are."""
-    return int(conn.execute(select(func.count()).where(*_within(account_id, since, until))).scalar_one())
+    within = (_E.account_id == account_id, _E.stored_at >= since, _E.stored_at < until)
+    return int(conn.execute(select(func.count()).where(*within)).scalar_one())
 
 
 def past_events(
@@ -43,16 +55,11 @@ def past_events(
 
     Only the order is sorted, some forty bytes an event; the events themselves are read part by part.
     """
-    ordered = conn.execution_options(yield_per=CHUNK).execute(
-        select(_E.id).where(*_within(account_id, since, until)).order_by(_E.stored_at, _E.id)
-    )
-    ids = ordered.scalars()
-    while part := list(islice(ids, CHUNK)):
-        rows = conn.execute(
-            select(_E.id, _E.source, _E.key, _E.revision, _E.body, _E.stored_at).where(_E.id.in_(part))
-        )
-        by_id = {row.id: row for row in rows}
-        found = [PastEvent(*by_id[one][1:]) for one in part if one in by_id]
+    ordered = _ORDER(conn, account=account_id, since=since, until=until)
+    while part := ordered.fetchmany(IN_LIST):
+        found = [
+            PastEvent._make(row) for rows in _READ.among(conn, [one[0] for one in part]) for row in rows.all()
+        ]
         yield from _with_decisions(conn, account_id, found) if decisions else found
 
 
@@ -62,9 +69,7 @@ def past_event(conn: Connection, account_id: str, named: str) -> list[PastEvent]
     for row in conn.execute(select(_T.account_id, _T.body).where(_T.message_id == named)):
         body = from_json(row.body) if row.account_id == account_id else {}
         keys |= {body["event"]} if "event" in body else set()
-    query = select(_E.source, _E.key, _E.revision, _E.body, _E.stored_at).where(
-        _E.account_id == account_id, _E.key.in_(sorted(keys))
-    )
+    query = select(*_COLUMNS).where(_E.account_id == account_id, _E.key.in_(sorted(keys)))
     found = [PastEvent(*row) for row in conn.execute(query.order_by(_E.stored_at))]
     return list(_with_decisions(conn, account_id, found))
 
@@ -83,10 +88,6 @@ def own_deeds(
         for message_id, kind, target in conn.execute(query):
             found[message_id].append((kind, target))
     return found
-
-
-def _within(account_id: str, since: float, until: float) -> tuple[ColumnElement[bool], ...]:
-    return _E.account_id == account_id, _E.stored_at >= since, _E.stored_at < until
 
 
 def _with_decisions(conn: Connection, account_id: str, found: Sequence[PastEvent]) -> Iterator[PastEvent]:
