@@ -57,9 +57,8 @@ def past_events(
     """
     ordered = _ORDER(conn, account=account_id, since=since, until=until)
     while part := ordered.fetchmany(IN_LIST):
-        found = [
-            PastEvent._make(row) for rows in _READ.among(conn, [one[0] for one in part]) for row in rows.all()
-        ]
+        rows: list[Any] = [row for some in _READ.among(conn, [one[0] for one in part]) for row in some.all()]
+        found = [PastEvent(source, key, revision, body, at) for source, key, revision, body, at in rows]
         yield from _with_decisions(conn, account_id, found) if decisions else found
 
 
