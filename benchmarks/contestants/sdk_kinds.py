@@ -26,7 +26,7 @@ async def main(kind: str) -> None:
     token, base = os.environ["CLOUDFLARE_API_TOKEN"], os.environ["CLOUDFLARE_BASE_URL"]
     async with AsyncCloudflare(api_token=token, base_url=base, max_retries=0) as client:
         investigate = client.email_security.investigate
-        wanted = [row async for row in _spam(investigate, account) if kind != "release" or row.is_quarantined]
+        wanted = [row async for row in spam(investigate, account) if kind != "release" or row.is_quarantined]
         ids = [row.id for row in wanted]
         slots = asyncio.Semaphore(PARALLEL)
 
@@ -45,7 +45,8 @@ async def main(kind: str) -> None:
             await asyncio.gather(*map(reclassify, ids))
 
 
-async def _spam(investigate: Any, account: str) -> Any:
+async def spam(investigate: Any, account: str) -> Any:
+    """Every spam of the last day."""
     now = datetime.now(UTC)
     query: dict[str, Any] = {
         "account_id": account,

@@ -43,6 +43,7 @@ class Run:
     """Processor time of the contestant alone, user and system."""
     requests: tuple[Request, ...]
     effects: Counter[Effect]
+    """To messages and to settings."""
 
     @property
     def start(self) -> float:
@@ -88,7 +89,11 @@ def _script(name: str) -> Path:
 
 
 def run(contestant: Contestant, tenant: Tenant, *, until: Callable[[], bool] | None = None) -> Run:
-    """Starts the program and waits for its end; a daemon gets SIGTERM as soon as `until` says so."""
+    """Starts the program and waits for its end; a daemon gets SIGTERM as soon as `until` says so.
+
+    What the tenant saw before does not count.
+    """
+    before, changed = len(tenant.requests()), tenant.changes()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, (Path(folder) / "log").open("w+") as log:
         database = f"{folder}/ledger.db"
         command = [part.replace("{database}", database) for part in contestant.command]
@@ -118,8 +123,8 @@ def run(contestant: Contestant, tenant: Tenant, *, until: Callable[[], bool] | N
         ended_at=ended_at,
         peak_mb=peak / _KIB,
         cpu=usage.ru_utime + usage.ru_stime,
-        requests=tuple(tenant.requests()),
-        effects=tenant.effects(),
+        requests=tuple(tenant.requests())[before:],
+        effects=tenant.effects() + (tenant.changes() - changed),
     )
 
 

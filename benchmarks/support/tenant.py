@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -61,6 +61,24 @@ class Tenant:
             (one["kind"], one["id"].partition("-")[0], one["target"]) for one in self._admin("effects")
         )
 
+    def changes(self) -> Counter[Effect]:
+        """What truly became of the settings: operation, collection and whom it names."""
+        named: dict[str, str] = {}
+        found: Counter[Effect] = Counter()
+        for one in self._admin("changes"):
+            entry = one["entry"] or {}
+            # A deletion shows the id alone.
+            who = named.setdefault(one["id"], entry.get("pattern") or entry.get("email") or one["id"])
+            found[one["operation"], one["resource"], who] += 1
+        return found
+
+    def prepare(self, collection: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Somebody made these entries before. This is itself seen as requests."""
+        path = f"{self.base_url}/accounts/{self.account_id}/email-security/settings/{collection}/batch"
+        empty: dict[str, list[Any]] = {"deletes": [], "patches": [], "puts": []}
+        for start in range(0, len(entries), 1000):
+            self._get(path, {**empty, "posts": list(entries[start : start + 1000])})
+
     def messages(self) -> list[dict[str, Any]]:
         """Every message as the vendor lists it. This is itself seen as requests: ask for those first."""
         path = f"{self.base_url}/accounts/{self.account_id}/email-security/investigate"
@@ -82,8 +100,10 @@ class Tenant:
     def _admin(self, path: str) -> Any:
         return self._get(f"{self.base_url.removesuffix('/client/v4')}/_simulator/{path}")["result"]
 
-    def _get(self, url: str) -> Any:
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token}"})  # noqa: S310
+    def _get(self, url: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.token}"}
+        request = urllib.request.Request(url, data, headers)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
                 return json.load(answer)

@@ -1,0 +1,16 @@
+"""Whoever sends spam is blocked."""
+
+from worker.playbooks import BlockSender, Caps, Detection, hit, miss, playbook
+
+
+@playbook(
+    on=Detection,
+    mode="enforce",
+    caps=Caps(per_poll=100_000, per_hour=100_000),
+    examples=[hit(final_disposition="SPAM"), miss(final_disposition="NONE")],
+)
+def every_spam(message: Detection) -> BlockSender | None:
+    """One action for each: a sender of its own, as no simulated spammer has."""
+    if message.final_disposition != "SPAM":
+        return None
+    return BlockSender(message, sender=f"{message.postfix_id.lower()}@spam.example")

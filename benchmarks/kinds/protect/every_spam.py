@@ -1,0 +1,16 @@
+"""Whose name spam bears is protected."""
+
+from worker.playbooks import Caps, Detection, ProtectIdentity, hit, miss, playbook
+
+
+@playbook(
+    on=Detection,
+    mode="enforce",
+    caps=Caps(per_poll=100_000, per_hour=100_000),
+    examples=[hit(final_disposition="SPAM"), miss(final_disposition="NONE")],
+)
+def every_spam(message: Detection) -> ProtectIdentity | None:
+    """One action for each: a sender of its own, as no simulated spammer has."""
+    if message.final_disposition != "SPAM":
+        return None
+    return ProtectIdentity(message, email=f"{message.postfix_id.lower()}@corp.example", name="A Name")
