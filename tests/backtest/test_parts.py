@@ -16,12 +16,14 @@ from worker.backtest.rewinding import as_delivered, shown_deeds
 from worker.backtest.seen import Deed, Seen, deeds_of
 from worker.backtest.tally import BEYOND, Names
 from worker.backtest.vendor import without_own
+from worker.budget import SHARES, Behind
 from worker.errors import UsageError
 from worker.model.actions import Action, Mode, Move, Reclassify, Release, Submit
 from worker.model.enrichment import LogEntry
 from worker.model.entries import BlockSender
 from worker.model.events import Detection
 from worker.playbooks.declaration import Caps
+from worker.ports import Lane, Observation
 
 MOVED: dict[str, Any] = {"delivery_status": ("moved",), "post_delivery_operations": ("PREVIEW", "MOVE")}
 RELEASED: dict[str, Any] = {
@@ -266,3 +268,23 @@ def test_a_row_that_was_replaced_is_the_same_event() -> None:
     """Rewinding changes no identity: what is compared with the ledger and the log is the same message."""
     row = detection(**MOVED)
     assert replace(as_delivered(row), **MOVED) == row
+
+
+async def test_a_history_is_read_on_what_polls_and_actions_leave() -> None:
+    """Whatever lane a source names, the budget is asked for the least urgent one; what came of it is seen."""
+    admitted: list[Lane] = []
+    observed: list[Observation] = []
+
+    class Gate:
+        async def admit(self, lane: Lane) -> None:
+            admitted.append(lane)
+
+        def observe(self, seen: Observation) -> None:
+            observed.append(seen)
+
+    behind = Behind(Gate())
+    for lane in Lane:
+        await behind.admit(lane)
+    behind.observe(seen := Observation("GET investigate", 200, 0.1))
+    assert set(admitted) == {Lane.ENRICH} == {min(SHARES, key=SHARES.__getitem__)}
+    assert (len(admitted), observed) == (len(Lane), [seen])
