@@ -73,7 +73,7 @@ def check(directory: Path, guard: Guard = NO_GUARD, mail: Sequence[Event] = ()) 
         told = {(problem.path, problem.line) for problem in wrong}
         ahead = [problem for problem in catalogue.foreseen if (problem.path, problem.line) not in told]
         failing = {problem.playbook for problem in (*wrong, *ahead)}
-        compared = compare(playbooks, failing, lists, guard, mail)
+        compared = compare(playbooks, cases, failing, lists, guard, mail)
     warnings = [warning for one in playbooks for warning in _warnings(one)]
     return Report(
         catalogue,

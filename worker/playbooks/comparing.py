@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 from worker.model.actions import Mode, lower_mode
 from worker.model.events import Detection, Event, PhishReport, Submission
@@ -19,13 +18,15 @@ from worker.model.kinds import contradicts
 from worker.model.needs import NEEDS
 from worker.playbooks.context import Context, Lists
 from worker.playbooks.deciding import Playbook, PlaybookFailure
-from worker.playbooks.examples import EXAMPLE_NOW, ExampleError, context_of, event_of
+from worker.playbooks.examples import EXAMPLE_NOW, context_of, event_of
 from worker.playbooks.given import seen_by
 from worker.playbooks.guard import Guard, NotRunAgainError
 from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.problems import Problem
-from worker.playbooks.verdicts import failure_fault
+from worker.playbooks.verdicts import Case, failure_fault
 
+_PATIENCE = 3
+"""How often a playbook may fail before it is asked no more: each costs a traceback, and one is enough to tell."""
 Wish = tuple[str, str, str | None]
 """Kind, target and subject."""
 _BARE = Detection(id="m1")
@@ -81,49 +82,52 @@ class _Answers:
 
 def compare(
     playbooks: Sequence[Playbook],
+    cases: Sequence[Case],
     failing: Collection[str],
     lists: Lists,
     guard: Guard,
     mail: Sequence[Event],
 ) -> Compared:
-    """Asks everybody about everything; of the playbooks in `failing` enough is wrong already."""
+    """Asks everybody about everything; of the playbooks in `failing` enough is wrong already.
+
+    `cases` are the verdicts on all examples, in their order: those that hold are asked about.
+    """
     plain = Context(now=EXAMPLE_NOW, lists=lists)
     trials = [
-        *_written(playbooks, lists),
+        *_written(playbooks, cases, lists),
         *(Trial(event, plain, "an event with nothing in it") for event in _EMPTY),
         *(Trial(event, plain, "simulated mail") for event in mail),
     ]
-    answers = {one.id: _ask(one, trials, guard) for one in playbooks}
+    whole = [one for one in playbooks if one.id not in failing]
+    answers = {one.id: _ask(one, trials, guard) for one in whole}
     found = Compared()
-    for one in playbooks:
+    for one in whole:
         answer = answers[one.id]
-        if answer.failed and one.id not in failing:
+        if answer.failed:
             (found.problems if answer.fatal else found.warnings).append(answer.failed)
-        if not answer.wants and not answer.failed and one.id not in failing:
+        if not answer.wants and not answer.failed:
             what = f"is unreachable: it acts on none of the {answer.asked} events that it was asked about"
             found.warnings.append(
                 _about(one, what, "add a hit(...), or mend the condition: it may never hold")
             )
-    acting = [one for one in playbooks if one.mode is not Mode.SHADOW]
+    acting = [one for one in whole if one.mode is not Mode.SHADOW]
     found.warnings += _contradictions(acting, answers, trials)
     found.warnings += _idle(acting, answers)
     return found
 
 
-def _written(playbooks: Iterable[Playbook], lists: Lists) -> Iterator[Trial]:
-    for playbook in playbooks:
-        for example in playbook.examples:
-            try:
-                # All that it gives, whoever needs it.
-                event = event_of(example, playbook.on, NEEDS)
-                context = context_of(example, lists, takes_context=True)
-            except ExampleError:
-                continue  # its own verdict tells
-            yield Trial(event, context, f"{example} of {Path(example.path).name}:{example.line}")
+def _written(playbooks: Iterable[Playbook], cases: Iterable[Case], lists: Lists) -> Iterator[Trial]:
+    written = ((playbook, example) for playbook in playbooks for example in playbook.examples)
+    for (playbook, example), case in zip(written, cases, strict=True):
+        if case.problem is None:
+            # All that it gives, whoever needs it.
+            event = event_of(example, playbook.on, NEEDS)
+            context = context_of(example, lists, takes_context=True)
+            yield Trial(event, context, f"{case.name} of {case.path.name}:{case.line}")
 
 
 def _ask(playbook: Playbook, trials: Sequence[Trial], guard: Guard) -> _Answers:
-    answers = _Answers()
+    answers, failures = _Answers(), 0
     try:
         with guard.holding(f"compared {playbook.id} {playbook.version}"):
             for number, trial in enumerate(trials):
@@ -134,8 +138,8 @@ def _ask(playbook: Playbook, trials: Sequence[Trial], guard: Guard) -> _Answers:
                     actions = playbook.decide(trial.seen(playbook.needs), trial.context)
                 except PlaybookFailure as failure:
                     answers.failed = answers.failed or _failed(playbook, failure, trial)
-                    answers.fatal = failure.overran
-                    if failure.overran:
+                    answers.fatal, failures = failure.overran, failures + 1
+                    if failure.overran or failures == _PATIENCE:
                         break
                 else:
                     if actions:

@@ -16,7 +16,7 @@ from worker.model.known import view
 from worker.playbooks.before import HISTORIES, BeforeError, past_from
 from worker.playbooks.context import Context
 from worker.playbooks.given import GivenError, apart, known_from
-from worker.playbooks.problems import clip, nearest
+from worker.playbooks.problems import clip, nearest, shown
 
 EXAMPLE_NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 """The time at which examples are decided: fixed, so that a check says the same every day."""
@@ -74,7 +74,7 @@ class Example:
 
     def __str__(self) -> str:
         given = {**self.fields, **self.before}
-        fields = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        fields = ", ".join(f"{name}={shown(value)}" for name, value in given.items())
         return f"{'hit' if self.acts else 'miss'}({clip(fields, 90)})"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,14 @@ def problem_of(printed: Mapping[str, Any]) -> Problem:
 def one_line(text: str) -> str:
     """The text without control characters, so that no error text can break a line or steer a terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def shown(value: object, how: Callable[[object], str] = repr) -> str:
+    """An author's object as text, also where its own code fails at that."""
+    try:
+        return how(value)
+    except Exception:  # noqa: BLE001 - the author's code
+        return f"<{type(value).__name__}>"
 
 
 def clip(text: str, limit: int = 200) -> str:

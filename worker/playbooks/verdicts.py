@@ -15,7 +15,7 @@ from worker.playbooks.examples import Example, ExampleError, context_of, event_o
 from worker.playbooks.guard import Guard, NotRunAgainError
 from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.needs import undeclared_fault
-from worker.playbooks.problems import Fault, Problem, clip
+from worker.playbooks.problems import Fault, Problem, clip, shown
 from worker.playbooks.vetting import refusal
 
 _GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
@@ -51,9 +51,13 @@ class Case:
 def case(playbook: Playbook, number: int, lists: Lists, guard: Guard) -> Case:
     """Decides one example."""
     example = playbook.examples[number]
-    hand = f"example {playbook.id} {playbook.version} {number}"
-    problem = _problem(playbook, example, lists, guard, hand)
-    return Case(playbook.id, Path(example.path), example.line, str(example), problem)
+    try:
+        # All of it, because an example may hold objects of the author's own making.
+        with guard.holding(f"example {playbook.id} {playbook.version} {number}"):
+            name, problem = str(example), _problem(playbook, example, lists)
+    except NotRunAgainError as error:
+        name, problem = "example", _at(playbook, example, f"the example cannot be decided: {error}", TOO_LONG)
+    return Case(playbook.id, Path(example.path), example.line, name, problem)
 
 
 def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
@@ -66,24 +70,26 @@ def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
         return str(failure), _GUARD
     if isinstance(cause, UnfetchedError):
         return undeclared_fault(cause.need, playbook.needs)
-    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {cause}", 300)
+    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {shown(cause, str)}", 300)
     return what, TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
 
 
-def _problem(playbook: Playbook, example: Example, lists: Lists, guard: Guard, hand: str) -> Problem | None:
+def _problem(playbook: Playbook, example: Example, lists: Lists) -> Problem | None:
     """What is wrong with the example, if anything."""
     try:
         expected = _expected(example)
         event = event_of(example, playbook.on, playbook.needs)
         context = context_of(example, lists, takes_context=playbook.takes_context)
-        with guard.holding(hand):
-            actions = playbook.decide(event, context)
-    except NotRunAgainError as error:
-        return _at(playbook, example, f"{example}: {error}", TOO_LONG)
+        actions = playbook.decide(event, context)
     except ExampleError as error:
         return _at(playbook, example, *error.args)
     except PlaybookFailure as failure:
         return _failed(playbook, example, failure)
+    except Exception as error:  # noqa: BLE001 - reading an author's objects runs the author's code
+        what = f"{example}: raised {type(error).__name__}: {shown(error, str)} while it was read"
+        return _at(
+            playbook, example, clip(what, 300), "give plain values: text, numbers, lists, dictionaries"
+        )
     if why := next((why for action in actions if (why := refusal(action))), ""):
         return _at(playbook, example, f"{example}: {why}", _NARROWER)
     return _mismatch(playbook, example, expected, actions)
@@ -113,10 +119,10 @@ def _expected(example: Example) -> Pairs | None:
         return None
     try:
         pairs = [(str(kind), str(target)) for kind, target in example.expect]
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever it is, it is no list
         pairs = []
     if not pairs:
-        raise ExampleError(f"{example}: expect={example.expect!r} is no list of pairs", _PAIRS)
+        raise ExampleError(f"{example}: expect={shown(example.expect)} is no list of pairs", _PAIRS)
     return pairs
 
 
