@@ -18,9 +18,12 @@ from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.enrichment import Enricher
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
+from worker.executors.job import JobExecutor
 from worker.expiry import Expiry
 from worker.intake import Intake
+from worker.jobs import JobWatch
 from worker.model.events import Submission
+from worker.model.kinds import JOB
 from worker.model.ledger import Keep
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
@@ -109,7 +112,9 @@ def assemble(
     brake = Brake.beside(sqlite_path(settings.database_url))
     storage = Storage(clock)
     store.tell(storage.failed)
-    ledger = StoreLedger(store, account, clock, settings.worker_move_batch, brake.on)
+    ledger = StoreLedger(
+        store, account, clock, settings.worker_move_batch, brake.on, settings.worker_sweep_job_over
+    )
     vendor_time = VendorTime(clock)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget, vendor_time)
     cloudflare = Cloudflare(
@@ -132,6 +137,7 @@ def assemble(
         settings.worker_reclassify_via,
         webhook,
     )
+    jobs = JobExecutor(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
     intake = Intake(
         ledger,
         catalogue,
@@ -152,7 +158,16 @@ def assemble(
         vendor_time,
     )
     dispatcher = Dispatcher(
-        ledger, cloudflare, carry_out, budget, clock, metrics, options, intake.refresh, token, pace
+        ledger,
+        cloudflare,
+        carry_out | {f"{jobs.kind}:{JOB}": jobs},
+        budget,
+        clock,
+        metrics,
+        options,
+        intake.refresh,
+        token,
+        pace,
     )
     sources = _sources(settings, catalogue, cloudflare, ledger, clock)
     furthest = max(reach.furthest for _, reach in sources) + HOUR
@@ -199,6 +214,9 @@ def assemble(
         ),
         expiry=Expiry(ledger, clock, settings.ceilings, metrics, dispatcher.wake),
         sweeper=Sweeper(ledger, cloudflare, intake, catalogue, settings.ceilings, clock),
+        jobs=JobWatch(
+            ledger, cloudflare, clock, metrics, settings.worker_read_back_delay, dispatcher.wake, jobs.sending
+        ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,
     )

@@ -25,7 +25,7 @@ from worker.model.actions import State
 from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
 from worker.model.events import Detection
-from worker.model.kinds import APART, FINDS
+from worker.model.kinds import APART, FINDS, carrier
 from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
@@ -185,7 +185,7 @@ class Dispatcher:
         self._wake.set()
 
     async def _work(self, lane: BulkLane) -> None:
-        executor = self._executors.get(lane.kind)
+        executor = self._executors.get(carrier(lane.name, lane.kind))
         if executor is None:
             return
         # What has been looked at goes first: it would be too old once everything else has been looked at too.

@@ -14,6 +14,7 @@ from worker.dispatcher import Dispatcher
 from worker.executors.base import Executor
 from worker.expiry import Expiry
 from worker.intake import Intake
+from worker.jobs import JobWatch
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
 from worker.pausing import PauseWatch
@@ -92,6 +93,7 @@ class Parts:
     retention: Retention
     expiry: Expiry
     sweeper: Sweeper
+    jobs: JobWatch
     ticker: Callable[[], Ticker]
     health: Health | None = None
     webhook: Closing | None = None

@@ -21,11 +21,13 @@ from worker.model.ledger import (
     Cursor,
     Found,
     Grant,
+    JobOrder,
     Keep,
     Left,
     Limits,
     Look,
     Loss,
+    OpenJob,
     OurMove,
     Parked,
     Pause,
@@ -227,6 +229,26 @@ class Ledger(Waiting, Protocol):
         self, campaign: Campaign, found: Found, decided: Sequence[Decided], ceilings: Ceilings
     ) -> Closed | None:
         """Freezes the list of siblings and closes its plan; None where the campaign is not searched for any more."""
+        ...
+
+    async def job_order(self, call: Call) -> JobOrder | None:
+        """What the bulk job of a call has to find; None where the call does not hold the whole frozen list."""
+        ...
+
+    async def no_job(self, call_id: str) -> None:
+        """From here on the call's actions are moves by their ids like any others."""
+        ...
+
+    async def open_jobs(self) -> list[OpenJob]:
+        """Calls that were sent as bulk jobs and are not settled."""
+        ...
+
+    async def job_call(self, call_id: str) -> Call:
+        """Such a call with all its items."""
+        ...
+
+    async def note_job(self, call_id: str, told: Mapping[str, Any]) -> None:
+        """Writes into the audit log what is done with a bulk job."""
         ...
 
     async def fail_campaign(self, campaign_id: str, why: str) -> bool:

@@ -151,6 +151,7 @@ class Service:
                 group.create_task(parts.confirmer.run(), name="confirmer"),
                 group.create_task(parts.expiry.run(), name="expiry"),
                 group.create_task(parts.sweeper.run(), name="sweeper"),
+                group.create_task(parts.jobs.run(), name="jobs"),
             ]
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")

@@ -58,6 +58,7 @@ EXAMPLES = {
     "worker_log_format": "WORKER_LOG_FORMAT=json",
     "worker_log_level": "WORKER_LOG_LEVEL=info",
     "worker_move_batch": "WORKER_MOVE_BATCH=500",
+    "worker_sweep_job_over": "WORKER_SWEEP_JOB_OVER=10000",
     "worker_retention_days": "WORKER_RETENTION_DAYS=90",
     "worker_audit_key": "WORKER_AUDIT_KEY_FILE=/run/secrets/worker_audit_key",
     "worker_reclassify_via": "WORKER_RECLASSIFY_VIA=investigate",
@@ -153,6 +154,7 @@ class Settings(BaseSettings):
     worker_log_format: Literal["json", "console"] = "json"
     worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
     worker_move_batch: Annotated[Count, Field(le=1000)] = 500
+    worker_sweep_job_over: Annotated[Count | None, BeforeValidator(_no_text)] = None
     worker_retention_days: Annotated[Seconds, Field(ge=2)] = 90.0
     worker_audit_key: SecretStr | None = None
     worker_audit_key_file: Path | None = None

@@ -17,7 +17,7 @@ from worker.intake import Intake
 from worker.model.events import Detection
 from worker.model.ledger import Campaigns, Closed, Found
 from worker.model.plans import Ceilings, Decided
-from worker.model.sweeps import Campaign, within_reach
+from worker.model.sweeps import DETECTED, Campaign, within_reach
 from worker.ops.logs import get_logger
 from worker.pipeline import decide_siblings
 from worker.playbooks.loader import Catalogue
@@ -168,6 +168,17 @@ def _found(campaign: Campaign, rows: dict[str, Detection], search: Search) -> Fo
         benign=sum(bool(campaign.asks(row)) for row in rows.values()),
         searched=search.searched,
         read_at=search.read_at,
+        fits_job=_fits_job(campaign, rows),
+    )
+
+
+def _fits_job(campaign: Campaign, rows: dict[str, Detection]) -> bool:
+    """Whether the vendor's search can say what they have in common, and would find none but those that may be moved."""
+    detected = [
+        row for row in rows.values() if row.final_disposition in DETECTED and not row.is_phish_submission
+    ]
+    return campaign.shared.keys() <= {"sender", "exact_subject"} and all(
+        within_reach(row) and not row.has_moved for row in detected
     )
 
 

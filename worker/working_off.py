@@ -34,6 +34,7 @@ async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progre
     await parts.sweeper.step()
     await parts.dispatcher.step()
     await parts.dispatcher.settled()
+    jobs = await parts.jobs.step()
     due = [item for item in await parts.ledger.due_read_backs(MANY) if item.action_id not in tried]
     tried.update(item.action_id for item in due)
     await parts.reconciler.read_back_all(due)
@@ -41,6 +42,8 @@ async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progre
     blocked = parts.budget.blocked_for()
     sendable = left.ready > 0 and await _can_send(parts, left, deadline)
     look_at = await _next_look(parts, deadline, tried)
+    if jobs and parts.clock.now() < deadline:
+        return LONGEST_NAP
     if not sendable and look_at is None:
         return None
     waiting = blocked > 0 or look_at is not None

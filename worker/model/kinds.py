@@ -67,6 +67,10 @@ class Kind:
     """Whether its effect stays in the way of what opposes it, until it is taken back."""
 
 
+JOB = "job"
+"""The route of moves that the vendor is to carry out as one bulk job."""
+
+
 def _purge(target: str) -> str:
     return "a purge needs approval in every mode" if target == PURGE else ""
 
@@ -128,6 +132,7 @@ _ASKED = Kind(
 KINDS: dict[str, Kind] = {
     Move.kind: Kind(
         action=Move,
+        routes=("", JOB),
         opposes=frozenset({Release.kind}),
         approval=_purge,
         for_good=_purged,
@@ -217,6 +222,11 @@ def kind_of(name: str) -> Kind:
 def lane_of(kind: str, target: str, route: str = "") -> str:
     """What may share one call: the kind, its target where one call has one, and whatever else must be alike."""
     return ":".join(filter(None, (kind, target if kind_of(kind).by_target else "", route)))
+
+
+def carrier(lane: str, kind: str) -> str:
+    """Who carries out the calls of a lane, as executors are named: its kind, and the route where that has its own."""
+    return f"{kind}:{JOB}" if kind == Move.kind and lane.endswith(f":{JOB}") else kind
 
 
 def confirmed_lanes() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from worker.model.actions import Mode, State
@@ -217,6 +218,27 @@ class Found(NamedTuple):
     searched: int
     read_at: float
     """When the reading began: what was seen is no younger."""
+    fits_job: bool = False
+    """Whether a search of the vendor's own can find exactly these."""
+
+
+class JobOrder(NamedTuple):
+    """What a bulk job of a call is to find: its campaign's search, and how many messages and mailboxes it may touch."""
+
+    shared: Mapping[str, str]
+    since: float
+    until: float
+    messages: int
+
+
+class OpenJob(NamedTuple):
+    """A call that may be a bulk job of the vendor's: nobody but who watches it settles its actions."""
+
+    call_id: str
+    target: str
+    submitted_at: float
+    messages: int
+    mailboxes: int
 
 
 class CampaignEnd(NamedTuple):

@@ -225,6 +225,26 @@ _TABLE: dict[str, LogEvent] = {
     "campaign.ended": LogEvent(
         "info", "No late sibling of a campaign is caught any more; the line says how many there were.", _NONE
     ),
+    "job.settled": LogEvent(
+        "info",
+        "A bulk job of the vendor's is over, or was never created; its messages are settled by what it tells.",
+        "If some are ready again: they go out by their ids.",
+    ),
+    "job.cancelled": LogEvent(
+        "error",
+        "A bulk job found more than the list that was frozen: it is cancelled, and the list goes out by its ids.",
+        "`worker campaigns show ID`; what the job moved meanwhile is in the next `job.beyond`.",
+    ),
+    "job.beyond": LogEvent(
+        "error",
+        "A bulk job moved messages that were not on the frozen list, before it was stopped; named by postfix id.",
+        "Move them back in the dashboard where they were meant to stay: the ledger has no action for them.",
+    ),
+    "job.unseen": LogEvent(
+        "warning",
+        "What has become of a bulk job cannot be seen now; it is looked at again.",
+        "Nothing, if it is settled later. Else the line's error.",
+    ),
     "approval.void": LogEvent(
         "error",
         "What a person approved was altered in the database afterwards; nothing more is sent under that approval.",

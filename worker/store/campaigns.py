@@ -12,7 +12,7 @@ from worker.model.actions import State
 from worker.model.ledger import CampaignEnd, Campaigns, Closed, Found
 from worker.model.plans import DETECTIONS, SWEEP, Ceilings, Decided, Poll
 from worker.model.sweeps import DETECTED, SUBJECT, Campaign, Sweep, window_seconds
-from worker.store import approvals, intake, schema
+from worker.store import approvals, intake, jobs, schema
 from worker.store.audit import Entry, append
 from worker.store.closing import close
 from worker.store.subjects import free
@@ -42,6 +42,7 @@ def freeze(
     decided: Sequence[Decided],
     ceilings: Ceilings,
     batch: int,
+    job_over: int | None = None,
 ) -> Closed | None:
     """Freezes the list: its moves are one plan, judged as a whole. None where the campaign is searched for no more."""
     row = (
@@ -62,12 +63,15 @@ def freeze(
         "out_of_reach": found.out_of_reach,
         "benign": found.benign,
         "searched": found.searched,
+        "read_at": found.read_at,
         "digest": _digest(found.messages),
         "plan_id": plan,
     }
     conn.execute(update(schema.campaigns).where(_C.action_id == campaign.id).values(frozen_at=now, **told))
     if row["state"] == State.READY:
         _settle(conn, campaign.id, now, State.SUCCEEDED, None)
+    if job_over is not None and found.fits_job and len(decided) > job_over:
+        jobs.choose(conn, poll.id, len(decided))
     states = {plan.playbook: plan.states for plan in closed.plans}
     body = {"shared": dict(campaign.shared), **told, "messages": list(found.messages), "plans": states}
     append(

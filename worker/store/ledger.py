@@ -22,11 +22,13 @@ from worker.model.ledger import (
     Cursor,
     Found,
     Grant,
+    JobOrder,
     Keep,
     Left,
     Limits,
     Look,
     Loss,
+    OpenJob,
     OurMove,
     Parked,
     Pause,
@@ -51,6 +53,7 @@ from worker.store import (
     followup,
     histories,
     intake,
+    jobs,
     losses,
     outcomes,
     queries,
@@ -78,12 +81,14 @@ class StoreLedger:
         clock: Clock,
         batch: int,
         brake: Callable[[], Pause | None] = lambda: None,
+        job_over: int | None = None,
     ) -> None:
         self.store = store
         self._brake = brake
         self.account_id = account_id
         self._clock = clock
         self._batch = batch
+        self._job_over = job_over
         self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
         file = store.engine.url.database if store.engine.dialect.name == "sqlite" else None
         self._path = Path(file) if file else None
@@ -184,7 +189,23 @@ class StoreLedger:
             decided,
             ceilings,
             self._batch,
+            self._job_over,
         )
+
+    async def job_order(self, call: Call) -> JobOrder | None:
+        return await self.store.run(jobs.order, call)
+
+    async def no_job(self, call_id: str) -> None:
+        await self.store.run(jobs.drop, call_id, self._batch)
+
+    async def open_jobs(self) -> list[OpenJob]:
+        return await self.store.run(jobs.open_jobs, self.account_id)
+
+    async def job_call(self, call_id: str) -> Call:
+        return await self.store.run(jobs.call, call_id)
+
+    async def note_job(self, call_id: str, told: Mapping[str, Any]) -> None:
+        await self.store.run(jobs.note, self.account_id, self._clock.now(), call_id, told)
 
     async def fail_campaign(self, campaign_id: str, why: str) -> bool:
         return await self.store.run(campaigns.fail, self.account_id, self._clock.now(), campaign_id, why)

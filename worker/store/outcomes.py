@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
-from worker.model.kinds import kind_of
+from worker.model.kinds import JOB, kind_of
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.entries import remember
@@ -100,7 +100,10 @@ def recover(conn: Connection, account_id: str, now: float, delay: float) -> list
     a = schema.actions
     orphans = conn.execute(
         select(a.c.id, a.c.call_id, a.c.submitted_at, a.c.message_id, a.c.plan_id).where(
-            a.c.account_id == account_id, a.c.state == State.SUBMITTED
+            # What became of a bulk job is asked of the job, whoever has begun it.
+            a.c.account_id == account_id,
+            a.c.state == State.SUBMITTED,
+            a.c.lane.not_like(f"%:{JOB}"),
         )
     ).all()
     for part in chunks(orphans):

@@ -323,8 +323,9 @@ campaigns = Table(
     Column("found", Integer),
     Column("out_of_reach", Integer),
     Column("benign", Integer),
-    # Rows that the search read.
+    # Rows that the search read, and until when.
     Column("searched", Integer),
+    Column("read_at", Float),
     Column("ended_at", Float),
     Column("ended_because", Text),
     Index("ix_campaigns_open", "account_id", **_where("ended_at IS NULL")),

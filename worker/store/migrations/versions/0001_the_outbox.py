@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.Column("out_of_reach", sa.Integer(), nullable=True),
         sa.Column("benign", sa.Integer(), nullable=True),
         sa.Column("searched", sa.Integer(), nullable=True),
+        sa.Column("read_at", sa.Float(), nullable=True),
         sa.Column("ended_at", sa.Float(), nullable=True),
         sa.Column("ended_because", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("action_id", name=op.f("pk_campaigns")),
