@@ -146,9 +146,7 @@ def assemble(
         metrics,
         wake=lambda: dispatcher.wake(),  # noqa: PLW0108 - the dispatcher is built below
         keep_all=settings.worker_keep_events == "all",
-        enricher=Enricher(
-            cloudflare.investigate, budget, clock, metrics, catalogue, settings.worker_enrich_per_poll
-        ),
+        enricher=Enricher(cloudflare.investigate, budget, clock, metrics, settings.worker_enrich_per_poll),
     )
     options = DispatchOptions(
         settings.ceilings,

@@ -37,7 +37,7 @@ Wants = dict[str, dict[str, set[str]]]
 
 
 class Enricher:
-    """Fetches for the playbooks of one catalogue.
+    """Fetches for playbooks.
 
     `per_poll`: messages for one playbook in one poll; `seconds`: how long one poll may be held up.
     """
@@ -48,7 +48,6 @@ class Enricher:
         room: Room,
         clock: Clock,
         metrics: Metrics,
-        catalogue: Catalogue,
         per_poll: int,
         seconds: float = SECONDS,
     ) -> None:
@@ -56,17 +55,8 @@ class Enricher:
         self._room = room
         self._clock = clock
         self._metrics = metrics
-        self._catalogue = catalogue
         self._allowances = Allowances(per_poll, seconds)
         self._slots = asyncio.Semaphore(CONCURRENT)
-        self._needy = {
-            kind: frozenset(one.id for one in playbooks if one.needs)
-            for kind, playbooks in catalogue.by_type.items()
-        }
-
-    def needy(self, kind: type[Event]) -> frozenset[str]:
-        """The playbooks on these events that have needs; where there are none, nothing is to be done."""
-        return self._needy.get(kind, frozenset())
 
     async def for_new(
         self,
@@ -74,13 +64,15 @@ class Enricher:
         events: Sequence[Sighting],
         now: datetime,
         histories: Histories,
+        catalogue: Catalogue,
+        *,
         without: Collection[str],
     ) -> Views:
         """What the playbooks come to read of new events, but for those that are not asked now."""
-        needy = self.needy(type(events[0].event)).difference(without)
+        needy = needy_of(catalogue, type(events[0].event)).difference(without)
 
         def ask(events: Sequence[Sighting], views: Views) -> list[Decided]:
-            return decide(events, self._catalogue, Mode.SHADOW, now, histories, only=needy, views=views)
+            return decide(events, catalogue, Mode.SHADOW, now, histories, only=needy, views=views)
 
         return await self._prepare(poll, events, ask, {}) if needy else {}
 
@@ -90,18 +82,24 @@ class Enricher:
         events: Sequence[tuple[Sighting, Collection[str], int]],
         now: datetime,
         histories: Histories,
+        catalogue: Catalogue,
     ) -> Views:
         """What some playbooks come to read of each of these events, where that has failed so often before."""
         whom = {(one.key, one.revision): playbooks for one, playbooks, _ in events}
         tries = {one.message.id: count for one, _, count in events if one.message is not None}
 
         def ask(some: Sequence[Sighting], views: Views) -> list[Decided]:
-            known = self._catalogue
             return [
                 answer
                 for one in some
                 for answer in decide(
-                    [one], known, Mode.SHADOW, now, histories, only=whom[one.key, one.revision], views=views
+                    [one],
+                    catalogue,
+                    Mode.SHADOW,
+                    now,
+                    histories,
+                    only=whom[one.key, one.revision],
+                    views=views,
                 )
             ]
 
@@ -192,6 +190,11 @@ class Enricher:
         """Why nothing may be fetched now: actions and polls come first, and nobody waits for this."""
         full = self._room.refused_for() or self._room.pressure() >= SHARES[Lane.ENRICH]
         return "actions and polls leave no room in WORKER_REQUEST_BUDGET" if full else ""
+
+
+def needy_of(catalogue: Catalogue, kind: type[Event]) -> frozenset[str]:
+    """The playbooks on these events that have needs; where there are none, nothing is to be fetched."""
+    return frozenset(one.id for one in catalogue.by_type.get(kind, ()) if one.needs)
 
 
 def _wants(decided: Iterable[Decided], views: Views) -> Wants:

@@ -12,7 +12,7 @@ import msgspec
 
 from worker.breakers import Told
 from worker.clock import Clock, utc
-from worker.enrichment import Enricher, Histories
+from worker.enrichment import Enricher, Histories, needy_of
 from worker.ids import new_id
 from worker.latecomers import by_event, told_apart
 from worker.lookout import Lookout
@@ -20,6 +20,7 @@ from worker.model.actions import Mode, State, lower_mode
 from worker.model.events import Detection
 from worker.model.known import Views
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
+from worker.model.levels import Level, Levels
 from worker.model.patterns import sender_of
 from worker.model.plans import (
     DETECTIONS,
@@ -40,6 +41,7 @@ from worker.playbooks.loader import Catalogue
 from worker.pollers.source import Page, Source
 from worker.ports import Kept, Ledger
 from worker.quarantine import Quarantine
+from worker.rulebook import Rulebook
 
 log = get_logger()
 
@@ -64,7 +66,7 @@ class Intake:
         enricher: Enricher | None = None,
     ) -> None:
         self._ledger = ledger
-        self._catalogue = catalogue
+        self.rules = Rulebook(catalogue)
         self._ceilings = ceilings
         self._clock = clock
         self._metrics = metrics
@@ -74,9 +76,16 @@ class Intake:
         self._quarantine = Quarantine(clock, metrics)
         self._kept: dict[str, Told] = {}
         self.lookout = Lookout()
-        self._trial = asyncio.Lock()
+        self._pinned: dict[str, Catalogue] = {}
+        self._caught_up: dict[str, int] = {}
+        self._outdated: dict[str, Level] = {}
         self._locks = {source: asyncio.Lock() for source in SOURCES}
         self._waiting: dict[str, dict[int, Page]] = {source: {} for source in SOURCES}
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        """The playbooks in force now; a poll that has begun goes on with those that it began with."""
+        return self.rules.current
 
     async def take(self, source: Source, poll: Poll, page: Page, *, last_chance: bool) -> None:
         """Records one page of an open poll, and with it those that wait for their turn: one commit for all."""
@@ -104,11 +113,13 @@ class Intake:
         fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
         self._metrics.rows(source.name, read=rows, quarantined=bad, new=len(fresh))
         if fresh:
+            self._pinned.setdefault(poll.id, self._catalogue)
             await self._record(poll, fresh, rows=rows, read_at=read_at, fetch=True)
 
     async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
         """Closes the poll's plans; from here on its actions can be claimed."""
         closed = await self._ledger.close(poll, self._ceilings, advance)
+        self._pinned.pop(poll.id, None)
         self.tell(closed)
         return closed
 
@@ -150,54 +161,75 @@ class Intake:
         await self.close(poll, None)
 
     async def redecide(self) -> int:
-        """Decides again what waits for it, and returns how many events that is.
+        """At start: decides again what waits for it, and returns how many events that is.
 
         Parked events whose playbook or file was mended, and those of a shadow trial whose playbook may act now.
         """
-        done = await self.take_up_trial()
+        self._note_levels(await self._ledger.levels(), told=False)
+        return sum([await self._redecide(source) for source in SOURCES])
+
+    async def catch_up(self, source: str) -> None:
+        """Takes up what has changed of the playbooks and their levels since the source's last poll.
+
+        Called by the source's own poller, which alone may have a poll of it open: the caps see all of it as one.
+        """
+        self._note_levels(await self._ledger.levels())
+        if self._caught_up.get(source) != self.rules.serial:
+            await self._redecide(source)
+
+    def _note_levels(self, levels: Levels, *, told: bool = True) -> None:
+        for one in self.rules.note(levels):
+            if told:
+                log.warning(
+                    "playbook.level", playbook=one.playbook, mode=one.level, by=one.by, reason=one.reason
+                )
+        outdated = self.rules.outdated()
+        for name, one in outdated.items():
+            if self._outdated.get(name) != one:
+                log.warning("playbook.promotion_outdated", playbook=name, playbook_version=one.version)
+        self._outdated = outdated
+
+    async def _redecide(self, source: str) -> int:
+        serial = self.rules.serial
+        done = await self.take_up_trial(source)
         for playbook, version in await self._ledger.parked_for():
             if asked := self._asked_again(playbook, version):
-                done += await self._redecide_all(playbook, version, asked)
+                done += await self._redecide_all(source, playbook, version, asked)
         if done:
-            log.info("playbook.redecided", count=done)
+            log.info("playbook.redecided", source=source, count=done)
+        self._caught_up[source] = serial
         return done
 
-    async def take_up_trial(self) -> int:
+    async def take_up_trial(self, source: str) -> int:
         """A shadow trial never swallows a later enforcement: the last day's is looked at and decided anew."""
-        # Two pollers may have finished polls that were cut off: the second finds nothing left.
-        async with self._trial:
-            return await self._take_up_trial()
-
-    async def _take_up_trial(self) -> int:
+        catalogue = self._catalogue
         acting = [
             one.id
-            for one in self._catalogue.playbooks
+            for one in catalogue.playbooks
             if lower_mode(one.mode, self._ceilings.mode) is not Mode.SHADOW
         ]
         since = self._clock.now() - TRIAL_SECONDS
-        polls = await self._redecide_polls()
+        poll = await self._redecide_poll(source)
         done = 0
-        while acting and (rows := await self._ledger.shadowed(acting, since, REDECIDED_AT_ONCE)):
-            for source, poll in polls.items():
-                old = [row for row in rows if row.source == source]
-                decided = await self._decide_again([(row, row.playbooks) for row in old if row.body])
-                await self._ledger.decide_again(poll, old, decided)
+        while acting and (rows := await self._ledger.shadowed(source, acting, since, REDECIDED_AT_ONCE)):
+            events = [(row, row.playbooks) for row in rows if row.body]
+            await self._ledger.decide_again(poll, rows, await self._decide_again(events, catalogue))
             done += len(rows)
-        for poll in polls.values() if done else ():
+        if done:
             await self.close(poll, None)
         return done
 
-    async def _redecide_polls(self) -> dict[str, Poll]:
-        """One poll for each source, so that the caps see all of it; one that a crash left open goes on."""
+    async def _redecide_poll(self, source: str) -> Poll:
+        """One poll for all that is decided again, so that the caps see all of it; one that a crash left open goes on."""
         now = self._clock.now()
-        polls = {}
-        for source in SOURCES:
-            left = [poll for poll in await self._ledger.open_polls(source) if poll.kind == REDECIDE]
-            polls[source] = left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
-        return polls
+        left = [poll for poll in await self._ledger.open_polls(source) if poll.kind == REDECIDE]
+        return left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
 
     async def _decide_again(
-        self, rows: Sequence[tuple[Parked | Shadowed, Collection[str]]], views: Views | None = None
+        self,
+        rows: Sequence[tuple[Parked | Shadowed, Collection[str]]],
+        catalogue: Catalogue,
+        views: Views | None = None,
     ) -> list[Decided]:
         """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
         sightings = [_stored(row) for row, _ in rows]
@@ -208,7 +240,7 @@ class Intake:
             for sighting, (_, playbooks) in zip(sightings, rows, strict=True)
             for one in decide(
                 [sighting],
-                self._catalogue,
+                catalogue,
                 self._ceilings.mode,
                 now,
                 histories,
@@ -222,18 +254,15 @@ class Intake:
         self._note_failures(decided)
         return decided
 
-    async def _redecide_all(self, playbook: str, version: str, asked: frozenset[str]) -> int:
-        polls = await self._redecide_polls()
+    async def _redecide_all(self, source: str, playbook: str, version: str, asked: frozenset[str]) -> int:
+        catalogue = self._catalogue
+        poll = await self._redecide_poll(source)
         done = 0
-        while rows := await self._ledger.parked_events(playbook, version, REDECIDED_AT_ONCE):
-            for source, poll in polls.items():
-                mine = [row for row in rows if row.source == source]
-                if mine:
-                    await self._ledger.redecide(
-                        poll, mine, await self._decide_again([(row, asked) for row in mine])
-                    )
+        while rows := await self._ledger.parked_events(source, playbook, version, REDECIDED_AT_ONCE):
+            decided = await self._decide_again([(row, asked) for row in rows], catalogue)
+            await self._ledger.redecide(poll, rows, decided)
             done += len(rows)
-        for poll in polls.values():
+        if done:
             await self.close(poll, None)
         return done
 
@@ -250,7 +279,7 @@ class Intake:
         """
         if not self._quarantine.snapshot():
             return
-        poll = (await self._redecide_polls())[source]
+        poll = await self._redecide_poll(source)
         done = 0
         for playbook in self._catalogue.by_type.get(SOURCES[source], ()):
             if self._quarantine.is_due(playbook):
@@ -266,19 +295,20 @@ class Intake:
 
     async def take_up_due(self, source: str) -> None:
         """Fetches what playbooks wait for, and decides the events that have it now. Called as `readmit` is."""
-        needy = self._enricher.needy(SOURCES[source]) if self._enricher else ()
+        catalogue = self._catalogue
+        needy = needy_of(catalogue, SOURCES[source])
         due = partial(self._ledger.due_events, source, sorted(needy), REDECIDED_AT_ONCE)
         if not self._enricher or not needy or not (rows := await due()):
             return
-        poll = (await self._redecide_polls())[source]
+        poll = await self._redecide_poll(source)
         events = [(_stored(row), playbooks, row.tries) for row, playbooks in by_event(rows)]
         histories = await self._histories([event for event, _, _ in events])
-        views = await self._enricher.for_parked(poll, events, utc(self._clock.now()), histories)
+        views = await self._enricher.for_parked(poll, events, utc(self._clock.now()), histories, catalogue)
         async with self._locks[source]:
             # A new verdict may have come meanwhile: what is not parked any more is not decided.
             left = set(await due())
             rows = [row for row in rows if row in left]
-            decided = await self._decide_again(by_event(rows), views)
+            decided = await self._decide_again(by_event(rows), catalogue, views)
             done, decided, postponed = told_apart(rows, decided)
             if postponed:
                 await self._ledger.postpone(postponed)
@@ -291,7 +321,7 @@ class Intake:
     async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
         rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
         if rows:
-            decided = await self._decide_again([(row, {playbook.id}) for row in rows])
+            decided = await self._decide_again([(row, {playbook.id}) for row in rows], self._catalogue)
             await self._ledger.redecide(poll, rows, decided)
         return len(rows)
 
@@ -317,13 +347,14 @@ class Intake:
     ) -> None:
         histories = await self._histories(fresh)
         now = utc(self._clock.now())
+        catalogue = self._pinned.get(poll.id, self._catalogue)
         views = None
         if fetch and self._enricher is not None:
             unasked = self._quarantine.snapshot()
-            views = await self._enricher.for_new(poll, fresh, now, histories, without=unasked)
+            views = await self._enricher.for_new(poll, fresh, now, histories, catalogue, without=unasked)
         decided = decide(
             fresh,
-            self._catalogue,
+            catalogue,
             self._ceilings.mode,
             now,
             histories,
@@ -335,6 +366,9 @@ class Intake:
         self.lookout.note(fresh)
         await self._keep_quarantine()
         self._note_failures(decided)
+        if catalogue is not self._catalogue:
+            # What is parked for an edition that is history is looked at before the next poll.
+            self._caught_up.pop(poll.source, None)
         replaced = await self._ledger.record(
             poll, fresh, decided, rows=rows, read_at=read_at, keep_all=self._keep_all
         )

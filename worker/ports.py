@@ -37,6 +37,7 @@ from worker.model.ledger import (
     TakenBack,
     TimeMark,
 )
+from worker.model.levels import Levels
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 from worker.model.sweeps import Campaign
 
@@ -55,6 +56,7 @@ class Kept(StrEnum):
 
     BREAKERS = "breakers"
     QUARANTINE = "quarantine"
+    PLAYBOOKS = "playbooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,8 @@ class Ledger(Waiting, Protocol):
         """The playbooks, with their versions, for which events are parked."""
         ...
 
-    async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
-        """Events parked for one version of a playbook, with their evidence, oldest first."""
+    async def parked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
+        """Events of a source parked for one version of a playbook, with their evidence, oldest first."""
         ...
 
     async def unasked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
@@ -213,8 +215,10 @@ class Ledger(Waiting, Protocol):
         """Replaces parked events by their new decisions, in an open poll."""
         ...
 
-    async def shadowed(self, playbooks: Sequence[str], since: float, most: int) -> list[Shadowed]:
-        """What shadow recorded for these playbooks since then (seconds since the epoch), oldest first."""
+    async def shadowed(
+        self, source: str, playbooks: Sequence[str], since: float, most: int
+    ) -> list[Shadowed]:
+        """What shadow recorded of a source for these playbooks since then (seconds since the epoch), oldest first."""
         ...
 
     async def decide_again(self, poll: Poll, old: Sequence[Shadowed], decided: Sequence[Decided]) -> None:
@@ -371,6 +375,10 @@ class Ledger(Waiting, Protocol):
 
     async def keep_head(self) -> None:
         """Leaves word, beside the ledger, of how far it has come."""
+        ...
+
+    async def levels(self) -> Levels:
+        """How far people let playbooks go, where they have said so."""
         ...
 
     async def take_back(self, ceilings: Ceilings) -> TakenBack:

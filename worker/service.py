@@ -12,6 +12,7 @@ from typing import TypeVar
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.parts import Parts
+from worker.ports import Kept
 from worker.working_off import work_off
 
 log = get_logger()
@@ -125,6 +126,7 @@ class Service:
                 "sources": [poller.source.name for poller in parts.pollers],
             }
         )
+        await self._tell_playbooks()
         await parts.intake.restore()
         await parts.sweeper.follow()
         await parts.intake.redecide()
@@ -136,6 +138,15 @@ class Service:
             playbooks=len(parts.catalogue.playbooks),
             budget=parts.budget.limit,
         )
+
+    async def _tell_playbooks(self) -> None:
+        """For commands beside this process: what it has loaded."""
+        parts = self._parts
+        told = {
+            one.id: {"version": one.version, "mode": one.mode, "owner": one.owner, "title": one.title}
+            for one in parts.intake.rules.loaded.playbooks
+        }
+        await parts.ledger.remember(Kept.PLAYBOOKS, told)
 
     async def _work(self) -> None:
         parts = self._parts

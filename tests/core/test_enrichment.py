@@ -59,7 +59,7 @@ def make(desk: Desk, vendor: FakeCloudflare, budget: OpenBudget, metrics: Metric
 
     def build(*playbooks: Playbook, ledger: FailingLedger | None = None, **limits: Any) -> Intake:
         known, reads = catalogue(*playbooks), vendor.client.investigate
-        enricher = Enricher(reads, budget, desk.clock, metrics, known, **{"per_poll": 100, **limits})
+        enricher = Enricher(reads, budget, desk.clock, metrics, **{"per_poll": 100, **limits})
         port = ledger.port if ledger else desk.ledger
         return Intake(
             port, known, ENFORCE, desk.clock, metrics, lambda: None, keep_all=False, enricher=enricher

@@ -177,11 +177,11 @@ async def test_a_trial_gives_way_to_a_higher_mode(build: Build, desk: Desk) -> N
     assert await build(junk("v2")).redecide() == 0
 
 
-async def test_a_trial_taken_up_twice_at_once_is_decided_once(build: Build, desk: Desk) -> None:
-    """Both pollers may have finished polls that a restart had cut off."""
+async def test_each_poller_takes_up_its_own_part_of_a_trial(build: Build, desk: Desk) -> None:
+    """Both may have finished polls that a restart had cut off, at the same time."""
     await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
     intake = build(junk())
-    assert sorted(await asyncio.gather(intake.take_up_trial(), intake.take_up_trial())) == [0, 1]
+    assert sorted(await asyncio.gather(*map(intake.take_up_trial, (DETECTIONS, PHISHGUARD)))) == [0, 1]
     assert await desk.states() == {"m1": ["skipped", "ready"]}
 
 

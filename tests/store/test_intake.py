@@ -375,7 +375,7 @@ async def test_a_failed_playbook_parks_the_event_with_its_evidence(desk: Desk) -
     """It shows in the status and keeps what it has to be decided on."""
     await desk.take_in(decided(detection(), failures=[FAILED]))
     assert await desk.ledger.parked_for() == [("odd", "odd-v1")]
-    (parked,) = await desk.ledger.parked_events("odd", "odd-v1", 10)
+    (parked,) = await desk.ledger.parked_events("detections", "odd", "odd-v1", 10)
     assert (parked.key, "mallory@evil.example" in parked.body) == ("m1", True)
     (status,) = await desk.run(queries.parked, ACCOUNT)
     assert status == {"playbook": "odd", "version": "odd-v1", "events": 1, "error": FAILED.error}
@@ -391,7 +391,7 @@ async def test_a_failed_playbook_stops_no_other(desk: Desk) -> None:
 async def test_an_event_decided_again_is_parked_no_more(desk: Desk) -> None:
     """Its new decision and the end of its parking are one transaction."""
     await desk.take_in(decided(detection(), failures=[FAILED]))
-    parked = await desk.ledger.parked_events("odd", "odd-v1", 10)
+    parked = await desk.ledger.parked_events("detections", "odd", "odd-v1", 10)
     one = poll("again", kind="redecide")
     await desk.ledger.redecide(one, parked, [junk("m1", vote("odd"))])
     assert await desk.ledger.parked_for() == []
@@ -403,7 +403,7 @@ async def test_an_event_decided_again_is_parked_no_more(desk: Desk) -> None:
 async def test_an_event_that_fails_again_is_parked_under_the_new_version(desk: Desk) -> None:
     """So the same version is not asked a second time."""
     await desk.take_in(decided(detection(), failures=[FAILED]))
-    parked = await desk.ledger.parked_events("odd", "odd-v1", 10)
+    parked = await desk.ledger.parked_events("detections", "odd", "odd-v1", 10)
     again = Failure("odd", "odd-v2", "KeyError at odd.py:4")
     await desk.ledger.redecide(poll("again"), parked, [decided(detection(), failures=[again])])
     assert await desk.ledger.parked_for() == [("odd", "odd-v2")]
@@ -413,7 +413,7 @@ async def test_a_parked_event_whose_verdict_changed_is_not_decided_on_the_old_on
     """The new verdict was an event of its own; acting on the old row would act on what no longer holds."""
     await desk.take_in(decided(detection(), failures=[FAILED]))
     await desk.take_in(decided(detection(final_disposition="NONE")))
-    assert await desk.ledger.parked_events("odd", "odd-v1", 10) == []
+    assert await desk.ledger.parked_events("detections", "odd", "odd-v1", 10) == []
 
 
 async def test_a_report_without_its_message_waits(desk: Desk) -> None:

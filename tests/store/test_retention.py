@@ -146,7 +146,7 @@ async def test_parked_events_keep_their_evidence(desk: Desk) -> None:
     await desk.take_in(decided(detection("m1"), failures=[Failure("junk", "v1", "ValueError")]))
     await age(desk, 200)
     await prune(desk)
-    assert [row.key for row in await desk.ledger.parked_events("junk", "v1", 10)] == ["m1"]
+    assert [row.key for row in await desk.ledger.parked_events("detections", "junk", "v1", 10)] == ["m1"]
 
 
 async def test_a_seen_key_outlives_every_window(desk: Desk) -> None:

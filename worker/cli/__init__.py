@@ -22,6 +22,7 @@ from worker.cli import (
     check,
     doctor,
     new,
+    ladder,
     pause,
     run,
     simulate,
@@ -53,6 +54,8 @@ app.add_typer(campaigns.app, name="campaigns")
 app.command("undo", short_help="Plans to move messages back.")(undo.undo)
 app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
 app.command("resume")(pause.resume)
+app.command("promote", short_help="Lets a playbook go one rung further.")(ladder.promote)
+app.command("demote", short_help="Takes what it may do from a playbook, now.")(ladder.demote)
 app.add_typer(audit.app, name="audit")
 app.add_typer(tenant_settings.app, name="settings")
 app.command("backup", short_help="A whole copy of the ledger, beside a running worker.")(backup.backup)

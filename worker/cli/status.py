@@ -7,7 +7,9 @@ from typing import Any
 
 from worker.brake import Brake
 from worker.cli.common import Database, Json, database, print_json, print_table, say
+from worker.cli.ladder import standings
 from worker.clock import iso
+from worker.model.actions import Mode
 from worker.ports import Kept
 from worker.store import budget, closing, flags, queries
 from worker.store.engine import sqlite_path
@@ -46,6 +48,14 @@ def status(json_: Json = False) -> None:
     )
     say("")
     print_table(("STATE", "ACTIONS"), data["actions"].items())
+    say("")
+    print_table(
+        ("PLAYBOOK", "LEVEL", "EFFECTIVE", "SET_BY", "SINCE", "WHY"),
+        [
+            (one["playbook"], one["level"], one["effective"], one["by"] or "its file", one["at"], one["why"])
+            for one in data["playbooks"]
+        ],
+    )
     for one in data["quarantined_playbooks"]:
         say(
             f"quarantine {one['playbook']} is not asked since {one['since']}, next try {one['next_try']}: {one['error']}"
@@ -113,6 +123,7 @@ def _collect(db: Database) -> dict[str, Any]:
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
             "allowances": queries.allowances(conn, account_id, now),
+            "playbooks": standings(conn, account_id, Mode(daemon.get("mode", db.settings.worker_mode))),
             **queries.totals(conn, account_id),
         }
 

@@ -78,6 +78,16 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
     "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
+    "playbook.level": LogEvent(
+        "warning",
+        "Somebody promoted or demoted a playbook: to which level, who and why; it holds from this poll on.",
+        "Nothing, if you know of it; `worker audit show` has the record.",
+    ),
+    "playbook.promotion_outdated": LogEvent(
+        "warning",
+        "A playbook was promoted to enforce with other code than it has now: what it wants waits for approval.",
+        "Look at what it wants, then `worker promote PLAYBOOK`; or bring the old code back.",
+    ),
     "playbook.refused": LogEvent(
         "error",
         "A playbook cannot be loaded; the line names file, line and reason.",

@@ -129,7 +129,8 @@ class Poller:
                 await self._read(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.
-            await self._intake.take_up_trial()
+            await self._intake.take_up_trial(self.source.name)
+        await self._intake.catch_up(self.source.name)
         await self._intake.readmit(self.source.name)
         await self._intake.take_up_due(self.source.name)
         cursor = await self._cursor()

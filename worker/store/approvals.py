@@ -128,7 +128,7 @@ def sift(
     told = {row["id"] for row in back}
     if left := [one for one in strangers if one not in told]:
         these = schema.actions.c.id.in_(left)
-        back += _set_aside(conn, account_id, now, these, State.HELD, why, now + hold_seconds)
+        back += set_aside(conn, account_id, now, these, State.HELD, why, now + hold_seconds)
     gone = {row["id"] for row in back}
     return [row for row in rows if row["id"] not in gone], back
 
@@ -137,7 +137,7 @@ def expire(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]
     """Actions that nobody approved in time, or that were approved but not sent in time, are expired: never done."""
     a, t = schema.actions, schema.approvals
     held = (a.c.account_id == account_id) & (a.c.state == State.HELD) & (a.c.held_until <= now)
-    rows = _set_aside(conn, account_id, now, held, State.EXPIRED, "nobody approved it in time")
+    rows = set_aside(conn, account_id, now, held, State.EXPIRED, "nobody approved it in time")
     over = select(t.c.id).where(t.c.account_id == account_id, t.c.ended_at.is_(None), t.c.expires_at <= now)
     for approval_id in conn.scalars(over).all():
         rows += _end(conn, account_id, now, approval_id, _OVER, [], 0.0)
@@ -205,10 +205,10 @@ def _end(
     mine = (a.c.id.in_(named) & (a.c.approval_id == approval_id)) | a.c.id.in_(also)
     until = now + hold_seconds if standing.state is State.HELD else None
     ready = (a.c.state == State.READY) & mine
-    return _set_aside(conn, account_id, now, ready, standing.state, standing.why, until)
+    return set_aside(conn, account_id, now, ready, standing.state, standing.why, until)
 
 
-def _set_aside(
+def set_aside(
     conn: Connection,
     account_id: str,
     now: float,
@@ -217,10 +217,10 @@ def _set_aside(
     why: str,
     held_until: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Holds or expires these actions; they use up no cap any more."""
+    """Holds, expires or shadows these actions; they use up no cap any more."""
     a = schema.actions
     # What has expired keeps the trace of its approval; what is held may be approved anew.
-    void = {"approved_at": None, "approval_id": None} if state is State.HELD else {}
+    void = {} if state is State.EXPIRED else {"approved_at": None, "approval_id": None}
     told = [dict(row) for row in conn.execute(select(*(a.c[name] for name in _TOLD)).where(which)).mappings()]
     for part in chunks(row["id"] for row in told):
         conn.execute(

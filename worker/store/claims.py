@@ -13,7 +13,7 @@ from worker.model.actions import Mode, State
 from worker.model.calls import Call, Item, bare
 from worker.model.kinds import kind_of
 from worker.model.ledger import BulkLane, Claimed, Grant, Limits
-from worker.store import approvals, budget, flags, schema
+from worker.store import approvals, budget, flags, levels, schema
 from worker.store.audit import Entry, append
 from worker.store.entries import completed
 from worker.store.prepared import Prepared, among
@@ -167,7 +167,7 @@ def claim(
     """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
     Each call must be sent at once or settled as not sent. What was approved is compared with its approval here,
-    and put back where that does not stand any more.
+    and put back where that does not stand any more; so is what came back to a playbook that was demoted meanwhile.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
         return Claimed([], 0.0)
@@ -184,6 +184,8 @@ def claim(
     )
     found = [dict(zip(_NAMES, row, strict=True)) for row in due]
     rows, back = approvals.sift(conn, account_id, now, lane.kind, lane.target, found, limits.hold_seconds)
+    rows, demoted = levels.sift(conn, account_id, now, rows, limits.hold_seconds)
+    back += demoted
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)

@@ -15,10 +15,12 @@ from worker.model.admission import WAITS, Candidate, Existing, Ruling, Rulings, 
 from worker.model.caps import Usage
 from worker.model.kinds import APART
 from worker.model.ledger import Closed, Cursor
+from worker.model.levels import Levels, lowered
 from worker.model.plans import REDECIDE, REFRESH, SWEEP, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import members, schema, subjects
 from worker.store.audit import Entry, append
 from worker.store.joining import hold_earlier, join
+from worker.store.levels import recorded
 from worker.store.prepared import put
 from worker.store.tools import chunks
 
@@ -60,7 +62,7 @@ def close(
     conn: Connection, account_id: str, poll: Poll, now: float, ceilings: Ceilings, advance: Cursor | None
 ) -> Closed:
     """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
-    candidates = _candidates(conn, poll)
+    candidates = _candidates(conn, poll, recorded(conn, account_id))
     polls = schema.polls
     counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
     polled = None if counts is None or poll.kind in (REDECIDE, REFRESH, SWEEP) else counts.new_events
@@ -74,8 +76,11 @@ def close(
     return Closed(plans, tuple(set_aside), *(counts or (0, 0)))
 
 
-def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
-    """The poll's open actions with their votes; equal votes are one object, since a backlog has many thousands."""
+def _candidates(conn: Connection, poll: Poll, levels: Levels) -> list[Candidate]:
+    """The poll's open actions with their votes; equal votes are one object, since a backlog has many thousands.
+
+    Whoever was demoted since has a lower vote.
+    """
     a, d = schema.actions, schema.decisions
     caps = (d.c.per_poll, d.c.per_hour, d.c.per_day, d.c.share)
     cast = (
@@ -89,7 +94,7 @@ def _candidates(conn: Connection, poll: Poll) -> list[Candidate]:
         key = tuple(told)
         if key not in known:
             playbook, version, mode, *allowed = told
-            known[key] = Vote(playbook, version, Mode(mode), *allowed)
+            known[key] = Vote(playbook, version, lowered(playbook, Mode(mode), levels), *allowed)
         votes[action_id] = (*votes.get(action_id, ()), known[key])
     query = (
         select(a.c.id, func.coalesce(a.c.subject, a.c.message_id), a.c.kind, a.c.target, a.c.cause)

@@ -38,6 +38,7 @@ from worker.model.ledger import (
     TakenBack,
     TimeMark,
 )
+from worker.model.levels import Levels
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 from worker.model.sweeps import Campaign
 from worker.ports import Kept
@@ -54,6 +55,7 @@ from worker.store import (
     histories,
     intake,
     jobs,
+    levels,
     losses,
     outcomes,
     queries,
@@ -147,8 +149,8 @@ class StoreLedger:
     async def parked_for(self) -> list[tuple[str, str]]:
         return await self.store.run(waiting.parked_for, self.account_id)
 
-    async def parked_events(self, playbook: str, version: str, most: int) -> list[Parked]:
-        return await self.store.run(waiting.parked_events, self.account_id, playbook, version, most)
+    async def parked_events(self, source: str, playbook: str, version: str, most: int) -> list[Parked]:
+        return await self.store.run(waiting.parked_events, self.account_id, source, playbook, version, most)
 
     async def due_events(self, source: str, playbooks: Sequence[str], most: int) -> list[Parked]:
         return await self.store.run(
@@ -166,8 +168,10 @@ class StoreLedger:
             intake.redecide, self.account_id, poll, self._clock.now(), rows, decided, self._batch
         )
 
-    async def shadowed(self, playbooks: Sequence[str], since: float, most: int) -> list[Shadowed]:
-        return await self.store.run(shadows.shadowed, self.account_id, playbooks, since, most)
+    async def shadowed(
+        self, source: str, playbooks: Sequence[str], since: float, most: int
+    ) -> list[Shadowed]:
+        return await self.store.run(shadows.shadowed, self.account_id, source, playbooks, since, most)
 
     async def decide_again(self, poll: Poll, old: Sequence[Shadowed], decided: Sequence[Decided]) -> None:
         await self.store.run(
@@ -339,6 +343,9 @@ class StoreLedger:
         if head != self._head:
             await self.store.run(witness.keep, self._path, head)
             self._head = head
+
+    async def levels(self) -> Levels:
+        return await self.store.run(levels.recorded, self.account_id)
 
     async def take_back(self, ceilings: Ceilings) -> TakenBack:
         return await self.store.run(

@@ -384,6 +384,20 @@ buckets = Table(
     Column("used", Integer, nullable=False),
 )
 
+# How far a person lets each playbook go; without a row here its decorator says it.
+levels = Table(
+    "levels",
+    metadata,
+    _account(),
+    Column("playbook", Text, primary_key=True),
+    Column("level", Text, nullable=False),
+    # The code that was promoted or demoted; empty where it could not be loaded then.
+    Column("version", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
 settings = Table(
     "settings",
     metadata,

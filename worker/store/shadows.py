@@ -17,13 +17,14 @@ from worker.store.tools import chunks, event_id, evidence_id
 
 
 def shadowed(
-    conn: Connection, account_id: str, playbooks: Sequence[str], since: float, most: int
+    conn: Connection, account_id: str, source: str, playbooks: Sequence[str], since: float, most: int
 ) -> list[Shadowed]:
-    """Actions that shadow recorded for these playbooks since then, oldest first, with the event as it was seen."""
+    """Actions that shadow recorded of a source for these since then, oldest first, with the event as it was seen."""
     a, d = schema.actions.c, schema.decisions.c
     query = (
         select(a.id, a.source, a.event_key, a.event_revision)
         .where(a.account_id == account_id, a.state == State.SHADOWED, a.created_at >= since, a.cause == "")
+        .where(a.source == source)
         .where(a.id.in_(select(d.action_id).where(d.playbook.in_(playbooks))))
         .order_by(a.id)
         .limit(most)

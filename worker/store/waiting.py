@@ -94,10 +94,13 @@ def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
     return [(row.playbook, row.version) for row in conn.execute(query)]
 
 
-def parked_events(conn: Connection, account_id: str, playbook: str, version: str, most: int) -> list[Parked]:
-    """Events parked for one version of a playbook, with their evidence, oldest first."""
+def parked_events(
+    conn: Connection, account_id: str, source: str, playbook: str, version: str, most: int
+) -> list[Parked]:
+    """Events of a source parked for one version of a playbook, with their evidence, oldest first."""
     p = schema.parked.c
-    return _parked(conn, account_id, p.parked_at, most, p.playbook == playbook, p.version == version)
+    whose = (p.playbook == playbook, p.version == version, p.source == source)
+    return _parked(conn, account_id, p.parked_at, most, *whose)
 
 
 def unasked_events(

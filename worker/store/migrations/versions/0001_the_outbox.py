@@ -308,6 +308,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
     )
     op.create_table(
+        "levels",
+        sa.Column("account_id", sa.String(length=32), nullable=False),
+        sa.Column("playbook", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "playbook", name=op.f("pk_levels")),
+    )
+    op.create_table(
         "parked",
         sa.Column("account_id", sa.String(length=32), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
