@@ -38,7 +38,7 @@ ONLY_IN = {
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
     "cryptography": ("worker/checkpoints.py",),
-    "watchfiles": ("worker/authoring/watching.py",),
+    "watchfiles": ("worker/authoring/watching.py", "worker/watching.py"),
     "yaml": ("worker/declared/document.py", "worker/declared/export.py"),
 }
 READS_FILES = ("worker/playbooks/loader.py",)

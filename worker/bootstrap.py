@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +25,13 @@ from worker.jobs import JobWatch
 from worker.model.events import Submission
 from worker.model.kinds import JOB
 from worker.model.ledger import Keep
+from worker.model.plans import SOURCES
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
 from worker.pace import Pace
 from worker.parts import Parts, Ticker, Timing
 from worker.pausing import PauseWatch
-from worker.playbooks.loader import Catalogue, load
+from worker.playbooks.loader import Catalogue, Print, fingerprint, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
 from worker.pollers.poller import Poller
@@ -53,6 +54,7 @@ from worker.watchdog import Memory, Watchdog, beside
 from worker.webhook.nobody import tell_of_nobody
 
 if TYPE_CHECKING:
+    from worker.reloading import Reloader
     from worker.webhook.client import Webhook
 
 log = get_logger()
@@ -86,11 +88,14 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
     """The service on its database, migrated; `listen` also serves health and metrics. UsageError names the remedy."""
     settings.account(), settings.token()
     memory = open_memory(settings)
+    seen = fingerprint(settings.worker_rules_dir)
     catalogue = load_playbooks(settings.worker_rules_dir, memory)
     metrics = Metrics(version=program_version())
     store = open_store(settings, metrics)
     parts = assemble(settings, catalogue, store, metrics)
     service = Service(parts)
+    if listen and settings.worker_reload != "off":
+        parts.reloader = _reloader(settings, parts, memory, seen)
     if listen:
         from worker.ops.health import HealthServer  # noqa: PLC0415 - `run --once` serves nothing
 
@@ -98,7 +103,7 @@ def build(settings: Settings, *, listen: bool) -> tuple[Service, Store]:
             settings.worker_http_bind,
             live=lambda: True,
             ready=service.ready,
-            notes=lambda: {"paused": parts.pausing.paused},
+            notes=lambda: {"paused": parts.pausing.paused, **parts.reload_notes()},
             metrics=metrics,
         )
     return service, store
@@ -211,13 +216,27 @@ def assemble(
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),
         expiry=Expiry(ledger, clock, settings.ceilings, metrics, dispatcher.wake),
-        sweeper=Sweeper(ledger, cloudflare, intake, catalogue, settings.ceilings, clock),
+        sweeper=Sweeper(ledger, cloudflare, intake, settings.ceilings, clock),
         jobs=JobWatch(
             ledger, cloudflare, clock, metrics, settings.worker_read_back_delay, dispatcher.wake, jobs.sending
         ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,
     )
+
+
+def _reloader(settings: Settings, parts: Parts, memory: Memory, seen: Print) -> Reloader:
+    from worker.reloading import Means, Reloader, check_in_child  # noqa: PLC0415 - `run --once` reloads nothing
+
+    watchdog = Watchdog(memory)
+    means = Means(
+        check_in_child,
+        ward=lambda loaded: watchdog.ward(replace(loaded, guard=watchdog)),
+        polled={SOURCES[poller.source.name] for poller in parts.pollers},
+        notify=settings.worker_reload == "auto",
+    )
+    directory, told = settings.worker_rules_dir, parts.tell_playbooks
+    return Reloader(directory, parts.intake, parts.clock, parts.metrics, means, told, seen)
 
 
 def _sources(

@@ -177,6 +177,13 @@ class Intake:
         if self._caught_up.get(source) != self.rules.serial:
             await self._redecide(source)
 
+    def adopt(self, catalogue: Catalogue) -> None:
+        """The next generation: polls that begin from here on are decided by it, and what waits for a change of it."""
+        before = {one.id: one.version for one in self.rules.loaded.playbooks}
+        self.rules.adopt(catalogue)
+        after = {one.id: one.version for one in catalogue.playbooks}
+        self._quarantine.release(name for name, version in before.items() if after.get(name) != version)
+
     def _note_levels(self, levels: Levels, *, told: bool = True) -> None:
         for one in self.rules.note(levels):
             if told:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from worker.budget import RequestBudget
 from worker.clock import Clock
@@ -20,12 +20,15 @@ from worker.ops.metrics import Metrics
 from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue
 from worker.pollers.poller import Poller
-from worker.ports import Ledger
+from worker.ports import Kept, Ledger
 from worker.reconciler import Reconciler
 from worker.retention import Retention
 from worker.storage import Storage
 from worker.sweeper import Sweeper
 from worker.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from worker.reloading import Reloader
 
 
 class Health(Protocol):
@@ -96,5 +99,20 @@ class Parts:
     jobs: JobWatch
     ticker: Callable[[], Ticker]
     health: Health | None = None
+    reloader: Reloader | None = None
+    """Takes up changes of the rules folder."""
     webhook: Closing | None = None
     """Where notifications go."""
+
+    async def tell_playbooks(self) -> None:
+        """Leaves word of what is loaded, for commands beside this process."""
+        told = {
+            one.id: {"version": one.version, "mode": one.mode, "owner": one.owner, "title": one.title}
+            for one in self.intake.rules.loaded.playbooks
+        }
+        await self.ledger.remember(Kept.PLAYBOOKS, told)
+
+    def reload_notes(self) -> dict[str, Any]:
+        """What /readyz tells of the playbooks in force."""
+        failed = self.reloader.failed if self.reloader else ""
+        return {"generation": self.intake.rules.generation, "reload": failed or "ok"}

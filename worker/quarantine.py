@@ -6,7 +6,7 @@ asked about are decided as soon as a probe succeeds. Another version of the play
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from worker.breakers import Breakers, Told
 from worker.clock import Clock
@@ -91,6 +91,13 @@ class Quarantine:
             playbook_version=playbook.version,
             seconds=round(self._clock.now() - since, 3),
         )
+
+    def release(self, playbooks: Iterable[str]) -> None:
+        """They are other ones now, or gone: what is parked for the old ones is decided as after any change."""
+        for name in playbooks:
+            self._breakers.succeeded(name)
+            self._recovered.pop(name, None)
+            self._metrics.quarantined(name, on=False)
 
     def snapshot(self) -> dict[str, Told]:
         """For `worker status` and the next start; until what was parked is decided, it is not over."""

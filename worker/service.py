@@ -12,7 +12,6 @@ from typing import TypeVar
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.parts import Parts
-from worker.ports import Kept
 from worker.working_off import work_off
 
 log = get_logger()
@@ -41,7 +40,7 @@ class Service:
         parts = self._parts
         return {
             "database": parts.storage.reason or True,
-            "playbooks": bool(parts.catalogue.playbooks),
+            "playbooks": bool(parts.intake.rules.current.playbooks),
             "recovery": self._recovered,
         }
 
@@ -126,7 +125,7 @@ class Service:
                 "sources": [poller.source.name for poller in parts.pollers],
             }
         )
-        await self._tell_playbooks()
+        await parts.tell_playbooks()
         await parts.intake.restore()
         await parts.sweeper.follow()
         await parts.intake.redecide()
@@ -138,15 +137,6 @@ class Service:
             playbooks=len(parts.catalogue.playbooks),
             budget=parts.budget.limit,
         )
-
-    async def _tell_playbooks(self) -> None:
-        """For commands beside this process: what it has loaded."""
-        parts = self._parts
-        told = {
-            one.id: {"version": one.version, "mode": one.mode, "owner": one.owner, "title": one.title}
-            for one in parts.intake.rules.loaded.playbooks
-        }
-        await parts.ledger.remember(Kept.PLAYBOOKS, told)
 
     async def _work(self) -> None:
         parts = self._parts
@@ -164,6 +154,8 @@ class Service:
                 group.create_task(parts.sweeper.run(), name="sweeper"),
                 group.create_task(parts.jobs.run(), name="jobs"),
             ]
+            if parts.reloader is not None:
+                keeping.append(group.create_task(parts.reloader.run(), name="reloader"))
             polling = [
                 group.create_task(poller.run(), name=f"poller {poller.source.name}")
                 for poller in parts.pollers

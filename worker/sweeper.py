@@ -20,7 +20,6 @@ from worker.model.plans import Ceilings, Decided
 from worker.model.sweeps import DETECTED, Campaign, within_reach
 from worker.ops.logs import get_logger
 from worker.pipeline import decide_siblings
-from worker.playbooks.loader import Catalogue
 from worker.ports import Ledger
 from worker.retry import fetch_delay
 from worker.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
@@ -39,14 +38,12 @@ class Sweeper:
         ledger: Ledger,
         cloudflare: Cloudflare,
         intake: Intake,
-        catalogue: Catalogue,
         ceilings: Ceilings,
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._cloudflare = cloudflare
         self._intake = intake
-        self._catalogue = catalogue
         self._ceilings = ceilings
         self._clock = clock
         self._failures: Counter[str] = Counter()
@@ -96,7 +93,7 @@ class Sweeper:
         return frozen
 
     def _has_voice(self, campaign: Campaign) -> bool:
-        if any(one.id in campaign.playbooks for one in self._catalogue.playbooks):
+        if any(one.id in campaign.playbooks for one in self._intake.rules.current.playbooks):
             return True
         self._put_off([campaign], "none of its playbooks is loaded")
         return False
@@ -148,7 +145,9 @@ class Sweeper:
                     campaign, f"more than {MOST_SIBLINGS:,} messages match: name more in `by`"
                 )
                 return False
-            decided = decide_siblings(campaign, rows.values(), self._catalogue, self._ceilings.mode)
+            decided = decide_siblings(
+                campaign, rows.values(), self._intake.rules.current, self._ceilings.mode
+            )
             found = _found(campaign, rows, search)
             closed = await self._ledger.freeze(campaign, found, decided, self._ceilings)
             # No page may come between the list and the watch for what is not on it.

@@ -16,10 +16,12 @@ SHADOW, APPROVE, ENFORCE = Mode
 
 
 def record(level: Mode, playbook: str = "junk", version: str = "junk-v1") -> Level:
+    """What a person recorded."""
     return Level(playbook, level, version, "ann", "odd moves", NOW)
 
 
 async def demote(desk: Desk, level: Mode, playbook: str = "junk") -> list[dict[str, Any]]:
+    """A person demotes the playbook from enforce."""
     return await desk.run(levels.demote, ACCOUNT, record(level, playbook), ENFORCE, 3600.0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -16,11 +17,10 @@ from worker.backtest.rewinding import as_delivered, shown_deeds
 from worker.backtest.seen import Deed, Seen, deeds_of
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.enrichment import Enricher
 from worker.errors import BadAnswer, Refused, Transient, first_error
 from worker.ids import new_id
 from worker.model.events import Detection, Event, PhishReport, Submission
-from worker.model.known import Known
+from worker.model.known import Known, Views
 from worker.model.plans import DETECTIONS, Poll, Sighting
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
@@ -77,11 +77,16 @@ class _TooManyError(Exception):
     """The slice holds more than may be in memory at once."""
 
 
+Fetch = Callable[[Poll, Sequence[Sighting], datetime], Awaitable[Views]]
+"""What playbooks come to read of these events at that time."""
+
+
 class VendorHistory:
     """Events of [start, end) in the order of their times.
 
     `types`: which events playbooks decide on; others are not read. `logs`: of how many messages the action log is asked
-    for. `own`: what the worker itself did, which is nothing that people did.
+    for. `own`: what the worker itself did, which is nothing that people did. `fetch`: what playbooks come to read beyond
+    the row.
     """
 
     def __init__(
@@ -94,12 +99,12 @@ class VendorHistory:
         *,
         logs: int,
         own: OwnDeeds,
-        enricher: Enricher | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self._cloudflare = cloudflare
         self._start, self._end = start, end
         self._own = own
-        self._enricher = enricher
+        self._fetch = fetch
         self._detections = DetectionSource(cloudflare, clock)
         self._others: list[Source] = []
         if PhishReport in types:
@@ -212,7 +217,7 @@ class VendorHistory:
 
     async def _enriched(self, seen: Sequence[Seen]) -> list[Seen]:
         """With what playbooks come to read beyond the row, as far as the allowance goes."""
-        if self._enricher is None:
+        if self._fetch is None:
             return list(seen)
         by_source: dict[str, list[Seen]] = {}
         for one in seen:
@@ -220,10 +225,7 @@ class VendorHistory:
         views: dict[str, Known] = {}
         for source, group in by_source.items():
             poll = Poll(self._polls[source], source, "backtest", self._start, self._end)
-            found = await self._enricher.for_new(
-                poll, [one.sighting for one in group], utc(group[-1].at), {}, ()
-            )
-            views.update(found)
+            views.update(await self._fetch(poll, [one.sighting for one in group], utc(group[-1].at)))
         return [
             one._replace(known=views.get(one.sighting.message.id)) if one.sighting.message else one
             for one in seen

@@ -23,9 +23,13 @@ from worker.store.migrate import migrate
 from worker.store.past_events import count, own_deeds, past_events
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from worker.backtest.reporting import Backtest
     from worker.backtest.vendor import VendorHistory
     from worker.cli.vendor import Reading
+    from worker.model.known import Views
+    from worker.model.plans import Poll, Sighting
     from worker.playbooks.loader import Catalogue
 
 VENDOR, STORE = "vendor", "store"
@@ -147,10 +151,13 @@ def _history(
         Patient(),
         vendor.clock,
         Metrics(),
-        catalogue,
         asked.fetch,
         FETCH_SECONDS,
     )
+
+    async def fetch(poll: Poll, events: Sequence[Sighting], now: datetime) -> Views:
+        return await enricher.for_new(poll, events, now, {}, catalogue, without=())
+
     return VendorHistory(
         vendor.cloudflare,
         vendor.clock,
@@ -158,7 +165,7 @@ def _history(
         *span,
         logs=asked.logs,
         own=own,
-        enricher=enricher if asked.fetch and any(one.needs for one in catalogue.playbooks) else None,
+        fetch=fetch if asked.fetch and any(one.needs for one in catalogue.playbooks) else None,
     )
 
 

@@ -78,6 +78,19 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
     "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
+    "playbooks.reloaded": LogEvent(
+        "info", "A change of the rules folder is in force; polls under way end with the old playbooks.", _NONE
+    ),
+    "playbooks.reload_refused": LogEvent(
+        "error",
+        "A change of the rules folder was refused; what was in force goes on. `playbook.refused` names each problem.",
+        "`worker check`; mend it, and it is taken up.",
+    ),
+    "playbooks.unwatched": LogEvent(
+        "warning",
+        "The system tells nothing of the rules folder; it is looked at every few seconds.",
+        "Nothing. `WORKER_RELOAD=poll` says so from the start; for more watches raise fs.inotify.max_user_instances.",
+    ),
     "playbook.level": LogEvent(
         "warning",
         "Somebody promoted or demoted a playbook: to which level, who and why; it holds from this poll on.",

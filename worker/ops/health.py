@@ -34,7 +34,7 @@ class HealthServer:
         live: Callable[[], bool],
         ready: Callable[[], Checks | Awaitable[Checks]],
         metrics: Metrics,
-        notes: Callable[[], Checks] = dict,
+        notes: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._address = parse_bind(bind) if bind else None
         self._bind = bind

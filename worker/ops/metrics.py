@@ -140,6 +140,11 @@ class Metrics:
         self._pruned = self._counter("rows_pruned", "Rows removed for their age.", "table")
         self._loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop last woke up.")
         self._paused = self._gauge("paused", "1 while no new mutating request may start.")
+        self._generation = self._gauge(
+            "playbooks_generation", "Generation of playbooks in force, from 1 at start."
+        )
+        self._reloaded = self._gauge("playbooks_reload_ok", "0 while the rules folder as it is was refused.")
+        self._reloads = self._counter("playbooks_reloads", "Changes of the rules folder.", "outcome")
         self._ready = self._gauge("ready", "1 while /readyz says so.")
         self._mode = self._gauge("mode_info", "1 at the mode in force.", "mode")
         build = self._gauge("build_info", "The worker's version.", "version", "python")
@@ -250,6 +255,12 @@ class Metrics:
     def paused(self, *, on: bool) -> None:
         """Whether mutating requests are paused."""
         self._paused.set(on)
+
+    def generation(self, number: int, *, ok: bool) -> None:
+        """The generation in force, after a start, or a change of the folder that was taken up or refused."""
+        self._generation.set(number)
+        self._reloaded.set(ok)
+        self._reloads.labels("taken_up" if ok else "refused").inc(number > 1 or not ok)
 
     def ready(self, *, on: bool) -> None:
         """What /readyz says; the health server sets it."""

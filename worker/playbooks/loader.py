@@ -33,6 +33,10 @@ LIST_FILE_LIMIT = 32 * FILE_LIMIT
 """Bytes of one list."""
 
 
+Print = tuple[tuple[str, tuple[int, ...]], ...]
+"""The files of a folder, each with what changes when it is written or exchanged."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """One generation of playbooks, by id, with everything that was wrong with the others."""
@@ -70,6 +74,20 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
 def lists_of(directory: Path) -> Lists:
     """The lists of a rules folder, without those that cannot be read."""
     return _lists(directory / "lists")[0]
+
+
+def fingerprint(directory: Path) -> Print:
+    """What tells one state of a folder from another without reading it; links are followed. Never raises."""
+    files = (file for pattern in ("*.py", "*.toml", "lists/*") for file in directory.glob(pattern))
+    return tuple((str(file), _stamp(file)) for file in sorted(files))
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    try:
+        found = file.stat()
+    except OSError:
+        return ()  # on its way in or out
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalogue:
