@@ -113,6 +113,8 @@ async def crowds(stage: Stage) -> None:
     """Mail to several people, one of whom cannot be reached, and mail to that one alone."""
     for people in ([ANN, BOB], [BOB]):
         stage.disturbed.update(await stage.deliver("MALICIOUS", "SPAM", client_recipients=people))
+    # What no mailbox holds: a sweep counts it, and leaves it.
+    await stage.deliver("EXTERNAL", delivery_status=["quarantined"], is_quarantined=True)
 
 
 async def tired(stage: Stage) -> None:

@@ -132,6 +132,8 @@ class Stage:
             "bar",
             mode="shadow",
         )
+        hunt = f'Sweep(message, by=["edf_hash"], window="1h", then={rules.to("DeletedItems")}, reason="test")'
+        verdict("EXTERNAL", hunt, "hunt", mode="shadow")
         verdict("MALICIOUS-BEC", rules.to("JunkEmail"), "capped", caps="Caps(per_poll=1)")
         moody = mood == "moody"
         if mood in ("sulking", "cheered"):
@@ -265,7 +267,7 @@ class Stage:
             conn.execute(
                 update(a)
                 .where(a.c.id == chosen.scalar_subquery())
-                .values(kind="sweep", target="", lane="sweep")
+                .values(kind="forward", target="", lane="forward")
             )
 
         self.store(change)
@@ -276,7 +278,7 @@ class Stage:
         def change(conn: Connection, _account: str) -> None:
             a = schema.actions
             known = {"kind": "move", "target": "DeletedItems", "lane": "move:DeletedItems"}
-            conn.execute(update(a).where(a.c.kind == "sweep").values(**known))
+            conn.execute(update(a).where(a.c.kind == "forward").values(**known))
 
         self.store(change)
 
