@@ -17,6 +17,7 @@ INSTALL_LOCKED := $(INSTALL) --require-hashes
 RUNTIME := $(VENV)/.runtime-installed
 TEST := $(VENV)/.test-installed
 SOAK := $(VENV)/.soak-installed
+BENCHMARKS := $(VENV)/.bench-installed
 LINT := $(VENV)/.lint-installed
 LOCK := $(VENV)/.lock-installed
 
@@ -59,7 +60,7 @@ format: $(LINT) ## rewrite the code the way that `make lint` wants it
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(TEST) ## run the benchmarks; BENCH=backlog runs one
+bench: $(BENCHMARKS) ## run the benchmarks; BENCH=backlog runs one
 	@for script in benchmarks/$(or $(BENCH),[a-z]*).py; do \
 		[ -f "$$script" ] || { echo "no such benchmark: $$script" >&2; exit 1; }; \
 		echo "== $$script"; \
@@ -89,6 +90,10 @@ $(TEST): requirements/test.txt $(RUNTIME)
 
 $(SOAK): requirements/soak.txt $(TEST)
 	@$(INSTALL_LOCKED) -r requirements/soak.txt
+	@touch $@
+
+$(BENCHMARKS): requirements/bench.txt $(TEST)
+	@$(INSTALL_LOCKED) -r requirements/bench.txt
 	@touch $@
 
 $(LINT): requirements/lint.txt $(TEST)

@@ -1,8 +1,7 @@
 """Domains that are made to be taken for one's own."""
 
 from worker.playbooks import BlockSender, Caps, Context, Detection, hit, miss, playbook
-
-from ._lookalike import looks_like
+from worker.playbooks.conditions import disposition, lookalike_domain, looks_like
 
 DOUBT = "SUSPICIOUS"
 
@@ -10,6 +9,7 @@ DOUBT = "SUSPICIOUS"
 @playbook(
     on=Detection,
     mode="approve",  # it blocks a whole domain
+    when=[disposition("SPAM", "SUSPICIOUS", "SPOOF", "MALICIOUS"), lookalike_domain("own-domains")],
     caps=Caps(per_poll=20, per_hour=50),
     examples=[
         hit(sender="it@c0rp.example", final_disposition=DOUBT, expect=[("block_sender", "c0rp.example")]),
@@ -27,9 +27,7 @@ def block_lookalike_domain(message: Detection, context: Context) -> BlockSender 
     Risk: honest namesakes exist, hence approval, and only where the filter found something wrong with the mail too.
     """
     domain = message.sender_domain
-    if not domain or message.final_disposition in (None, "NONE", "BULK"):
-        return None
     if any(address.endswith(f"@{domain}") for address in context.lists["partners"]):
         return None
     own = looks_like(domain, context.lists["own-domains"])
-    return BlockSender(message, sender=domain, reason=f"{domain} looks like {own}") if own else None
+    return BlockSender(message, sender=domain, reason=f"{domain} looks like {own}")

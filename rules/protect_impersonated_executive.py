@@ -3,16 +3,15 @@
 from typing import Any
 
 from worker.playbooks import Caps, Context, Detection, ProtectIdentity, hit, miss, playbook
-
-from ._people import impersonated
+from worker.playbooks.conditions import borrowed_name, disposition, impersonated
 
 FORGED: dict[str, Any] = {"from_name": "Grace Kim", "sender": "ceo.office@freemail.example"}
-ALARMS = ("SUSPICIOUS", "SPOOF", "MALICIOUS", "MALICIOUS-BEC")
 
 
 @playbook(
     on=Detection,
     mode="approve",  # from then on her private address is taken for an impostor too
+    when=[disposition("SUSPICIOUS", "SPOOF", "MALICIOUS"), borrowed_name("executives")],
     caps=Caps(per_poll=10, per_hour=20),
     examples=[
         hit(
@@ -33,7 +32,7 @@ def protect_impersonated_executive(message: Detection, context: Context) -> Prot
     Risk: the person's private address and namesakes are impostors from then on: ask, then approve.
     """
     person = impersonated(message, context.lists["executives"])
-    if person is None or message.final_disposition not in ALARMS:
+    if person is None:
         return None
     reason = f"{message.final_disposition} mail bears the name"
     return ProtectIdentity(message, name=person.name.title(), email=person.email, reason=reason)

@@ -1,11 +1,13 @@
 """Malicious mail that reached an inbox."""
 
 from worker.playbooks import Caps, Detection, Move, hit, miss, playbook
+from worker.playbooks.conditions import delivered, disposition, moved
 
 
 @playbook(
     on=Detection,
     mode="enforce",
+    when=[disposition("MALICIOUS"), delivered(), ~moved()],
     caps=Caps(per_poll=500, per_hour=2000),  # a campaign is large, and waiting for a person costs clicks
     examples=[
         hit(
@@ -19,7 +21,7 @@ from worker.playbooks import Caps, Detection, Move, hit, miss, playbook
         miss(final_disposition="SUSPICIOUS", delivery_status=["delivered"]),
     ],
 )
-def remove_delivered_malicious(message: Detection) -> Move | None:
+def remove_delivered_malicious(message: Detection) -> Move:
     """Takes malicious mail out of the mailboxes that it reached.
 
     Why: in Junk the link is still one click away. RecoverableItemsDeletions is out of sight, yet the
@@ -27,6 +29,4 @@ def remove_delivered_malicious(message: Detection) -> Move | None:
     Workspace has no such folder: use DeletedItems there.
     Risk: a wrong verdict hides wanted mail until somebody asks. Mail that anybody moved is left alone.
     """
-    if message.is_malicious and message.is_delivered and not message.has_moved:
-        return Move(message, to="RecoverableItemsDeletions", reason=f"delivered {message.final_disposition}")
-    return None
+    return Move(message, to="RecoverableItemsDeletions", reason=f"delivered {message.final_disposition}")

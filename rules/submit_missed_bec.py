@@ -1,8 +1,9 @@
 """Letters in an executive's name whose answers go elsewhere, and which the filter let through."""
 
-from worker.playbooks import Caps, Context, Detection, Notify, Submit, hit, miss, playbook
+from email.utils import parseaddr
 
-from ._people import domain_of, impersonated
+from worker.playbooks import Caps, Context, Detection, Notify, Submit, hit, miss, playbook
+from worker.playbooks.conditions import impersonated
 
 MISSED = {
     "from_name": "Grace Kim",
@@ -34,7 +35,7 @@ def submit_missed_bec(message: Detection, context: Context) -> list[Submit | Not
     """
     if not message.is_delivered or message.final_disposition not in ("NONE", "BULK", "SPAM", "SUSPICIOUS"):
         return []
-    answers = domain_of(message.replyto)
+    answers = _domain(message.replyto)
     if not answers or answers == message.sender_domain:
         return []
     person = impersonated(message, context.lists["executives"])
@@ -46,3 +47,9 @@ def submit_missed_bec(message: Detection, context: Context) -> list[Submit | Not
         Submit(message, to="MALICIOUS", reason=reason),
         Notify(message, text=f"{told} Subject: {message.subject or 'none'}", reason=reason),
     ]
+
+
+def _domain(address: str | None) -> str:
+    """The lower-case domain of an address, with or without a name before it; empty where there is none."""
+    _, at, domain = parseaddr(address or "")[1].rpartition("@")
+    return domain.lower() if at else ""

@@ -18,7 +18,8 @@ compile() {
 compile runtime pyproject.toml --extra postgresql "$@"
 compile test pyproject.toml --extra postgresql --group test --constraint requirements/runtime.txt "$@"
 compile soak pyproject.toml --extra postgresql --group soak --constraint requirements/test.txt "$@"
-compile lint pyproject.toml --extra postgresql --group lint --constraint requirements/soak.txt "$@"
+compile bench pyproject.toml --extra postgresql --group bench --constraint requirements/soak.txt "$@"
+compile lint pyproject.toml --extra postgresql --group lint --constraint requirements/bench.txt "$@"
 compile build --group build --constraint requirements/lint.txt "$@"
 compile lock --group lock --constraint requirements/lint.txt "$@"
 

@@ -23,6 +23,7 @@ from worker.model.plans import (
     Wish,
     sighting_of,
 )
+from worker.playbooks.conditions import Condition
 from worker.playbooks.context import Lists
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import Caps
@@ -154,11 +155,12 @@ def playbook(
     takes_context: bool = False,
     path: str = "rules/junk.py",
     needs: Collection[str] = (),
+    when: tuple[Condition, ...] = (),
 ) -> Playbook:
     """A loaded playbook around a plain function."""
     owner, file = "soc@corp.example", Path(path)
     return Playbook(
-        id, on, mode, owner, caps, (), function, takes_context, version, "", file, 1, frozenset(needs)
+        id, on, mode, owner, caps, (), function, takes_context, version, "", file, 1, frozenset(needs), when
     )
 
 

@@ -7,49 +7,23 @@ Shadow, approval and enforcement differ only in what `worker.model.admission` le
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
+from worker.asking import Page, Quarantine, ask
 from worker.model.actions import Action, Mode, Move, lower_mode
 from worker.model.events import Detection
 from worker.model.history import History
-from worker.model.known import Known, Late, Rested, Views, view
+from worker.model.known import Known, Rested, Views
 from worker.model.plans import Decided, Failure, Sighting, Vote, Wish, detection_sighting
 from worker.model.sweeps import Campaign, Sibling, Watch, within_reach
 from worker.playbooks.context import Context
-from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
+from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
 from worker.playbooks.vetting import refusal
-
-PATIENCE = 3
-"""How often a playbook may overrun its deadline in one page; the page's other events are parked for it unasked."""
-_UNASKED = f"not asked: it has overrun its deadline {PATIENCE} times in this page"
-
-
-class Quarantine(Protocol):
-    """Who may be asked. True while somebody has failed since it last could decide."""
-
-    def __bool__(self) -> bool: ...
-
-    def asks(self, playbook: Playbook) -> bool:
-        """Whether to ask about the next event; `failed` or `succeeded` follows where so."""
-        ...
-
-    def unasked(self, playbook: Playbook) -> Failure:
-        """What is said of an event that the playbook was not asked about."""
-        ...
-
-    def failed(self, playbook: Playbook, why: str, *, at_once: bool) -> None: ...
-
-    def succeeded(self, playbook: Playbook) -> None: ...
-
-    def forgo(self, playbook: Playbook) -> None:
-        """It was asked, and what it said tells nothing of it."""
-        ...
 
 
 def decide(
@@ -71,31 +45,37 @@ def decide(
     `protected` are domains that no entry of the tenant's settings may cover. `watch` knows the campaigns whose late
     siblings are caught.
     """
-    plain = Context(now=now, lists=catalogue.lists)
-    broken = _broken_files(catalogue) if only is None else ()
-    votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
-    aware = frozenset(playbook.id for playbook in catalogue.playbooks if playbook.takes_context)
-    slow: Counter[str] = Counter()
-    decided = []
+    if len({type(one.event) for one in sightings}) > 1:
+        rest = ceiling, now, histories, only, quarantine, views, protected, watch
+        return [decided for one in sightings for decided in decide([one], catalogue, *rest)]
+    page = Page.of(sightings, Context(now=now, lists=catalogue.lists), histories or {}, views or {})
+    wanted: dict[int, list[tuple[Action, Vote]]] = defaultdict(list)
+    failures: dict[int, list[Failure]] = defaultdict(list)
     with catalogue.guard.watching():
-        for sighting in sightings:
-            playbooks = catalogue.by_type.get(type(sighting.event), ())
-            if only is not None:
-                playbooks = tuple(playbook for playbook in playbooks if playbook.id in only)
-            context = plain
-            if histories and sighting.message is not None and sighting.message.id in histories:
-                own, others = histories[sighting.message.id]
-                context = Context(now, catalogue.lists, own, others)
-            known = views.get(sighting.message.id) if views and sighting.message is not None else None
-            wishes, failures = _ask(sighting, playbooks, context, votes, slow, quarantine, known)
-            if [one for one in wishes if one.action.reaches_beyond]:
-                wishes = tuple(replace(one, refused=refusal(one.action, protected)) for one in wishes)
-            if watch and isinstance(sighting.event, Detection):
-                late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
-                wishes = (*wishes, *filter(None, late))
-            seen = context.seen() if wishes and aware and _voted(aware, wishes) else None
-            rested = _rested(known, playbooks, wishes) if wishes and known is not None else None
-            decided.append(Decided(sighting, wishes, (*failures, *broken), seen, rested))
+        for playbook, column in catalogue.columns(page.events, only):
+            vote = None
+            for place, answer in ask(playbook, page, column, quarantine):
+                if isinstance(answer, Failure):
+                    failures[place].append(answer)
+                    continue
+                vote = vote or _vote(playbook, ceiling)
+                wanted[place] += [(action, vote) for action in answer]
+    broken = _broken_files(catalogue) if only is None else ()
+    playbooks = {one.id: one for one in catalogue.playbooks} if wanted or watch else {}
+    votes = {name: _vote(one, ceiling) for name, one in playbooks.items()} if watch else {}
+    decided = []
+    for place, sighting in enumerate(sightings):
+        failed = (*failures[place], *broken) if place in failures else broken
+        wishes = _wishes(wanted[place], protected) if place in wanted else ()
+        if watch and isinstance(sighting.event, Detection):
+            late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
+            wishes = (*wishes, *filter(None, late))
+        if not wishes:
+            decided.append(Decided(sighting, (), failed))
+            continue
+        voters = [playbooks[vote.playbook] for wish in wishes for vote in wish.votes]
+        seen = page.contexts[place].seen() if any(one.sees_context for one in voters) else None
+        decided.append(Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters)))
     return decided
 
 
@@ -124,82 +104,13 @@ def _sibling(campaign: Campaign, row: Detection, votes: Mapping[str, Vote], *, l
 
 def needs_history(catalogue: Catalogue) -> bool:
     """Whether any playbook may look at what was done before."""
-    return any(playbook.takes_context for playbook in catalogue.playbooks)
+    return any(playbook.sees_context for playbook in catalogue.playbooks)
 
 
-def _ask(
-    sighting: Sighting,
-    playbooks: Iterable[Playbook],
-    context: Context,
-    votes: Mapping[str, Vote],
-    slow: Counter[str],
-    quarantine: Quarantine | None,
-    known: Known | None,
-) -> tuple[tuple[Wish, ...], tuple[Failure, ...]]:
-    wanted: list[tuple[Action, Vote]] = []
-    failures: list[Failure] = []
-    # Nearly always nobody has failed since, and nobody has to be looked up.
-    somebody_failed = bool(quarantine)
-    for playbook in playbooks:
-        if quarantine is not None and somebody_failed and not quarantine.asks(playbook):
-            failures.append(quarantine.unasked(playbook))
-            continue
-        if slow and slow[playbook.id] >= PATIENCE:
-            failures.append(Failure(playbook.id, playbook.version, _UNASKED))
-            continue
-        event = sighting.event if known is None else view(sighting.event, known, playbook.needs)
-        try:
-            actions = playbook.decide(event, context)
-        except (WaitsError, PlaybookFailure) as error:
-            failures.append(_failure(playbook, error, slow, quarantine, known))
-            somebody_failed = bool(quarantine)
-            continue
-        if quarantine is not None and somebody_failed:
-            quarantine.succeeded(playbook)
-        if actions:
-            vote = votes[playbook.id]
-            wanted.extend((action, vote) for action in actions)
-    return (_agree(wanted) if wanted else ()), tuple(failures)
-
-
-def _failure(
-    playbook: Playbook,
-    error: WaitsError | PlaybookFailure,
-    slow: Counter[str],
-    quarantine: Quarantine | None,
-    known: Known | None,
-) -> Failure:
-    if isinstance(error, WaitsError):
-        if quarantine is not None:
-            quarantine.forgo(playbook)
-        return _waiting(playbook, error.need, known)
-    slow[playbook.id] += error.overran
-    if quarantine is not None:
-        quarantine.failed(playbook, str(error), at_once=slow[playbook.id] >= PATIENCE)
-    return Failure(playbook.id, playbook.version, str(error))
-
-
-def _waiting(playbook: Playbook, need: str, known: Known | None) -> Failure:
-    late = known.late.get(need) if known is not None else None
-    why, again_in, tries = late or Late("it has not been fetched")
-    return Failure(
-        playbook.id,
-        playbook.version,
-        f"waits for {need}: {why}",
-        waits_for=need,
-        again_in=again_in,
-        tries=tries,
-    )
-
-
-def _rested(known: Known, playbooks: Iterable[Playbook], wishes: Iterable[Wish]) -> Rested | None:
+def _rested(known: Known | None, voters: Iterable[Playbook]) -> Rested | None:
     """What was fetched for those who want something."""
-    needs = frozenset[str]().union(*(one.needs for one in playbooks if _voted({one.id}, wishes)))
-    return known.rested(needs) if needs else None
-
-
-def _voted(playbooks: Collection[str], wishes: Iterable[Wish]) -> bool:
-    return any(vote.playbook in playbooks for wish in wishes for vote in wish.votes)
+    needs = frozenset[str]().union(*(one.needs for one in voters)) if known is not None else ()
+    return known.rested(needs) if needs and known is not None else None
 
 
 def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
@@ -212,6 +123,13 @@ def _vote(playbook: Playbook, ceiling: Mode) -> Vote:
         per_day=playbook.caps.per_day,
         share=playbook.caps.share,
     )
+
+
+def _wishes(wanted: Sequence[tuple[Action, Vote]], protected: Collection[str]) -> tuple[Wish, ...]:
+    wishes = _agree(wanted)
+    if any(one.action.reaches_beyond for one in wishes):
+        return tuple(replace(one, refused=refusal(one.action, protected)) for one in wishes)
+    return wishes
 
 
 def _agree(wanted: Sequence[tuple[Action, Vote]]) -> tuple[Wish, ...]:

@@ -24,7 +24,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
 
 
 class Quarantine:
-    """Implements `pipeline.Quarantine`."""
+    """Implements `asking.Quarantine`."""
 
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock

@@ -54,7 +54,7 @@ def _unavailable(past: PastDecision, catalogue: Catalogue) -> dict[str, Replayed
         for name, version in one.playbooks.items():
             if name not in loaded or loaded[name].version != version:
                 gone[name] = Replayed.VERSION_GONE
-            elif loaded[name].takes_context and not same_lists:
+            elif loaded[name].sees_context and not same_lists:
                 gone[name] = Replayed.LISTS_CHANGED
     return gone
 

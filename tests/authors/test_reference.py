@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import worker.playbooks
+import worker.playbooks.conditions
 from worker.model.events import EVENT_TYPES
 from worker.model.kinds import ACTION_TYPES
 from worker.playbooks.purity import PURE_MODULES
@@ -38,6 +39,8 @@ def test_everything_that_can_be_imported_is_on_it() -> None:
     fields = {field for kind in STRUCTS for field in kind.__struct_fields__}
     for name in {*SURFACE, *fields, *PURE_MODULES}:
         assert f"`{name}`" in text, name
+    for name in worker.playbooks.conditions.__all__:
+        assert re.search(rf"^\| `{name}[`(]", text, re.MULTILINE), name
 
 
 @pytest.mark.parametrize("kind", sorted({*STRUCTS, *EVENT_TYPES, *ACTION_TYPES}, key=str))

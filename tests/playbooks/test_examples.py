@@ -106,7 +106,7 @@ def test_a_field_that_is_wrong_is_one_clear_error(
 def test_a_history_that_is_none_is_one_clear_error(given: dict[str, Any], message: str, remedy: str) -> None:
     """As of a field: what is wrong, and what to write."""
     with pytest.raises(ExampleError) as caught:
-        context_of(hit(**given), {}, takes_context=True)
+        context_of(hit(**given), {}, sees_context=True)
     assert message in caught.value.args[0]
     assert remedy in caught.value.args[1]
 
@@ -114,7 +114,7 @@ def test_a_history_that_is_none_is_one_clear_error(given: dict[str, Any], messag
 def test_what_was_done_before_is_newest_first() -> None:
     """As the worker gives it; what is left out is a move that succeeded the day before."""
     earlier = PastAction("block_sender", "evil.example", "held", "block", datetime(2026, 11, 1, tzinfo=UTC))
-    context = context_of(hit(sender_history=[earlier, {"target": "Inbox"}]), {}, takes_context=True)
+    context = context_of(hit(sender_history=[earlier, {"target": "Inbox"}]), {}, sees_context=True)
     newest = PastAction("move", "Inbox", "succeeded", "", EXAMPLE_NOW - timedelta(days=1))
     assert (context.history, context.sender_history) == ((), (newest, earlier))
 

@@ -3,19 +3,18 @@ from __future__ import annotations
 import pytest
 
 from rules.block_lookalike_domain import block_lookalike_domain
-from worker.playbooks import Context, Detection
-from worker.playbooks.context import Lists
-from worker.playbooks.examples import EXAMPLE_NOW
+from worker.playbooks import Detection
+from worker.testing import decide
 
 OWN = frozenset({"corp.example", "modernco.example", "rnodernco.example", "wcl.example"})
-LISTS = Lists({"own-domains": OWN, "partners": frozenset({"billing@c-orp.example"})})
-CONTEXT = Context(now=EXAMPLE_NOW, lists=LISTS)
+LISTS = {"own-domains": OWN, "partners": {"billing@c-orp.example"}}
 
 
 def blocked(sender: str | None, verdict: str | None = "SUSPICIOUS") -> str | None:
     """Whom it blocks."""
-    action = block_lookalike_domain(Detection(id="m1", sender=sender, final_disposition=verdict), CONTEXT)
-    return None if action is None else action.target
+    message = Detection(id="m1", sender=sender, final_disposition=verdict)
+    actions = decide(block_lookalike_domain, message, lists=LISTS)
+    return actions[0].target if actions else None
 
 
 @pytest.mark.parametrize(

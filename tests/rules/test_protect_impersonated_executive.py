@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from rules.protect_impersonated_executive import ALARMS, protect_impersonated_executive
-from worker.playbooks import Context, Detection, ProtectIdentity
-from worker.playbooks.context import Lists
-from worker.playbooks.examples import EXAMPLE_NOW
+from rules.protect_impersonated_executive import protect_impersonated_executive
+from worker.playbooks import Detection, ProtectIdentity
+from worker.testing import decide
 
 PEOPLE = frozenset(
     {"grace kim <grace.kim@corp.example>", "zo\u00eb van dam <zoe@corp.example>", "no address"}
 )
-CONTEXT = Context(now=EXAMPLE_NOW, lists=Lists({"executives": PEOPLE}))
 
 
 def protected(
@@ -18,11 +16,14 @@ def protected(
 ) -> ProtectIdentity | None:
     """What it wants of mail with this name."""
     message = Detection(id="m1", from_name=name, sender=sender, final_disposition=verdict)
-    return protect_impersonated_executive(message, CONTEXT)
+    for action in decide(protect_impersonated_executive, message, lists={"executives": PEOPLE}):
+        assert isinstance(action, ProtectIdentity)
+        return action
+    return None
 
 
 @pytest.mark.parametrize("name", ["Grace Kim", "KIM, Grace", " grace  kim ", '"Grace Kim"', "\uff27race Kim"])
-@pytest.mark.parametrize("verdict", ALARMS)
+@pytest.mark.parametrize("verdict", ["SUSPICIOUS", "SPOOF", "MALICIOUS", "MALICIOUS-BEC"])
 def test_a_borrowed_name_is_protected(name: str, verdict: str) -> None:
     """However it is written, it is one entry."""
     action = protected(name, verdict=verdict)

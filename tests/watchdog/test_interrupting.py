@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.playbooks.folder import IMPORTS, Folder, playbook_source
+from worker.asking import PATIENCE
 from worker.model.actions import Mode
 from worker.model.events import Detection
 from worker.model.plans import Decided, detection_sighting
-from worker.pipeline import PATIENCE, decide
+from worker.pipeline import decide
 from worker.playbooks.guard import DEADLINE
 from worker.playbooks.loader import Catalogue, load
 from worker.watchdog import Watchdog

@@ -1,4 +1,4 @@
-"""What an example says was done before: histories, as the worker would have them."""
+"""What an example says beside its event: what was done before, as the worker would have it, and the time."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import msgspec
 from worker.model.history import HISTORY_LIMIT, PastAction
 from worker.playbooks.problems import clip, nearest
 
-HISTORIES = ("history", "sender_history")
+NOW, HISTORIES = "now", ("history", "sender_history")
 _LEFT_OUT: dict[str, Any] = {"kind": "move", "target": "", "state": "succeeded", "playbook": ""}
+_AWARE = 'write an aware time: now="2026-11-19T12:00:00Z"'
 _DAY = timedelta(days=1)
 
 
@@ -34,6 +35,21 @@ def past_from(name: str, given: object, now: datetime) -> tuple[PastAction, ...]
         raise BeforeError(f"`{name}` has {len(given)} past actions", f"give at most {HISTORY_LIMIT}")
     past = [_past(name, one, now - _DAY) for one in given]
     return tuple(sorted(past, key=lambda one: one.at, reverse=True))
+
+
+def moment_from(given: object) -> datetime:
+    """The time of the decision.
+
+    Raises:
+        BeforeError: no time, or one without a zone.
+    """
+    try:
+        moment = msgspec.convert(given, datetime)
+    except msgspec.ValidationError as error:
+        raise BeforeError(clip(f"wrong value in `now`: {error}", 300), _AWARE) from None
+    if moment.tzinfo is None:
+        raise BeforeError("`now` has no time zone", _AWARE)
+    return moment.astimezone(UTC)
 
 
 def _past(name: str, given: object, at: datetime) -> PastAction:

@@ -122,7 +122,7 @@ def _written(playbooks: Iterable[Playbook], cases: Iterable[Case], lists: Lists)
         if case.problem is None:
             # All that it gives, whoever needs it.
             event = event_of(example, playbook.on, NEEDS)
-            context = context_of(example, lists, takes_context=True)
+            context = context_of(example, lists, sees_context=True)
             yield Trial(event, context, f"{case.name} of {case.path.name}:{case.line}")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from worker.model.actions import Action, Mode
 from worker.model.events import Event
 from worker.model.kinds import ACTION_TYPES, contradicts
 from worker.model.needs import UnfetchedError
+from worker.playbooks.conditions.base import Condition, Leaf, Test
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
@@ -74,6 +75,23 @@ class Playbook:
     path: Path
     line: int
     needs: frozenset[str] = frozenset()
+    when: tuple[Condition, ...] = ()
+    """What must hold before the function is called."""
+    tests: tuple[Test, ...] = field(init=False, repr=False)
+    """The same for asking, what has to be fetched last."""
+    sees_context: bool = field(init=False)
+    """Whether it may look at more than its event."""
+
+    def __post_init__(self) -> None:
+        aware = self.takes_context or any(leaf.reads_context for leaf in self.leaves)
+        object.__setattr__(self, "sees_context", aware)
+        cheap_first = sorted(self.when, key=lambda one: any(leaf.needs for leaf in one.leaves()))
+        object.__setattr__(self, "tests", tuple(one.test(self.on) for one in cheap_first))
+
+    @property
+    def leaves(self) -> Iterator[Leaf]:
+        """The single conditions of `when`."""
+        return (leaf for one in self.when for leaf in one.leaves())
 
     def decide(self, event: Event, context: Context) -> tuple[Action, ...]:
         """What the playbook wants done about the event; nothing is an empty tuple.
@@ -83,20 +101,29 @@ class Playbook:
             WaitsError: it came to read one of its needs, which is not there yet.
         """
         try:
+            for test in self.tests:
+                if not test(event, context):
+                    return ()
             wanted = self.function(event, context) if self.takes_context else self.function(event)
-            # Inside the `try`, because a generator runs the author's code only here.
-            return () if wanted is None else self._actions(wanted, event)
-        except (KeyboardInterrupt, PlaybookFailure):
+            return () if wanted is None else self.actions(wanted, event)
+        except KeyboardInterrupt:
             raise
-        except UnfetchedError as read:
-            if read.need in self.needs:
-                raise WaitsError(read.need) from None
-            raise self._undeclared(read) from read
-        except BaseException as error:
-            # SystemExit too: a playbook must not be able to end the worker.
-            raise self._raised(error) from error
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: a playbook must not be able to end the worker
+            failure = self.failure(error)
+            raise failure from failure.__cause__
 
-    def _actions(self, wanted: object, event: Event) -> tuple[Action, ...]:
+    def failure(self, error: BaseException) -> PlaybookFailure | WaitsError:
+        """What to make of an error that came while the playbook was asked."""
+        if isinstance(error, PlaybookFailure):
+            return error
+        if isinstance(error, UnfetchedError) and error.need in self.needs:
+            return WaitsError(error.need)
+        failure = self._undeclared(error) if isinstance(error, UnfetchedError) else self._raised(error)
+        failure.__cause__ = error
+        return failure
+
+    def actions(self, wanted: object, event: Event) -> tuple[Action, ...]:
+        """What the function returned, as actions. It may run the author's code: a generator."""
         if isinstance(wanted, ACTION_TYPES):
             return (self._action(wanted, event),)
         if inspect.iscoroutine(wanted):

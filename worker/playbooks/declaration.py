@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from worker.model.events import Event
 from worker.model.needs import Need
+from worker.playbooks.conditions.base import Condition
 from worker.playbooks.examples import Example
 
 MARK = "__playbook__"
@@ -58,6 +59,7 @@ class Declaration:
     caps: object
     examples: object
     needs: object
+    when: object
     repeated: bool
 
 
@@ -70,6 +72,7 @@ def playbook(
     caps: Caps = Caps(),
     examples: Sequence[Example] = (),
     needs: Sequence[Need] = (),
+    when: Sequence[Condition] = (),
 ) -> Callable[[_Function], _Function]:
     """Marks a function as a playbook; the function itself stays as it is and can be called as before.
 
@@ -82,11 +85,12 @@ def playbook(
         examples: `hit(...)` and `miss(...)`, run by `worker check`.
         needs: what the function may read of a message beyond the list's row: `details`, `action_log`, `trace`, `raw`,
             `attachments`. It is fetched where the function comes to read it: check what is cheap first.
+        when: conditions of `worker.playbooks.conditions` that must all hold before the function is called.
     """
 
     def mark(function: _Function) -> _Function:
         repeated = MARK in vars(function)
-        setattr(function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, repeated))
+        setattr(function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, when, repeated))
         return function
 
     return mark

@@ -13,7 +13,7 @@ import msgspec
 
 from worker.model.events import Detection, Event, PhishReport, Submission
 from worker.model.known import view
-from worker.playbooks.before import HISTORIES, BeforeError, past_from
+from worker.playbooks.before import HISTORIES, NOW, BeforeError, moment_from, past_from
 from worker.playbooks.context import Context
 from worker.playbooks.given import GivenError, apart, known_from
 from worker.playbooks.problems import clip, nearest, shown
@@ -62,7 +62,7 @@ _ALIASES = {
 class Example:
     """An event by the fields that matter. `expect`: (kind, target) pairs, None where any action will do.
 
-    `before` is what the worker did before, by the names of the histories that a context has.
+    `before` is what a context has: what the worker did before, by the names of the histories, and the time.
     """
 
     acts: bool
@@ -90,7 +90,8 @@ def hit(*, expect: Sequence[tuple[str, str]] | None = None, **fields: Any) -> Ex
     names the actions that must come, as pairs of kind and target: `expect=[("move", "JunkEmail")]`. What the playbook
     needs is given as the fields are: `attachments=[{"name": "a.exe"}]`, `raw="From: ..."`; `raw=None` is what the
     vendor refuses, `missing={"raw": "gone"}` says why. So is what was done before: `history=[{"kind": "move"}]`,
-    `sender_history=[{"kind": "block_sender", "at": "2026-11-19T12:00:00Z"}]`.
+    `sender_history=[{"kind": "block_sender", "at": "2026-11-19T12:00:00Z"}]`, and the time of the decision where it
+    matters: `now="2026-11-21T03:00:00Z"`.
     """
     return _example(expect, fields, acts=True)
 
@@ -123,21 +124,22 @@ def event_of(example: Example, on: type[Event], needs: Collection[str] = ()) -> 
     return view(event, known, frozenset(needs)) if needs else event
 
 
-def context_of(example: Example, lists: Mapping[str, frozenset[str]], *, takes_context: bool) -> Context:
-    """The context in which an example is decided: at EXAMPLE_NOW, with what it says was done before.
+def context_of(example: Example, lists: Mapping[str, frozenset[str]], *, sees_context: bool) -> Context:
+    """The context in which an example is decided: at EXAMPLE_NOW or its `now`, with what it says was done before.
 
     Raises:
         ExampleError: no history, or the playbook has no parameter for it.
     """
-    if example.before and not takes_context:
+    if example.before and not sees_context:
         name = next(iter(example.before))
         what = f"`{name}` in {example} goes nowhere: the playbook takes no context"
         raise ExampleError(what, "give the function a second parameter, `context`")
     try:
-        past = {name: past_from(name, given, EXAMPLE_NOW) for name, given in example.before.items()}
+        now = moment_from(example.before.get(NOW, EXAMPLE_NOW))
+        past = {name: past_from(name, given, now) for name, given in example.before.items() if name != NOW}
     except BeforeError as error:
         raise ExampleError(f"{example}: {error.args[0]}", error.args[1]) from None
-    return Context(now=EXAMPLE_NOW, lists=lists, **past)
+    return Context(now=now, lists=lists, **past)
 
 
 def _fields_and_given(fields: Mapping[str, Any], on: type[Event]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -155,7 +157,7 @@ def _example(expect: object, fields: dict[str, Any], *, acts: bool) -> Example:
     frame = inspect.currentframe()
     caller = frame.f_back.f_back if frame and frame.f_back else None
     path = caller.f_code.co_filename if caller else ""
-    before = {name: fields.pop(name) for name in HISTORIES if name in fields}
+    before = {name: fields.pop(name) for name in (NOW, *HISTORIES) if name in fields}
     line = caller.f_lineno if caller else 0
     return Example(acts=acts, fields=fields, expect=expect, path=path, line=line, before=before)
 

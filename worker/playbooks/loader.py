@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -19,9 +19,10 @@ from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
 from worker.playbooks.foreseeing import foreseen
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
+from worker.playbooks.index import Column, Index
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.needs import undeclared
-from worker.playbooks.problems import Problem
+from worker.playbooks.problems import Problem, nearest
 from worker.playbooks.purity import swallows
 from worker.playbooks.validation import build
 
@@ -51,6 +52,19 @@ class Catalogue:
     """Holds the playbooks to their bounds while they decide."""
     foreseen: tuple[Problem, ...] = ()
     """What loads, and will fail where it comes to that line."""
+    index: Mapping[type[Event], Index] = field(init=False, repr=False)
+    """Whom to ask about an event."""
+
+    def __post_init__(self) -> None:
+        indexes = {kind: Index(kind, playbooks) for kind, playbooks in self.by_type.items()}
+        object.__setattr__(self, "index", MappingProxyType(indexes))
+
+    def columns(
+        self, events: Sequence[Event], only: Collection[str] | None = None
+    ) -> Iterator[tuple[Playbook, Column]]:
+        """Each playbook that may want something of these events of one type, with the places of those to ask it about."""
+        index = self.index.get(type(events[0])) if events else None
+        return index.columns(events, only) if index else iter(())
 
 
 def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
@@ -66,8 +80,11 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
             problems += [one for one in built if isinstance(one, Problem)]
         problems += [problem for broken in namespace.problems.values() for problem in broken]
         ahead = tuple(_ahead(namespace, sources, found, None if list_problems else lists))
+    found, listless = (found, []) if list_problems else _with_lists(found, lists)
     unique, duplicates = _unique(found)
-    ordered = sorted([*problems, *duplicates], key=lambda problem: (str(problem.path), problem.line))
+    ordered = sorted(
+        [*problems, *listless, *duplicates], key=lambda problem: (str(problem.path), problem.line)
+    )
     return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard, ahead)
 
 
@@ -221,6 +238,20 @@ def _hidden(source: Source, tree: ast.Module) -> Iterator[Problem]:
             counts[node.name] = 0
             remedy = "give each function its own name"
             yield Problem(source.path, node.lineno, "", f"defines `{node.name}` more than once", remedy)
+
+
+def _with_lists(found: Iterable[Playbook], lists: Lists) -> tuple[list[Playbook], list[Problem]]:
+    """The playbooks whose conditions look into lists that there are."""
+    whole, problems = [], []
+    for one in found:
+        unknown = {name: leaf for leaf in one.leaves for name in leaf.lists if name not in lists}
+        for name, leaf in unknown.items():
+            what = f"{leaf.name}: no list {name!r}{nearest(name, lists)}"
+            remedy = f"write lists/{name}.txt; known lists: {', '.join(sorted(lists)) or 'none'}"
+            problems.append(Problem(one.path, one.line, one.id, what, remedy))
+        if not unknown:
+            whole.append(one)
+    return whole, problems
 
 
 def _unique(found: Iterable[Playbook]) -> tuple[tuple[Playbook, ...], list[Problem]]:

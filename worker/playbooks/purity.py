@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import worker.playbooks
+import worker.playbooks.conditions
 from worker.playbooks.matching import pattern_faults
 from worker.playbooks.problems import Fault, nearest
 
-AUTHORS_MODULE = "worker.playbooks"
+AUTHORS_MODULES = {one.__name__: one.__all__ for one in (worker.playbooks, worker.playbooks.conditions)}
+"""What authors import from, with the names that are there."""
 PURE_MODULES = frozenset(
     {
         "__future__",
@@ -155,7 +157,7 @@ def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[F
             yield from _module_fault(alias.name, folder)
     elif node.level > 1:
         yield "imports from above the rules folder", _REMEDY_IMPORT
-    elif node.module == AUTHORS_MODULE:
+    elif node.module in AUTHORS_MODULES:
         yield from _surface_faults(node)
     elif node.level or node.module == folder:
         names = [node.module] if node.level and node.module else [alias.name for alias in node.names]
@@ -170,7 +172,7 @@ def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[F
 
 def _module_fault(name: str, folder: str, shown: str = "") -> Iterator[Fault]:
     parent, _, last = name.rpartition(".")
-    if name in PURE_MODULES or name == AUTHORS_MODULE:
+    if name in PURE_MODULES or name in AUTHORS_MODULES:
         return
     if parent == folder:
         yield from _sibling_fault(last)
@@ -191,11 +193,13 @@ def _sibling_fault(name: str) -> Iterator[Fault]:
 
 
 def _surface_faults(node: ast.ImportFrom) -> Iterator[Fault]:
-    surface = worker.playbooks.__all__
+    surface = AUTHORS_MODULES[str(node.module)]
     for alias in node.names:
         if alias.name != "*" and alias.name not in surface:
+            others = [name for name, names in AUTHORS_MODULES.items() if alias.name in names]
             hint = nearest(alias.name, surface)
-            yield f"worker.playbooks has no `{alias.name}`{hint}", f"import one of {', '.join(surface)}"
+            remedy = f"import it from {others[0]}" if others else f"import one of {', '.join(surface)}"
+            yield f"{node.module} has no `{alias.name}`{hint}", remedy
 
 
 def _catches_all(caught: ast.expr | None) -> bool:

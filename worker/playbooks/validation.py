@@ -12,6 +12,7 @@ from typing import Any, cast
 from worker.model.actions import Mode
 from worker.model.events import EVENT_TYPES, Detection
 from worker.model.undoing import EXPIRY, UNDO
+from worker.playbooks.conditions.base import Condition, Leaf, no_condition
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
 from worker.playbooks.examples import Example
@@ -44,7 +45,10 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
         title=_title(function) or str(name),
         path=path,
         line=line,
-        needs=frozenset(cast("list[str]", declared.needs)),
+        needs=frozenset(cast("list[str]", declared.needs)).union(
+            *(one.needs for one in _leaves(declared.when))
+        ),
+        when=tuple(cast("list[Condition]", declared.when)),
     )
 
 
@@ -80,6 +84,7 @@ def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
         yield f"caps={repr(declared.caps)}: expected Caps", "write caps=Caps(per_poll=100, per_hour=500)"
     yield from _example_faults(declared.examples)
     yield from need_faults(declared.needs)
+    yield from _when_faults(declared.when, declared.on)
     if declared.on in EVENT_TYPES:
         yield from signature_faults(function, cast("type", declared.on))
     else:
@@ -117,6 +122,27 @@ def _example_faults(examples: object) -> Iterator[Fault]:
     for index, example in enumerate(examples, 1):
         if not isinstance(example, Example):
             yield f"example {index} is a {type(example).__name__}; expected hit(...) or miss(...)", remedy
+
+
+def _when_faults(when: object, on: object) -> Iterator[Fault]:
+    if not isinstance(when, list | tuple):
+        yield (
+            f"when={repr(when)}: expected a list of conditions",
+            'write when=[disposition("SPOOF"), delivered()]',
+        )
+        return
+    yield from (no_condition(one) for one in when if not isinstance(one, Condition))
+    for leaf in _leaves(when):
+        yield from leaf.faults
+        if leaf.of is not Detection and leaf.of is not on and not leaf.faults:
+            yield (
+                f"{leaf.name} is a condition on {leaf.of.__name__}",
+                f"write on={leaf.of.__name__}, or leave it out",
+            )
+
+
+def _leaves(when: object) -> Iterator[Leaf]:
+    return (leaf for one in cast("list[object]", when) if isinstance(one, Condition) for leaf in one.leaves())
 
 
 def _title(function: Callable[..., Any]) -> str:

@@ -79,7 +79,7 @@ def _problem(playbook: Playbook, example: Example, lists: Lists) -> Problem | No
     try:
         expected = _expected(example)
         event = event_of(example, playbook.on, playbook.needs)
-        context = context_of(example, lists, takes_context=playbook.takes_context)
+        context = context_of(example, lists, sees_context=playbook.sees_context)
         actions = playbook.decide(event, context)
     except ExampleError as error:
         return _at(playbook, example, *error.args)

@@ -81,16 +81,26 @@ def _but(reasons: Mapping[str, str]) -> str:
     return "".join(f"; {code(target)}: {why}" for target, why in reasons.items() if why)
 
 
+def written(function: Callable[..., Any]) -> str:
+    """How a function is called, with its defaults."""
+    return _call(function.__name__, [*inspect.signature(function).parameters.values()])
+
+
 def _written(name: str, parameters: Sequence[inspect.Parameter]) -> str:
+    return f"```python\n{_call(name, parameters)}\n```"
+
+
+def _call(name: str, parameters: Sequence[inspect.Parameter]) -> str:
     star, words = False, []
     for one in parameters:
         if one.kind is one.KEYWORD_ONLY and not star:
             star = True
             words.append("*")
-        stars = "**" if one.kind is one.VAR_KEYWORD else ""
+        star = star or one.kind is one.VAR_POSITIONAL
+        stars = "**" if one.kind is one.VAR_KEYWORD else "*" if one.kind is one.VAR_POSITIONAL else ""
         default = "" if one.default is one.empty else f"={literal(one.default)}"
         words.append(f"{stars}{one.name}{default}")
-    return f"```python\n{name}({', '.join(words)})\n```"
+    return f"{name}({', '.join(words)})"
 
 
 def _rank(parameter: inspect.Parameter) -> tuple[bool, bool, bool]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+
 from worker.model.actions import Mode
 from worker.model.events import DISPOSITIONS, EVENT_TYPES, Detection
 from worker.model.kinds import ACTION_TYPES
 from worker.model.needs import NEEDS
-from worker.playbooks import DESTINATIONS, Caps, Context, PastAction, hit, matches, miss, playbook
+from worker.playbooks import DESTINATIONS, Caps, Context, PastAction, conditions, hit, matches, miss, playbook
 from worker.playbooks.deciding import ACTIONS_LIMIT, REASON_LIMIT
 from worker.playbooks.examples import EXAMPLE_NOW
-from worker.playbooks.purity import FORBIDDEN_BUILTINS, PURE_MODULES
+from worker.playbooks.purity import AUTHORS_MODULES, FORBIDDEN_BUILTINS, PURE_MODULES
 from worker.reference import calls, structs
-from worker.reference.docstrings import helpers
+from worker.reference.docstrings import doc_of, helpers
 from worker.reference.markdown import code, listed, table
 
 _HEAD = """# Reference for authors
 
-Everything that a playbook can import from `worker.playbooks`, in the code's own words: this page is made from it,
-by `python -m worker.reference > docs/authors/reference.md`. What happens around a playbook is in
-[rules/README.md](../../rules/README.md).
+Everything that a playbook can import from `worker.playbooks` and `worker.playbooks.conditions`, in the code's own
+words: this page is made from it, by `python -m worker.reference > docs/authors/reference.md`. What happens around a
+playbook is in [rules/README.md](../../rules/README.md).
 """
 
 
@@ -30,6 +32,7 @@ def page() -> str:
         calls.call(playbook),
         calls.call(Caps),
         _function(),
+        _conditions(),
         _events(),
         _actions(),
         "## Context",
@@ -54,6 +57,27 @@ It takes the event and, if it wants one, a second parameter named `context`. It 
 list of at most {ACTIONS_LIMIT} that do not contradict one another. It is a plain `def` that neither waits nor reads
 nor writes: the same event gives the same decision in shadow, in a replay and for real. The first line of its
 docstring is its title. A `reason` longer than {REASON_LIMIT} characters is cut."""
+
+
+def _conditions() -> str:
+    made = {name: value for name, value in vars(conditions).items() if name in conditions.__all__}
+    rows, others = [], []
+    for name in sorted(made):
+        if inspect.isfunction(made[name]) and inspect.signature(made[name]).return_annotation == "Leaf":
+            rows.append((code(calls.written(made[name])), " ".join(doc_of(made[name]).paragraphs)))
+        else:
+            others.append((code(name), doc_of(made[name]).title))
+    told = """## Conditions
+
+From `worker.playbooks.conditions`, for the decorator's `when`: all of them must hold before the function is called.
+`&`, `|` and `~` join them. What a condition reads and is not there makes it false, so that `~dmarc("pass")` holds
+where there is no result. On a report or a submission they look at its message; where that was not found, they are
+false. `worker explain` shows each with what it saw."""
+    return "\n\n".join([
+        told,
+        table(("condition", "holds where"), rows),
+        table(("beside them", "is"), others),
+    ])  # fmt: skip
 
 
 def _events() -> str:
@@ -103,7 +127,7 @@ def _imports() -> str:
     builtins = [(code(name), why) for name, why in FORBIDDEN_BUILTINS.items()]
     return f"""## What a file may import
 
-`worker.playbooks`, modules of the same folder whose names start with `_`, and of the standard library
+{listed(AUTHORS_MODULES)}, modules of the same folder whose names start with `_`, and of the standard library
 {listed(sorted(PURE_MODULES))}.
 
 {table(("refused", "because it"), builtins)}"""

@@ -84,11 +84,10 @@ class Timers:
             signal.setitimer(signal.ITIMER_PROF, self._last_resort)
 
     def _author(self, frame: FrameType | None) -> FrameType | None:
-        """The guarded call under way, if author code stands on top of it: only then is Overran sure to be caught."""
-        above = False
-        while frame is not None:
-            if frame.f_code in self._guarded:
-                return frame if above else None
-            above = above or str(frame.f_globals.get("__package__")).startswith(PACKAGE)
+        """The author's call that a guarded function has under way: only there is Overran sure to be caught."""
+        call = None
+        while frame is not None and frame.f_code not in self._guarded:
+            if str(frame.f_globals.get("__package__")).startswith(PACKAGE):
+                call = frame
             frame = frame.f_back
-        return None
+        return call if frame is not None else None

@@ -14,11 +14,12 @@ from worker.playbooks.deciding import ACTIONS_LIMIT, Playbook
 from worker.playbooks.guard import DEADLINE, NotRunAgainError
 from worker.playbooks.loader import GUARDED as LOADING
 from worker.playbooks.loader import Catalogue, catalogue_of
+from worker.playbooks.loops import GUARDED as ASKING
 from worker.watchdog import limits
 from worker.watchdog.memory import Memory
 from worker.watchdog.timers import LAST_RESORT, Timers
 
-_GUARDED = (Playbook.decide.__code__, *LOADING)
+_GUARDED = (*ASKING, *LOADING)
 
 
 class Watchdog:

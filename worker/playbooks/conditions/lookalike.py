@@ -1,4 +1,6 @@
-"""Which domains are made to be taken for another one. Holds no playbook itself."""
+"""What a hurried reader takes for something else: domains, and the letters of names."""
+
+from __future__ import annotations
 
 from functools import lru_cache
 from unicodedata import combining, normalize
@@ -12,10 +14,20 @@ _LONG_ENOUGH = 5
 """Letters of a name from which on a slip in it is no chance: shorter ones have too many honest neighbours."""
 
 
-@lru_cache(maxsize=4096)
 def looks_like(domain: str, owned: frozenset[str]) -> str:
     """Which of one's own domains it reads like, is one slip away from or begins with; empty for one's own and others."""
-    if len(domain) > _LONGEST or any(f".{domain}".endswith(f".{own}") for own in owned):
+    return _likeness(domain, owned) if len(domain) <= _LONGEST else ""
+
+
+def twins_read(text: str) -> str:
+    """The text with each letter as the Latin one that it is taken for, in lower case."""
+    letters = normalize("NFKD", text.casefold())
+    return "".join(one for one in letters if not combining(one)).translate(_TWINS)
+
+
+@lru_cache(maxsize=4096)
+def _likeness(domain: str, owned: frozenset[str]) -> str:
+    if any(f".{domain}".endswith(f".{own}") for own in owned):
         return ""
     return next((own for own in sorted(owned) if _alike(domain, own)), "")
 
@@ -35,8 +47,7 @@ def _read(domain: str) -> str:
         shown = domain.encode("ascii").decode("idna")
     except UnicodeError:
         shown = domain  # no Punycode, or letters of other scripts as they are
-    letters = normalize("NFKD", shown.casefold())
-    seen = "".join(one for one in letters if not combining(one)).translate(_TWINS)
+    seen = twins_read(shown)
     for twins, one in _SWAPS:
         seen = seen.replace(twins, one)
     return seen
