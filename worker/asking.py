@@ -15,7 +15,7 @@ from worker.model.known import Known, Late, Views, view
 from worker.model.plans import Failure, Sighting
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
-from worker.playbooks.index import Column
+from worker.playbooks.index import Asked, Column
 from worker.playbooks.loops import answers
 
 T = TypeVar("T")
@@ -93,9 +93,10 @@ class Page:
 
 
 def ask(
-    playbook: Playbook, page: Page, column: Column, quarantine: Quarantine | None
+    asked: Asked, page: Page, quarantine: Quarantine | None
 ) -> Iterator[tuple[int, tuple[Action, ...] | Failure]]:
     """What the playbook says of the events at these places, where it wants something or cannot tell."""
+    playbook, column, tests = asked
     overran = 0
     while column:
         # Nearly always nobody has failed since, and nobody has to be looked up.
@@ -109,7 +110,7 @@ def ask(
             column = column[1:]
             continue
         now, column = (column[:1], column[1:]) if careful else (column, ())
-        for number, answer in answers(playbook, page.shown(playbook, now), page.beside(now)):
+        for number, answer in answers(playbook, tests, page.shown(playbook, now), page.beside(now)):
             place = now[number]
             if isinstance(answer, tuple):
                 yield place, answer

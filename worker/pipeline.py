@@ -52,30 +52,29 @@ def decide(
     wanted: dict[int, list[tuple[Action, Vote]]] = defaultdict(list)
     failures: dict[int, list[Failure]] = defaultdict(list)
     with catalogue.guard.watching():
-        for playbook, column in catalogue.columns(page.events, only):
+        for asked in catalogue.asked(page.events, only):
             vote = None
-            for place, answer in ask(playbook, page, column, quarantine):
+            for place, answer in ask(asked, page, quarantine):
                 if isinstance(answer, Failure):
                     failures[place].append(answer)
                     continue
-                vote = vote or _vote(playbook, ceiling)
+                vote = vote or _vote(asked.playbook, ceiling)
                 wanted[place] += [(action, vote) for action in answer]
     broken = _broken_files(catalogue) if only is None else ()
     playbooks = {one.id: one for one in catalogue.playbooks} if wanted or watch else {}
     votes = {name: _vote(one, ceiling) for name, one in playbooks.items()} if watch else {}
-    decided = []
-    for place, sighting in enumerate(sightings):
-        failed = (*failures[place], *broken) if place in failures else broken
+    decided = [Decided(one, (), broken) for one in sightings]
+    # Of most events nobody has said anything.
+    for place in range(len(sightings)) if watch else wanted.keys() | failures.keys():
+        sighting = sightings[place]
         wishes = _wishes(wanted[place], protected) if place in wanted else ()
         if watch and isinstance(sighting.event, Detection):
             late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
             wishes = (*wishes, *filter(None, late))
-        if not wishes:
-            decided.append(Decided(sighting, (), failed))
-            continue
         voters = [playbooks[vote.playbook] for wish in wishes for vote in wish.votes]
         seen = page.contexts[place].seen() if any(one.sees_context for one in voters) else None
-        decided.append(Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters)))
+        failed = (*failures.get(place, ()), *broken)
+        decided[place] = Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters))
     return decided
 
 

@@ -99,9 +99,9 @@ def test_a_playbook_is_not_even_looked_at_where_its_declared_value_is_missing() 
     loud = playbook(junk, "loud", when=(disposition("SPOOF"),))
     rare = playbook(junk, "rare", when=(delivered(), sender_domain("rare.example"), disposition("SPOOF")))
     index = Index(Detection, [loud, rare])
-    assert [one.id for one, _ in index.columns(MESSAGES)] == ["loud"]
-    ((_, places),) = index.columns(MESSAGES)
-    assert [MESSAGES[place].final_disposition for place in places] == ["SPOOF"] * (len(MESSAGES) // 4)
+    assert [one.playbook.id for one in index.columns(MESSAGES)] == ["loud"]
+    (asked,) = index.columns(MESSAGES)
+    assert [MESSAGES[place].final_disposition for place in asked.column] == ["SPOOF"] * (len(MESSAGES) // 4)
 
 
 def test_an_event_that_has_two_of_the_values_is_asked_about_once() -> None:

@@ -21,6 +21,7 @@ from worker.cli import (
     campaigns,
     check,
     doctor,
+    explain,
     ladder,
     new,
     pause,
@@ -48,6 +49,7 @@ app.command("new", short_help="Writes a playbook to start from.")(new.new)
 app.command("check", short_help="Loads playbooks, runs their examples, compares them.")(check.check)
 app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
 app.command("replay", short_help="Saved or stored events, decided again.")(again.replay)
+app.command("explain", short_help="Why a playbook acts on a message, or does not.")(explain.explain)
 app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
 app.add_typer(actions.app, name="actions")
 app.add_typer(campaigns.app, name="campaigns")

@@ -17,7 +17,7 @@ from worker.model.actions import Action, Mode
 from worker.model.events import Event
 from worker.model.kinds import ACTION_TYPES, contradicts
 from worker.model.needs import UnfetchedError
-from worker.playbooks.conditions.base import Condition, Leaf, Test
+from worker.playbooks.conditions.base import Condition, Leaf, Test, cheap_first
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
@@ -85,8 +85,7 @@ class Playbook:
     def __post_init__(self) -> None:
         aware = self.takes_context or any(leaf.reads_context for leaf in self.leaves)
         object.__setattr__(self, "sees_context", aware)
-        cheap_first = sorted(self.when, key=lambda one: any(leaf.needs for leaf in one.leaves()))
-        object.__setattr__(self, "tests", tuple(one.test(self.on) for one in cheap_first))
+        object.__setattr__(self, "tests", tuple(one.test(self.on) for one in cheap_first(self.when)))
 
     @property
     def leaves(self) -> Iterator[Leaf]:

@@ -19,7 +19,7 @@ from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
 from worker.playbooks.foreseeing import foreseen
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
-from worker.playbooks.index import Column, Index
+from worker.playbooks.index import Asked, Index
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.needs import undeclared
 from worker.playbooks.problems import Problem, nearest
@@ -59,9 +59,7 @@ class Catalogue:
         indexes = {kind: Index(kind, playbooks) for kind, playbooks in self.by_type.items()}
         object.__setattr__(self, "index", MappingProxyType(indexes))
 
-    def columns(
-        self, events: Sequence[Event], only: Collection[str] | None = None
-    ) -> Iterator[tuple[Playbook, Column]]:
+    def asked(self, events: Sequence[Event], only: Collection[str] | None = None) -> Iterator[Asked]:
         """Each playbook that may want something of these events of one type, with the places of those to ask it about."""
         index = self.index.get(type(events[0])) if events else None
         return index.columns(events, only) if index else iter(())

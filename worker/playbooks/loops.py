@@ -12,6 +12,7 @@ from typing import Any
 
 from worker.model.actions import Action
 from worker.model.events import Event
+from worker.playbooks.conditions.base import Test
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
 
@@ -19,15 +20,20 @@ Answer = tuple[Action, ...] | PlaybookFailure | WaitsError
 
 
 def answers(
-    playbook: Playbook, events: Sequence[Event], contexts: Sequence[Context]
+    playbook: Playbook, tests: Sequence[Test], events: Sequence[Event], contexts: Sequence[Context]
 ) -> Iterator[tuple[int, Answer]]:
-    """What the playbook wants of these events, or why it cannot tell; with the event's place, in their order."""
+    """What the playbook wants of these events, or why it cannot tell; with the event's place, in their order.
+
+    `tests`: what has to hold before its function is called.
+    """
     rest = iter(events)
-    seen = iter(contexts) if playbook.tests or playbook.takes_context else None
+    seen = iter(contexts) if tests or playbook.takes_context else None
     while True:
         answer: Answer
         try:
-            wanted = _next(playbook.function, rest) if seen is None else _next_where(playbook, rest, seen)
+            wanted = (
+                _next(playbook.function, rest) if seen is None else _next_where(playbook, tests, rest, seen)
+            )
             if wanted is None:
                 return
             answer = playbook.actions(wanted[1], wanted[0])
@@ -48,10 +54,10 @@ def _next(function: Callable[..., Any], rest: Iterator[Event]) -> tuple[Event, A
 
 
 def _next_where(
-    playbook: Playbook, rest: Iterator[Event], contexts: Iterator[Context]
+    playbook: Playbook, tests: Sequence[Test], rest: Iterator[Event], contexts: Iterator[Context]
 ) -> tuple[Event, Any] | None:
     """The same for a playbook with conditions or a context."""
-    function, takes_context, tests = playbook.function, playbook.takes_context, playbook.tests
+    function, takes_context = playbook.function, playbook.takes_context
     for event, context in zip(rest, contexts, strict=False):
         for test in tests:
             if not test(event, context):

@@ -137,11 +137,13 @@ def _rule(
     if not candidates:
         return Rulings((), {}, {})
     special = subjects.with_subject(candidates)
-    live = _live(conn, account_id, candidates, special)
+    if special:
+        subjects.free_reversed(conn, account_id, {one.about for one in special})
+    live = standing(conn, account_id, candidates, special)
     daily = ceilings.per_day is not None or any(vote.per_day for one in candidates for vote in one.votes)
-    used = _usage(conn, account_id, now, daily=daily)
+    used = used_up(conn, account_id, now, daily=daily)
     if any(one.kind in APART for one in candidates):
-        used = used._replace(apart=_usage(conn, account_id, now, daily=daily, apart=True))
+        used = used._replace(apart=used_up(conn, account_id, now, daily=daily, apart=True))
     refused = subjects.refused(conn, special)
     wanted = [one for one in candidates if one.action_id not in refused] if refused else candidates
     rulings = rule(wanted, live, used, ceilings, polled)
@@ -155,20 +157,20 @@ def _rule(
     return replace(rulings, rulings=(*rulings.rulings, *skipped))
 
 
-def _usage(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
+def used_up(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
+    """What the caps count: actions admitted in the last hour, and in the last day where a cap asks for it."""
     used = Usage(*usage(conn, account_id, now, apart=apart))
     if not daily:
         return used
     return Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart))
 
 
-def _live(
+def standing(
     conn: Connection, account_id: str, candidates: Sequence[Candidate], special: Sequence[Candidate]
 ) -> list[Existing]:
+    """The live actions on what these candidates are about; `special` are those with a subject."""
     a = schema.actions.c
     named = {one.about for one in special}
-    if named:
-        subjects.free_reversed(conn, account_id, named)
     messages = {one.about for one in candidates} - named
     found: list[Existing] = []
     for column, these, also in (

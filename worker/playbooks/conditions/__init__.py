@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.playbooks.conditions.base import Condition, all_of, any_of, not_
-from worker.playbooks.conditions.content import attachment, subject_matches
+from worker.playbooks.conditions.content import attachment, subject_contains, subject_matches
 from worker.playbooks.conditions.lookalike import looks_like
 from worker.playbooks.conditions.names import Person, borrowed_name, impersonated, lookalike_domain
 from worker.playbooks.conditions.past import past_actions
@@ -63,6 +63,7 @@ __all__ = [
     "sender_domain",
     "sender_in",
     "spf",
+    "subject_contains",
     "subject_matches",
     "threat_category",
     "user_report",

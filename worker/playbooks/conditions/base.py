@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from reprlib import repr  # noqa: A004 - bounded, and safe where an author's __repr__ fails
@@ -70,8 +70,7 @@ class Condition:
 
     def test(self, on: type[Event]) -> Test:
         """The same answer without the explanation, for events of one type."""
-        del on
-        return lambda event, context: self.look(event, context).holds
+        raise NotImplementedError
 
     def keys(self) -> Keys | None:
         """What an index can find it by; None where that is nothing."""
@@ -140,6 +139,13 @@ class Leaf(Condition):
         subject = event if isinstance(event, self.of) else message_of(event)
         seen = nothing({}, NO_MESSAGE) if subject is None else self.see(subject, context)
         return Sight(self.name, *seen)
+
+    def test(self, on: type[Event]) -> Test:
+        if issubclass(on, self.of):
+            return lambda event, context: self.see(event, context).holds
+        return lambda event, context: (
+            (message := message_of(event)) is not None and self.see(message, context).holds
+        )
 
     def leaves(self) -> Iterator[Leaf]:
         yield self
@@ -226,7 +232,7 @@ class Not(Condition):
 
     def look(self, event: Event, context: Context) -> Sight:
         part = self.part.look(event, context)
-        return Sight(self.name, not part.holds, {}, "", (part,))
+        return Sight(self.name, not part.holds, part.saw, part.why, part.parts)
 
     def test(self, on: type[Event]) -> Test:
         test = self.part.test(on)
@@ -234,6 +240,11 @@ class Not(Condition):
 
     def leaves(self) -> Iterator[Leaf]:
         return self.part.leaves()
+
+
+def cheap_first(when: Iterable[Condition]) -> list[Condition]:
+    """What has to be fetched is looked at last."""
+    return sorted(when, key=lambda one: any(leaf.needs for leaf in one.leaves()))
 
 
 def best(found: Iterator[Keys | None]) -> Keys | None:

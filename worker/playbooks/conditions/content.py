@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.model.enrichment import Attachment
-from worker.playbooks.conditions.base import MISSING, ConditionError, Leaf, Seen, condition, nothing
-from worker.playbooks.conditions.fields import texts
+from worker.model.events import Event
+from worker.playbooks.conditions.base import MISSING, ConditionError, Leaf, Seen, Test, condition, nothing
+from worker.playbooks.conditions.fields import Field, lower, texts
 from worker.playbooks.context import Context
 from worker.playbooks.matching import PatternError, matches
+
+_SUBJECT = Field("subject", 0, lower)
 
 
 @condition
@@ -20,6 +23,12 @@ def subject_matches(pattern: str, *, ignore_case: bool = True) -> Leaf:
     except PatternError as error:
         raise ConditionError(*error.args) from None
     return SubjectMatches(pattern=pattern, ignore_case=bool(ignore_case))
+
+
+@condition
+def subject_contains(*words: str) -> Leaf:
+    """One of these words, or parts of words, stands in the subject, in any case."""
+    return SubjectContains(words=tuple(one.lower() for one in texts(words, "word")))
 
 
 @condition
@@ -43,6 +52,26 @@ def attachment(*extensions: str, encrypted: bool | None = None, name: str = "") 
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class SubjectContains(Leaf):
+    """A word in the subject."""
+
+    words: tuple[str, ...] = ()
+
+    def see(self, subject: Any, context: Context) -> Seen:
+        del context
+        text = (subject.subject or "").lower()
+        found = next((word for word in self.words if word in text), "")
+        return Seen(bool(found), {"subject": subject.subject}, found if text else MISSING)
+
+    def test(self, on: type[Event]) -> Test:
+        read, words = _SUBJECT.reader(on), self.words
+        if len(words) == 1:
+            (word,) = words
+            return lambda event, _: word in (read(event) or "").lower()
+        return lambda event, _: any(map((read(event) or "").lower().__contains__, words))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class SubjectMatches(Leaf):
     """A pattern in the subject."""
 
@@ -57,6 +86,10 @@ class SubjectMatches(Leaf):
             {"subject": text},
             "" if text else MISSING,
         )
+
+    def test(self, on: type[Event]) -> Test:
+        read, pattern, ignore_case = _SUBJECT.reader(on), self.pattern, self.ignore_case
+        return lambda event, _: matches(pattern, read(event), ignore_case=ignore_case)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
