@@ -40,7 +40,7 @@ ONLY_IN = {
     "alembic": ("worker/store/",),
     "cryptography": ("worker/checkpoints.py",),
     "watchfiles": ("worker/authoring/watching.py", "worker/watching.py"),
-    "yaml": ("worker/declared/document.py", "worker/declared/export.py"),
+    "yaml": ("worker/declared/document.py", "worker/declared/export.py", "worker/model/strictyaml.py"),
 }
 READS_FILES = ("worker/playbooks/loader.py",)
 

@@ -222,6 +222,7 @@ def assemble(
         ),
         ticker=lambda: outside.ticker(pollers, settings.worker_poll_interval, metrics),
         webhook=webhook,
+        review_days=settings.worker_list_review_days,
     )
 
 
@@ -322,6 +323,8 @@ def load_playbooks(directory: Path, memory: Memory) -> Catalogue:
             playbook=problem.playbook,
             reason=str(problem),
         )
+    if catalogue.unguarded:
+        raise UsageError(f"WORKER_RULES_DIR: not known which mail to leave alone: {catalogue.unguarded[0]}")
     if not catalogue.playbooks:
         why = str(catalogue.problems[0]) if catalogue.problems else "it holds no playbook"
         raise UsageError(f"WORKER_RULES_DIR: no playbook could be loaded from {directory}: {why}")

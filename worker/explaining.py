@@ -76,6 +76,8 @@ class Explanation(NamedTuple):
 
     def why(self) -> str:
         """In one sentence."""
+        if self.decided.excluded:
+            return f"nothing, whatever playbooks want: excluded by {self.decided.excluded}"
         if self.account.unmet:
             return f"nothing: {self.account.unmet} does not hold"
         if self.account.failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -259,6 +259,7 @@ class Intake:
         ]
         await self._keep_quarantine()
         self._note_failures(decided)
+        self.tell_excluded(one.excluded for one in decided if one.excluded)
         return decided
 
     async def _redecide_all(self, source: str, playbook: str, version: str, asked: frozenset[str]) -> int:
@@ -373,6 +374,7 @@ class Intake:
         self.lookout.note(fresh)
         await self._keep_quarantine()
         self._note_failures(decided)
+        self.tell_excluded(one.excluded for one in decided if one.excluded)
         if catalogue is not self._catalogue:
             # What is parked for an edition that is history is looked at before the next poll.
             self._caught_up.pop(poll.source, None)
@@ -384,6 +386,13 @@ class Intake:
             log.info(
                 "state.superseded", action_id=row["id"], message_id=row["message_id"], reason=row["reason"]
             )
+
+    def tell_excluded(self, lists: Iterable[str]) -> None:
+        """Counts and logs what was left alone, by the list that says so: one line for all of it."""
+        if counts := Counter(lists):
+            for name, count in counts.items():
+                self._metrics.excluded(name, count)
+            log.info("event.excluded", count=counts.total(), lists=sorted(counts))
 
     async def _histories(self, fresh: Sequence[Sighting]) -> Histories:
         if not needs_history(self._catalogue):

@@ -98,6 +98,8 @@ class Parts:
     sweeper: Sweeper
     jobs: JobWatch
     ticker: Callable[[], Ticker]
+    review_days: int
+    """After how many days a list is due for another look."""
     health: Health | None = None
     reloader: Reloader | None = None
     """Takes up changes of the rules folder."""

@@ -40,13 +40,19 @@ def decide(
 ) -> list[Decided]:
     """Asks every playbook about every event; `only` limits it to some playbooks, for events decided again.
 
+    About mail that a list excludes nobody is asked.
+
     `quarantine` knows the playbooks that fail again and again, and says whom not to ask. `views` is what has been
     fetched: a playbook that comes to read a need which is not there has a `Failure` that says what it waits for.
     `protected` are domains that no entry of the tenant's settings may cover. `watch` knows the campaigns whose late
     siblings are caught.
     """
+    rest = ceiling, now, histories, only, quarantine, views, protected, watch
+    if catalogue.exclusions and any(excluded := [catalogue.exclusions.of(one.message) for one in sightings]):
+        told = list(zip(sightings, excluded, strict=True))
+        answers = iter(decide([one for one, why in told if why is None], catalogue, *rest))
+        return [next(answers) if why is None else Decided(one, excluded=why.by) for one, why in told]
     if len({type(one.event) for one in sightings}) > 1:
-        rest = ceiling, now, histories, only, quarantine, views, protected, watch
         return [decided for one in sightings for decided in decide([one], catalogue, *rest)]
     page = Page.of(sightings, Context(now=now, lists=catalogue.lists), histories or {}, views or {})
     wanted: dict[int, list[tuple[Action, Vote]]] = defaultdict(list)
@@ -81,9 +87,13 @@ def decide(
 def decide_siblings(
     campaign: Campaign, rows: Iterable[Detection], catalogue: Catalogue, ceiling: Mode
 ) -> list[Decided]:
-    """What is to be done to the siblings that a search has found; nothing where none of its playbooks is loaded."""
+    """What is to be done to the siblings that a search has found; nothing where none of its playbooks is loaded.
+
+    Those that a list excludes are left out.
+    """
     votes = {playbook.id: _vote(playbook, ceiling) for playbook in catalogue.playbooks}
-    wishes = ((row, _sibling(campaign, row, votes, late=False)) for row in rows)
+    left = (row for row in rows if not catalogue.exclusions.of(row)) if catalogue.exclusions else rows
+    wishes = ((row, _sibling(campaign, row, votes, late=False)) for row in left)
     return [Decided(detection_sighting(row), (wish,)) for row, wish in wishes if wish is not None]
 
 

@@ -9,9 +9,11 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from worker.clock import utc
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.parts import Parts
+from worker.playbooks.reviewing import due
 from worker.working_off import work_off
 
 log = get_logger()
@@ -19,6 +21,7 @@ T = TypeVar("T")
 
 HOUSEKEEPING_SECONDS = 1.0
 COUNTING_SECONDS = 15.0
+REMIND_SECONDS = 86400.0
 ONCE_SECONDS = 1.0
 """What a single run spends on removing old rows; the next one goes on."""
 EXIT_KILLED = 130
@@ -154,6 +157,7 @@ class Service:
                 group.create_task(parts.sweeper.run(), name="sweeper"),
                 group.create_task(parts.jobs.run(), name="jobs"),
             ]
+            keeping.append(group.create_task(self._remind(), name="reminder"))
             if parts.reloader is not None:
                 keeping.append(group.create_task(parts.reloader.run(), name="reloader"))
             polling = [
@@ -169,6 +173,15 @@ class Service:
             await self._wind_down(acting)
             for task in keeping:
                 task.cancel()
+
+    async def _remind(self) -> None:
+        """Names the lists that nobody has looked through for long, at start and once a day."""
+        parts = self._parts
+        while True:
+            today = utc(parts.clock.now()).date()
+            for one in due(parts.intake.rules.loaded.lists, today, parts.review_days):
+                log.warning("lists.review_due", file=one.path.name, reason=one.message)
+            await parts.clock.sleep(REMIND_SECONDS)
 
     async def _wind_down(self, acting: Sequence[asyncio.Task[None]]) -> None:
         """Lets what is in flight be answered and settled within the drain timeout; names what is then given up."""

@@ -62,6 +62,7 @@ EXAMPLES = {
     "worker_retention_days": "WORKER_RETENTION_DAYS=90",
     "worker_audit_key": "WORKER_AUDIT_KEY_FILE=/run/secrets/worker_audit_key",
     "worker_reclassify_via": "WORKER_RECLASSIFY_VIA=investigate",
+    "worker_list_review_days": "WORKER_LIST_REVIEW_DAYS=180",
     "worker_reload": "WORKER_RELOAD=auto",
     "worker_promote_matches": "WORKER_PROMOTE_MATCHES=50",
     "worker_notify_url": "WORKER_NOTIFY_URL_FILE=/run/secrets/worker_notify_url",
@@ -162,6 +163,7 @@ class Settings(BaseSettings):
     worker_audit_key_file: Path | None = None
     worker_reclassify_via: Literal["investigate", "submissions"] = "investigate"
     worker_promote_matches: Count = 20
+    worker_list_review_days: Count = 180
     worker_reload: Literal["auto", "poll", "off"] = "auto"
     worker_notify_url: SecretStr | None = None
     worker_notify_url_file: Path | None = None

@@ -20,6 +20,7 @@ from worker.model.plans import Ceilings, Decided
 from worker.model.sweeps import DETECTED, Campaign, within_reach
 from worker.ops.logs import get_logger
 from worker.pipeline import decide_siblings
+from worker.playbooks.excluding import Exclusions
 from worker.ports import Ledger
 from worker.retry import fetch_delay
 from worker.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
@@ -145,10 +146,9 @@ class Sweeper:
                     campaign, f"more than {MOST_SIBLINGS:,} messages match: name more in `by`"
                 )
                 return False
-            decided = decide_siblings(
-                campaign, rows.values(), self._intake.rules.current, self._ceilings.mode
-            )
-            found = _found(campaign, rows, search)
+            current = self._intake.rules.current
+            decided = decide_siblings(campaign, rows.values(), current, self._ceilings.mode)
+            found = _found(campaign, rows, search, current.exclusions)
             closed = await self._ledger.freeze(campaign, found, decided, self._ceilings)
             # No page may come between the list and the watch for what is not on it.
             await self.follow()
@@ -156,10 +156,11 @@ class Sweeper:
             return False
         _tell(campaign, found, decided, closed)
         self._intake.tell(closed)
+        self._intake.tell_excluded(one.by for one in map(current.exclusions.of, rows.values()) if one)
         return True
 
 
-def _found(campaign: Campaign, rows: dict[str, Detection], search: Search) -> Found:
+def _found(campaign: Campaign, rows: dict[str, Detection], search: Search, exclusions: Exclusions) -> Found:
     return Found(
         poll_id=new_id(),
         messages=tuple(rows),
@@ -167,7 +168,8 @@ def _found(campaign: Campaign, rows: dict[str, Detection], search: Search) -> Fo
         benign=sum(bool(campaign.asks(row)) for row in rows.values()),
         searched=search.searched,
         read_at=search.read_at,
-        fits_job=_fits_job(campaign, rows),
+        # The vendor's search knows no exclusions, and finds what has come since too.
+        fits_job=not exclusions and _fits_job(campaign, rows),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -46,6 +47,18 @@ def test_what_is_wrong_is_told_as_pytest_does(folder: Folder, capsys: pytest.Cap
         "    E + move to JunkEmail",
         "1 playbooks, 1 of 2 examples as expected, 1 problems",
     ]
+
+
+def test_a_list_that_is_due_is_told_and_fails_no_build(
+    folder: Folder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was in order yesterday must not fail today with nothing changed; the operator says what is too long ago."""
+    write(folder, "hit(final_disposition='SPAM'), miss()")
+    folder.write("lists/a.txt", f"# reviewed: {date.today() - timedelta(days=3)}\n")  # noqa: DTZ011 - days
+    for days, due in (("2", 1), ("9", 0)):
+        monkeypatch.setenv("WORKER_LIST_REVIEW_DAYS", days)
+        assert run_cli(["check", str(folder.path), "--strict"]) == 0
+        assert capsys.readouterr().out.count("review: ") == due
 
 
 def test_warnings_count_only_where_they_are_to(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

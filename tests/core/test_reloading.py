@@ -72,6 +72,19 @@ def targets(intake: Intake) -> list[str]:
     return [one.function(detection()).target for one in intake.rules.current.playbooks]
 
 
+async def test_an_exclusion_that_says_nothing_keeps_those_in_force(
+    build: Build, folder: Folder, intake: Intake
+) -> None:
+    """And a good one is in force without a restart."""
+    reloader = build()
+    folder.write("lists/_protected.txt", "ceo@corp.example\n")
+    assert await reloader.look() is True
+    folder.write("lists/_protected.txt", "# nobody knows\ncorp.example\n")
+    assert await reloader.look() is False
+    assert "_protected.txt:2" in reloader.failed
+    assert intake.rules.current.exclusions.protected == {"ceo@corp.example"}
+
+
 async def test_a_change_is_in_force_once_it_is_whole(build: Build, folder: Folder, intake: Intake) -> None:
     """Nothing happens where nothing has changed."""
     reloader = build()

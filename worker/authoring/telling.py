@@ -17,6 +17,8 @@ def told(report: Report) -> Iterator[str]:
         yield from _problem(problem_of(printed))
     for printed in report["warnings"]:
         yield f"warning: {problem_of(printed)}"
+    for printed in report.get("lists_due", ()):
+        yield f"review: {problem_of(printed)}"
     yield summary(report)
 
 

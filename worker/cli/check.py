@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ def check(
     """Loads playbooks, runs their examples and compares what they want; exit code 1 on any problem.
 
     Warns where a playbook has no hit or no miss, contradicts another one, or makes no difference: that is exit code 0,
-    and 1 with --strict. Needs no network and no token.
+    and 1 with --strict. Lists that are due for another look are named too. Needs no network and no token.
     """
     folder = directory or settings_module.load().worker_rules_dir
     if not watch:
@@ -53,10 +54,14 @@ def _checked(folder: Path, *, json_: bool, junit: Path | None, strict: bool) -> 
     """Checks once, and says what came of it; whether all is well."""
     from worker.authoring.telling import told  # noqa: PLC0415
     from worker.containment import check_apart  # noqa: PLC0415
+    from worker.playbooks.loader import lists_of  # noqa: PLC0415
+    from worker.playbooks.reviewing import due  # noqa: PLC0415
 
     before = time.monotonic()
     report = check_apart(folder)
     report["ok"] = report["ok"] and not (strict and report["warnings"])
+    # Beside the warnings: what yesterday was in order must not fail a build today, with nothing changed.
+    report["lists_due"] = [one.as_json() for one in due(lists_of(folder), datetime.now(UTC).date(), _days())]
     if junit is not None:
         _write_junit(junit, report, strict=strict, seconds=time.monotonic() - before)
     if json_:
@@ -65,6 +70,14 @@ def _checked(folder: Path, *, json_: bool, junit: Path | None, strict: bool) -> 
         for line in told(report):
             say(line)
     return bool(report["ok"])
+
+
+def _days() -> int:
+    """The operator's, or the default where the settings are not in order: a check needs none of them."""
+    try:
+        return settings_module.load().worker_list_review_days
+    except UsageError:
+        return int(settings_module.Settings.model_fields["worker_list_review_days"].default)
 
 
 def _write_junit(file: Path, report: dict[str, Any], *, strict: bool, seconds: float) -> None:

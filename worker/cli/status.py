@@ -8,8 +8,10 @@ from typing import Any
 from worker.brake import Brake
 from worker.cli.common import Database, Json, database, print_json, print_table, say
 from worker.cli.ladder import standings
-from worker.clock import iso
+from worker.clock import iso, utc
 from worker.model.actions import Mode
+from worker.playbooks.loader import lists_of
+from worker.playbooks.reviewing import due
 from worker.ports import Kept
 from worker.store import budget, closing, flags, queries
 from worker.store.engine import sqlite_path
@@ -62,9 +64,15 @@ def status(json_: Json = False) -> None:
         )
     for one in data["parked"]:
         say(f"parked    {one['events']} events for {one['playbook']}: {one['error']}")
+    _say_due(data["lists_due"])
     _say_overdue(data["allowances"]["overdue"])
     if data["quarantined"]:
         say(f"quarantined rows: {data['quarantined']}")
+
+
+def _say_due(lists: list[dict[str, Any]]) -> None:
+    for one in lists:
+        say(f"review    {one['path']}: {one['message']}")
 
 
 def _say_overdue(entries: list[dict[str, Any]]) -> None:
@@ -85,6 +93,7 @@ def _say_overdue(entries: list[dict[str, Any]]) -> None:
 def _collect(db: Database) -> dict[str, Any]:
     path = sqlite_path(db.settings.database_url)
     pid, brake = holder(path), Brake.beside(path)
+    lists, review_days = lists_of(db.settings.worker_rules_dir), db.settings.worker_list_review_days
 
     def read(conn: Connection, account_id: str) -> dict[str, Any]:
         now = time.time()
@@ -123,6 +132,7 @@ def _collect(db: Database) -> dict[str, Any]:
             "actions": queries.counts(conn, account_id),
             "parked": queries.parked(conn, account_id),
             "allowances": queries.allowances(conn, account_id, now),
+            "lists_due": [one.as_json() for one in due(lists, utc(now).date(), review_days)],
             "playbooks": standings(conn, account_id, Mode(daemon.get("mode", db.settings.worker_mode))),
             **queries.totals(conn, account_id),
         }

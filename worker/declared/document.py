@@ -17,13 +17,11 @@ import yaml
 from worker.declared.entries import Problem, Unusable, Wanted
 from worker.declared.sections import FROM_ELSEWHERE, SECTIONS, Section
 from worker.model.entries import MARK
+from worker.model.strictyaml import YamlError, composed
 
 MAX_BYTES = 8 * 2**20
-MAX_DEPTH = 6
-"""Lists and mappings inside one another; a file needs four."""
 COMPLETE = "complete"
 """The key that names the sections of which the file has every entry."""
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
 _WHERE = re.compile(r"^(.*?) - at `\$\.(\w+)[^`]*`$", re.DOTALL)
 _YES = frozenset({"yes", "true", "on"})
@@ -53,55 +51,16 @@ def parse(name: str, data: bytes) -> Document:
     """What the bytes of a file say."""
     try:
         if len(data) > MAX_BYTES:
-            raise _refused(
-                1, f"is larger than {MAX_BYTES // 2**20} MiB; split the sections into several files"
-            )
+            what = f"is larger than {MAX_BYTES // 2**20} MiB; split the sections into several files"
+            raise Unusable(name, [Problem(1, what)])
         text = data.decode("utf-8-sig")
-        _check_events(text)
-        root = yaml.compose(text, _Loader)
+        root = composed(text)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Unusable(name, [Problem(line, "is not UTF-8; save it as UTF-8")]) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Unusable(name, [Problem(line, f"is not YAML: {error.problem or error.context}")]) from None
-    except yaml.YAMLError as error:
-        raise Unusable(name, [Problem(1, f"is not YAML: {error}")]) from None
-    except _RefusedError as error:
-        raise Unusable(name, [error.problem]) from None
+    except YamlError as error:
+        raise Unusable(name, [Problem(error.line, str(error))]) from None
     return replace(_Reader(name).read(root), sha256=hashlib.sha256(data).hexdigest())
-
-
-def _check_events(text: str) -> None:
-    """Refuses what a settings file never needs, before anything is built of it: it could grow without end."""
-    depth = documents = 0
-    for event in yaml.parse(text, _Loader):
-        line = event.start_mark.line + 1 if event.start_mark else 1
-        if isinstance(event, yaml.AliasEvent):
-            raise _refused(line, "an alias (*name) is not taken here; write the entry out")
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            raise _refused(line, "an anchor (&name) is not taken here; write the entries out")
-        if getattr(event, "tag", None) is not None:
-            raise _refused(line, "a tag (!name) is not taken here; write plain values")
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        if documents > 1:
-            raise _refused(line, "a second document (---) is not taken here; put all into one")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise _refused(
-                line, "is nested too deep; a section is a list of entries, an entry has plain fields"
-            )
-
-
-class _RefusedError(Exception):
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.what)
-        self.problem = problem
-
-
-def _refused(line: int, what: str) -> _RefusedError:
-    return _RefusedError(Problem(line, what))
 
 
 class _Reader:

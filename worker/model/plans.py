@@ -141,6 +141,8 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     """What the playbooks that wanted something saw beside the event, where one of them looks at more than that."""
     rested: Rested | None = None
     """What was fetched for those playbooks, where one of them has needs."""
+    excluded: str = ""
+    """The list that names its message, because of which no playbook was asked."""
 
     @property
     def keeps_evidence(self) -> bool:

@@ -78,6 +78,16 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
     "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
+    "event.excluded": LogEvent(
+        "info",
+        "So many messages of a page are named by `rules/lists/_protected` or `_simulations`: no playbook was asked.",
+        "If they are many or you know of none: who changed the list, and whether it is still right.",
+    ),
+    "lists.review_due": LogEvent(
+        "warning",
+        "A list of the rules folder names no day of its last review, or one that is too long ago. Told once a day.",
+        "Look through it, take out what is gone, and set its line `# reviewed: DATE`.",
+    ),
     "playbooks.reloaded": LogEvent(
         "info", "A change of the rules folder is in force; polls under way end with the old playbooks.", _NONE
     ),

@@ -108,6 +108,7 @@ class Metrics:
             "decisions", "Events decided, by what came of it.", "playbook", "outcome"
         )
         self._failures = self._counter("playbook_failures", "Events parked by an exception.", "playbook")
+        self._excluded = self._counter("events_excluded", "Events that no playbook was asked about.", "list")
         self._transitions = self._counter(
             "action_transitions", "Actions that entered a state.", "kind", "state"
         )
@@ -201,6 +202,10 @@ class Metrics:
     def playbook_failed(self, playbook: str, count: int = 1) -> None:
         """A playbook raised; its event is parked."""
         self._failures.labels(self._label("playbook", playbook)).inc(count)
+
+    def excluded(self, name: str, count: int) -> None:
+        """A list excludes messages, so that no playbook was asked about them."""
+        self._excluded.labels(self._label("list", name)).inc(count)
 
     def action(self, kind: str, state: str, count: int = 1) -> None:
         """Actions entered a state."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
 from worker.model.history import HISTORY_LIMIT, PastAction
 from worker.playbooks.problems import nearest
+from worker.playbooks.tables import Row
 
 
 class UnknownListError(KeyError):
@@ -26,6 +29,14 @@ class UnknownListError(KeyError):
         return f"no list {self.name!r}{nearest(self.name, self.known)}; known lists: {known}"
 
 
+class Review(NamedTuple):
+    """When somebody last looked through a list, as its file says; None where it does not."""
+
+    path: Path
+    line: int
+    day: date | None
+
+
 class Lists(Mapping[str, frozenset[str]]):
     """The lists of a rules folder by name, read-only: `lists["partners"]` is a set of lower-case entries.
 
@@ -33,17 +44,27 @@ class Lists(Mapping[str, frozenset[str]]):
         UnknownListError: a KeyError that names the known lists.
     """
 
-    __slots__ = ("_digest", "_entries")
+    __slots__ = ("_digest", "_entries", "reviews", "tables")
 
-    def __init__(self, entries: Mapping[str, frozenset[str]] | None = None) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, frozenset[str]] | None = None,
+        tables: Mapping[str, tuple[Row, ...]] | None = None,
+        reviews: Mapping[str, Review] | None = None,
+    ) -> None:
         self._entries = dict(entries or {})
+        self.tables = Tables(tables or {})
+        """The rows of those that have columns."""
+        self.reviews = MappingProxyType(dict(reviews or {}))
         self._digest = ""
 
     @property
     def digest(self) -> str:
         """A hash over every list and entry: 12 hex digits, like a playbook's version."""
         if not self._digest:
-            content = {name: sorted(entries) for name, entries in self._entries.items()}
+            content: Any = {name: sorted(entries) for name, entries in self._entries.items()}
+            if self.tables:
+                content = [content, {name: [dict(row) for row in rows] for name, rows in self.tables.items()}]
             canonical = msgspec.json.encode(content, order="deterministic")
             self._digest = sha256(canonical).hexdigest()[:12]
         return self._digest
@@ -65,10 +86,29 @@ class Lists(Mapping[str, frozenset[str]]):
         return f"Lists({sizes})"
 
 
-def entries_of(text: str) -> frozenset[str]:
-    """The entries of a list file: one a line, lower-cased; `#` after nothing or a space starts a comment."""
-    lines = (f" {line}".partition(" #")[0].strip().lower() for line in text.replace("\t", " ").splitlines())
-    return frozenset(line for line in lines if line)
+class Tables(Mapping[str, tuple[Row, ...]]):
+    """The lists that have columns, by name, read-only: `tables["vips"]` is a tuple of rows, each by column.
+
+    Raises:
+        UnknownListError: a KeyError that names the known tables.
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Mapping[str, tuple[Row, ...]]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, name: str) -> tuple[Row, ...]:
+        try:
+            return self._rows[name]
+        except (KeyError, TypeError):
+            raise UnknownListError(name, tuple(sorted(self._rows))) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -81,7 +121,7 @@ class Context(msgspec.Struct, frozen=True):
     now: datetime
     """The time of the decision, aware UTC: use it instead of the clock, so that a replay decides as the worker did."""
     lists: Mapping[str, frozenset[str]] = Lists()
-    """The files of `lists/` by their names without ending."""
+    """The files of `lists/` by their names without ending: of each its entries, or its first column."""
     history: tuple[PastAction, ...] = ()
     """What the worker did, or wanted to do, to this message before, newest first, at most 20."""
     sender_history: tuple[PastAction, ...] = ()
@@ -93,6 +133,11 @@ class Context(msgspec.Struct, frozen=True):
         for name in ("history", "sender_history"):
             if len(getattr(self, name)) > HISTORY_LIMIT:
                 raise ValueError(f"Context({name}): at most {HISTORY_LIMIT} past actions")
+
+    @property
+    def tables(self) -> Mapping[str, tuple[Row, ...]]:
+        """All columns of the lists that have some: rows in their order, each by the names of its columns."""
+        return self.lists.tables if isinstance(self.lists, Lists) else Tables({})
 
     def seen(self) -> dict[str, Any]:
         """All of it that a decision may have rested on, as JSON values; lists by their digest."""

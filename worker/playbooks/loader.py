@@ -14,9 +14,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from worker.model.events import EVENT_TYPES, Event
-from worker.playbooks.context import Lists, entries_of
+from worker.playbooks.context import Lists, Review
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Declaration
+from worker.playbooks.excluding import NO_EXCLUSIONS, Exclusions, excluded_by, is_reserved
 from worker.playbooks.foreseeing import foreseen
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.index import Asked, Index
@@ -24,12 +25,11 @@ from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, S
 from worker.playbooks.needs import undeclared
 from worker.playbooks.problems import Problem, nearest
 from worker.playbooks.purity import swallows
+from worker.playbooks.tables import READERS, BadListError, Listed, read
 from worker.playbooks.validation import build
 
 FILE_LIMIT = 1024 * 1024
 """Bytes of one file of code."""
-LIST_LIMIT = 100_000
-"""The most entries of one list: more is a data feed, and each load would hold it in memory twice."""
 LIST_FILE_LIMIT = 32 * FILE_LIMIT
 """Bytes of one list."""
 
@@ -52,6 +52,10 @@ class Catalogue:
     """Holds the playbooks to their bounds while they decide."""
     foreseen: tuple[Problem, ...] = ()
     """What loads, and will fail where it comes to that line."""
+    exclusions: Exclusions = NO_EXCLUSIONS
+    """Mail about which no playbook is asked."""
+    unguarded: tuple[Problem, ...] = ()
+    """Why it is not known what to exclude: then nothing may be decided."""
     index: Mapping[type[Event], Index] = field(init=False, repr=False)
     """Whom to ask about an event."""
 
@@ -83,7 +87,17 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
     ordered = sorted(
         [*problems, *listless, *duplicates], key=lambda problem: (str(problem.path), problem.line)
     )
-    return Catalogue(unique, tuple(ordered), lists, _by_type(unique), tuple(namespace.cautions), guard, ahead)
+    return Catalogue(
+        unique,
+        tuple(ordered),
+        lists,
+        _by_type(unique),
+        tuple(namespace.cautions),
+        guard,
+        ahead,
+        Exclusions.of_lists(lists),
+        tuple(one for one in list_problems if is_reserved(one.path.stem) or one.path.name == "lists"),
+    )
 
 
 def lists_of(directory: Path) -> Lists:
@@ -133,19 +147,48 @@ def _sources(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
 
 
 def _lists(directory: Path) -> tuple[Lists, list[Problem]]:
-    entries: dict[str, frozenset[str]] = {}
-    problems = []
-    for file in sorted(directory.glob("*.txt")):
+    files, problems = _list_files(directory)
+    listed: dict[Path, Listed] = {}
+    for file in files:
         text = _text(file, LIST_FILE_LIMIT)
         if isinstance(text, Problem):
             problems.append(text)
             continue
-        entries[file.stem] = entries_of(text)
-        if len(entries[file.stem]) > LIST_LIMIT:
-            del entries[file.stem]
-            what = f"the list has more than {LIST_LIMIT} entries"
-            problems.append(Problem(file, 0, "", what, "split it, or keep only what playbooks need"))
-    return Lists(entries), problems
+        try:
+            listed[file] = read(file.suffix, text)
+            excluded_by(file.stem, listed[file].entries)
+        except BadListError as error:
+            listed.pop(file, None)
+            problems += [Problem(file, row.line, "", row.what, row.remedy) for row in error.rows]
+    entries = {file.stem: frozenset(one.entries) for file, one in listed.items()}
+    tables = {file.stem: one.rows for file, one in listed.items() if one.rows is not None}
+    reviews = {file.stem: Review(file, one.line, one.reviewed) for file, one in listed.items()}
+    return Lists(entries, tables, reviews), problems
+
+
+def _list_files(directory: Path) -> tuple[list[Path], list[Problem]]:
+    """The lists, and what could be taken for one and is none; a folder that is not there has none."""
+    try:
+        found = sorted(file for file in directory.iterdir() if not file.name.startswith("."))
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        remedy = "make the folder of the lists readable for this user"
+        return [], [Problem(directory, 0, "", f"cannot be read: {error.strerror}", remedy)]
+    names = Counter(file.stem for file in found if file.suffix in READERS)
+    files, problems = [], []
+    for file in found:
+        if file.suffix not in READERS:
+            if is_reserved(file.stem):
+                remedy = f"give it one of the endings {', '.join(READERS)}, or another name"
+                problems.append(Problem(file, 0, "", "begins with `_` and is no list", remedy))
+        elif names[file.stem] > 1:
+            others = ", ".join(other.name for other in found if other.stem == file.stem and other is not file)
+            what = f"its list has the name of {others} too"
+            problems.append(Problem(file, 0, "", what, "keep one of them"))
+        else:
+            files.append(file)
+    return files, problems
 
 
 def _text(file: Path, limit: int = FILE_LIMIT) -> str | Problem:
