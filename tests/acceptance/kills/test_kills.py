@@ -78,7 +78,8 @@ async def test_every_line(make_bench: MakeBench, capsys: pytest.CaptureFixture[s
 BROKEN = {
     "done_before_acting": (
         (Life("plain", first_line("executors/move.py", "MoveExecutor.execute")),),
-        "succeeded, but nothing happened",
+        # On a slow machine it lives on, and settles its call a second time.
+        "succeeded, but nothing happened|a second end of one call",
     ),
     "taken_for_never_sent": (
         (Life("plain", first_line("dispatcher.py", "Dispatcher._settle")), Life("plain", "end")),
