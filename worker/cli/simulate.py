@@ -15,6 +15,9 @@ def simulator(
     messages: Annotated[int, typer.Option(min=0, help="Messages that are waiting at the start.")] = 2000,
     seed: Annotated[int, typer.Option(help="Same seed, same tenant.")] = 1,
     rate: Annotated[float, typer.Option(min=0, help="New messages a second.")] = 0.0,
+    scenes: Annotated[
+        bool, typer.Option("--scenes", help="Beside it mail for each playbook that ships.")
+    ] = False,
     latency: Annotated[float, typer.Option(min=0, help="Seconds added to every answer.")] = 0.0,
     fault: Annotated[
         list[str] | None,
@@ -32,7 +35,7 @@ def simulator(
     except ValueError as error:
         raise UsageError(f"--fault: {error}") from None
     config = SimulatorConfig(
-        port=port, messages=messages, seed=seed, rate=rate, latency=latency, faults=faults
+        port=port, messages=messages, seed=seed, rate=rate, scenes=scenes, latency=latency, faults=faults
     )
     try:
         asyncio.run(serve(config))

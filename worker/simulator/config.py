@@ -50,6 +50,12 @@ class SimulatorConfig:
         default=None,
         metadata={"help": "PhishGuard reports at the start; default one per 100 messages", "parse": int},
     )
+    scenes: bool = field(
+        default=False,
+        metadata={
+            "help": "beside it mail for the shipped playbooks, such as look-alike domains and lying links"
+        },
+    )
     mix: Mapping[str, float] = field(
         default_factory=lambda: parse_mix(DEFAULT_MIX),
         metadata={

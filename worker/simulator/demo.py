@@ -77,7 +77,7 @@ def _run(options: Namespace, folder: Path, console: Console) -> Summary:
         "WORKER_POLL_INTERVAL": "1",
         "WORKER_HTTP_BIND": "",
     }
-    flags = (f"--messages={options.messages}", f"--rate={options.rate}", f"--seed={options.seed}")
+    flags = (f"--messages={options.messages}", f"--rate={options.rate}", f"--seed={options.seed}", "--scenes")
     with simulator(*flags) as tenant:
         console.print(
             f"A simulated tenant with {options.messages} waiting messages and {options.rate:g} new ones a second;"

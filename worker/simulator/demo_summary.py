@@ -13,6 +13,8 @@ from .demo_run import DemoError, Tenant, Worker
 from .rows import parse_rfc3339
 
 ACTED, HELD = "succeeded", "held"
+_EFFECTS = {"move": "move", "release": "release", "reclassify": "reclassify", "submit": "reclassify"}
+"""Kinds of actions that reach mail, each with what the tenant calls its effect."""
 _WRONG = ("failed", "unknown", "dead")
 
 
@@ -85,7 +87,9 @@ def _check_effects(actions: Sequence[dict[str, Any]], effects: Sequence[dict[str
     """What the ledger believes is what happened, each thing once."""
     happened = Counter((effect["kind"], effect["id"]) for effect in effects)
     believed = Counter(
-        (action["kind"], action["message_id"]) for action in actions if action["state"] == ACTED
+        (_EFFECTS[action["kind"]], action["message_id"])
+        for action in actions
+        if action["state"] == ACTED and action["kind"] in _EFFECTS
     )
     if happened != believed:
         more, less = (happened - believed).total(), (believed - happened).total()

@@ -104,9 +104,9 @@ class Generator:
         mark = sha256(f"{self._campaigns[number]} {verdict}".encode()).hexdigest()
         row.edf_hash, row.htmltext_structure_hash = mark, mark[:40]
 
-    def report(self, number: int, row: Row, created_ms: int) -> Report:
-        """A PhishGuard report about a message, created at that time (milliseconds since 1970)."""
-        disposition = judgement(self._random, row)
+    def report(self, number: int, row: Row, created_ms: int, disposition: str | None = None) -> Report:
+        """A PhishGuard report about a message, created at that time (milliseconds since 1970); judged unless told how."""
+        disposition = disposition or judgement(self._random, row)
         created_at = to_rfc3339(created_ms)
         return Report(
             id=number,

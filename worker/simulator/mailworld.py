@@ -7,6 +7,10 @@ from typing import NamedTuple
 CORP = "corp.example"
 PARTNER = "billing@partner.example"
 """An allow-listed partner whose mail always passes DMARC, and which nevertheless is sometimes quarantined."""
+SCANNER = "scans@office-printers.example"
+"""Sends web pages as attachments; in scenes only."""
+CARRIER = "desk@parcel-service.example"
+"""Sends links that show another site than they lead to; in scenes only."""
 
 SHARED_MAILBOXES = (f"info@{CORP}", f"support@{CORP}")
 NAMES = (

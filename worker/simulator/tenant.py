@@ -18,6 +18,7 @@ from .config import SimulatorConfig
 from .generate import Generator
 from .outcomes import judge
 from .rows import DETECTIONS, ActionEntry, Effect, Report, Row, Submission, parse_rfc3339
+from .scenes import SCENES, Scene, cast, moved, requested, rounds
 from .settings import RESOURCES, Change, Collection, furnish
 
 _ENCODER = msgspec.json.Encoder()
@@ -81,6 +82,11 @@ class Tenant:
         self._arrived = 0
         self._origin = self.now_ms
         self._fill(Generator(f"{config.seed}/backlog", config.mix))
+        if config.scenes:
+            # Drawn apart: with and without them all other mail is the same.
+            generator = Generator(f"{config.seed}/scenes", config.mix)
+            for scene in SCENES * rounds(config.messages):
+                self._play(scene, generator)
 
     @property
     def now(self) -> float:
@@ -177,6 +183,22 @@ class Tenant:
             created_ms = parse_rfc3339(row.scanned_at) + generator.offset(_BACKLOG_REPORT_DELAY)
             self._report(generator, row, min(created_ms, self._origin))
 
+    def _play(self, scene: Scene, generator: Generator) -> None:
+        scanned_ms = self._origin - generator.offset(self.config.span)
+        messages = [self.add(row) for row in cast(scene, generator, scanned_ms)]
+        first = messages[0]
+        then_ms = min(scanned_ms + generator.offset(_BACKLOG_REPORT_DELAY), self._origin)
+        if scene.status == "moved":
+            first.log.append((then_ms / 1000, moved(then_ms)))
+        if scene.report is not None:
+            self._report(generator, first.row, then_ms, scene.report)
+        if scene.request is not None and scene.request.outcome is None:
+            request = requested(scene.request, first.row, generator.uuid(), self._origin)
+            self.add_submission(first, request, self.now)
+        elif scene.request is not None:
+            request = requested(scene.request, first.row, generator.uuid(), then_ms)
+            self.submissions.append((then_ms / 1000, request))
+
     def _arrive(self) -> None:
         self._arrived += 1
         scanned_ms = self._origin + int(self._arrived * 1000 / self.config.rate)
@@ -191,8 +213,10 @@ class Tenant:
             self.add_submission(message, generator.user_submission(row, scanned_ms), scanned_ms / 1000)
         return row
 
-    def _report(self, generator: Generator, row: Row, created_ms: int) -> None:
-        self.add_report(generator.report(len(self.reports) + 1, row, created_ms))
+    def _report(
+        self, generator: Generator, row: Row, created_ms: int, disposition: str | None = None
+    ) -> None:
+        self.add_report(generator.report(len(self.reports) + 1, row, created_ms, disposition))
 
     def _settle(self, message: Message, submission: Submission) -> None:
         if submission.outcome is None:  # a test may have given one

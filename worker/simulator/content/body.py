@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
+from worker.simulator.mailworld import CARRIER, SCANNER
 from worker.simulator.rows import Row
 
 
@@ -79,6 +80,16 @@ _STYLES = {
         ),
     ),
 }
+_OF_SENDERS = {
+    SCANNER: _Style(
+        "Your scan is attached. Open it in a browser.", files=(("Scan_{n}.html", "text/html"),), chance=1.0
+    ),
+    CARRIER: _Style(
+        "A fee is due. Pay it with your bank.",
+        (("https://pay.parcel-service.example/fee/{n}", "https://www.bank.example/sign-in"),),
+    ),
+}
+"""Whoever writes like nobody else of that verdict."""
 _PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n% "
 _ZIP = b"PK\x03\x04\x14\x00\x01\x00\x08\x00"
 """A local file header whose flags say that the file is encrypted."""
@@ -87,7 +98,7 @@ _ZIP = b"PK\x03\x04\x14\x00\x01\x00\x08\x00"
 def content_of(seed: int, row: Row) -> Content:
     """The content of a message; the same for the same seed, id and verdict."""
     draw = Random(f"{seed}/content/{row.id}")
-    style = _STYLES.get(row.final_disposition or "", _CLEAN)
+    style = _OF_SENDERS.get(row.sender or "") or _STYLES.get(row.final_disposition or "", _CLEAN)
     number = str(draw.randrange(10**5, 10**6))
     links = tuple(Link(href.replace("{n}", number), text) for href, text in style.links)
     attachments: tuple[Attachment, ...] = ()
