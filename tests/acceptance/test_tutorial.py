@@ -19,10 +19,11 @@ SETTING_UP = frozenset({
 
 
 @pytest.mark.acceptance
+@pytest.mark.timeout(400)
 async def test_every_command_prints_what_the_page_says(make_bench: MakeBench) -> None:
     """A reader who saves its files and types its commands, in order, sees what it shows."""
     bench = make_bench()
-    for name in ("WORKER_MODE", "WORKER_RULES_DIR", "WORKER_DATABASE_URL"):
+    for name in ("WORKER_MODE", "WORKER_RULES_DIR", "WORKER_DATABASE_URL", "WORKER_POLL_INTERVAL"):
         del bench.env[name]
     bench.env["USER"] = "ada"
     await Reader(bench, SETTING_UP).follow(PAGE.read_text(encoding="utf-8"))

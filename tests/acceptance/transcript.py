@@ -21,7 +21,8 @@ from tests.acceptance.bench import Bench, Process, until
 from tests.authors.fences import Block, blocks
 
 _VARIES = re.compile(
-    r"(?P<mail>\b\w{16}-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d-\d{8}\b)"
+    r"(?P<sparkline>[\u2581-\u2588]+)"
+    r"|(?P<mail>\b\w{16}-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d-\d{8}\b)"
     r"|(?P<time>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?)"
     r"|(?P<clock>\b\d\d:\d\d:\d\d\.\d{3}Z)"
     r"|(?P<port>127\.0\.0\.1:\d+)"
@@ -35,6 +36,8 @@ _VARIES = re.compile(
 _NAMES = {"mail", "port", "sha256", "id", "version"}
 """Kinds of which one stands for the same thing wherever it is written."""
 _ANY, _REST = "...", " ..."
+PATIENCE = 100.0
+"""Seconds for one command: a reader has more patience than a test."""
 
 
 def steps(block: Block) -> Iterator[tuple[str, list[str]]]:
@@ -100,7 +103,7 @@ class Reader:
             self.bench.env |= dict(word.split("=", 1) for word in words[1:])
             return
         if words[0] == "worker":
-            result = await self.bench.run(*words[1:])
+            result = await (await self.bench.start(*words[1:])).wait(PATIENCE)
             came, ended = result.out + result.err, result.code
         else:
             came, ended = await self._shell(self._meant(command))
@@ -139,7 +142,7 @@ class Reader:
         def told() -> str:
             return difference(command, output, lines)
 
-        await until(there, told=told)
+        await until(there, PATIENCE, told)
         pairs = aligned([*output, _ANY], lines) or []
         self._compare(command, [*output, _ANY], lines)
         self.shown[name] += pairs[-1][1] + 1 if pairs else 0

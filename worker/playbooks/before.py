@@ -66,7 +66,8 @@ def _past(name: str, given: object, at: datetime) -> PastAction:
         past = msgspec.convert({**_LEFT_OUT, "at": at, **given}, PastAction)
     except msgspec.ValidationError as error:
         raise BeforeError(
-            clip(f"wrong value in `{name}`: {error}", 300), "rules/README.md, Context"
+            clip(f"wrong value in `{name}`: {error}", 300),
+            "docs/authors/reference.md lists what it holds, under Context",
         ) from None
     if past.at.tzinfo is None:
         raise BeforeError(f"`{name}.at` has no time zone", 'write an aware time: "2026-11-19T12:00:00Z"')

@@ -118,7 +118,7 @@ def event_of(example: Example, on: type[Event], needs: Collection[str] = ()) -> 
     except msgspec.ValidationError as error:
         raise ExampleError(
             f"wrong value in {example}: {str(error).replace('$.from', '$.sender')}",
-            "give the field a value of its type; rules/README.md lists the fields and their types",
+            "give the field a value of its type; docs/authors/reference.md lists the fields and their types",
         ) from None
     _require_zones(event, "")
     return view(event, known, frozenset(needs)) if needs else event
@@ -199,7 +199,7 @@ def _unknown_field(
         return ExampleError(message, f"write `{_ALIASES[name]}`")
     return ExampleError(
         message + nearest(name, known),
-        "use a field's name as rules/README.md lists it: " + clip(", ".join(known), 400),
+        "use a field's name as docs/authors/reference.md lists it: " + clip(", ".join(known), 400),
     )
 
 

@@ -109,7 +109,7 @@ def _value(need: str, value: Any) -> Any:
         return msgspec.convert(value, KINDS[need])
     except msgspec.ValidationError as error:
         what = clip(f"wrong value in `{need}`: {error}", 300)
-        raise GivenError(what, "rules/README.md lists what it holds, under Needs") from None
+        raise GivenError(what, "docs/authors/reference.md lists what it holds, under Needs") from None
 
 
 def _unknown(value: Any, hint: Any, place: str) -> Iterator[tuple[str, str, type[msgspec.Struct]]]:

@@ -72,7 +72,7 @@ FORBIDDEN_BUILTINS = {
 }
 _REMEDY_IMPORT = (
     "decide from the event and `context` alone; allowed are worker.playbooks, this folder's modules whose "
-    "names start with `_`, and the pure part of the standard library (rules/README.md lists it)"
+    "names start with `_`, and the pure part of the standard library (docs/authors/reference.md lists it)"
 )
 _SPECIAL_REMEDY = {
     "time": "take the time from `context.now`",

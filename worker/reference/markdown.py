@@ -27,6 +27,8 @@ def literal(value: Any) -> str:
     """A value as the project writes it in Python."""
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, datetime):
         value = value.isoformat()
     return f'"{value}"' if type(value) is str else repr(value)

@@ -176,7 +176,7 @@ def _print_next(console: Console, kept: Path | None) -> None:
     hints |= {
         f"{name} check": "the playbooks in rules/ and their examples",
         f"{name} simulator": "the tenant alone, to try your own playbooks on",
-        "rules/README.md": "from nothing to a tested playbook",
+        "docs/authors/tutorial.md": "from nothing to a playbook that acts",
     }
     width = max(map(len, hints))
     for command, about in hints.items():
