@@ -23,6 +23,7 @@ from worker.model.enrichment import (
 )
 from worker.model.events import Detection, PhishReport, Properties, ReportFields, Validation
 from worker.model.known import Enrichment
+from worker.playbooks.conditions import disposition, moved, subject_matches
 from worker.playbooks.context import Context
 from worker.playbooks.examples import event_of, hit, miss
 from worker.playbooks.loader import load
@@ -191,6 +192,22 @@ def test_an_example_has_what_the_playbook_reads_and_nothing_else() -> None:
     assert text.startswith("miss(subject=")
     assert 'history=[{"kind": "move", "target": "Inbox"' in text
     assert eval(text, {"miss": miss})[0].before  # noqa: S307 - as above
+
+
+def test_an_example_has_what_the_conditions_read() -> None:
+    """Of a miss too, whichever of them fails first; and the function is not called where one does."""
+    when = (disposition("SPAM"), ~moved(), subject_matches("fee"))
+    one = playbook(lambda message: Move(message, to="Inbox" if message.sender else "?"), when=when)
+    known = catalogue(one)
+    row = detection(final_disposition="SPAM", subject="customs fee", sender="a@b.example")
+    text = example(Saved(row), one, known)
+    verdict, state = 'final_disposition="SPAM"', 'delivery_status=["delivered"]'
+    assert (
+        text
+        == f'hit(subject="customs fee", {verdict}, sender="a@b.example", {state}, expect=[("move", "Inbox")]),'
+    )
+    missed = msgspec.structs.replace(row, subject="Customs duty", sender=None)
+    assert example(Saved(missed), one, known) == f'miss(subject="Customs duty", {verdict}, {state}),'
 
 
 def test_an_event_that_is_no_example_says_so() -> None:

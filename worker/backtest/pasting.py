@@ -48,14 +48,24 @@ def pasted(playbook: Playbook, event: Event, context: Context) -> str:
 
 
 def _given(playbook: Playbook, event: Event, context: Context) -> dict[str, Any]:
-    """The arguments: what the author's function reads, where that is not as in every example."""
+    """The arguments: what conditions and function read, where that is not as in every example."""
     read: Read = {}
     watched = _watched(event, read)
+    if not _called(playbook, watched, context):
+        return _plain(event, read)
     # The function alone: what the worker reads of the message afterwards is not the playbook's.
     found = playbook.function(watched, context) if playbook.takes_context else playbook.function(watched)
     if not isinstance(found, Action) and found is not None:
         list(found)
     return _plain(event, read)
+
+
+def _called(playbook: Playbook, event: Event, context: Context) -> bool:
+    """Whether all conditions hold. Those that cost nothing are all looked at: an example shows what each of them saw."""
+    free = [one for one in playbook.when if not any(leaf.needs for leaf in one.leaves())]
+    dear = [one for one in playbook.when if one not in free]
+    seen = [one.look(event, context).holds for one in free]
+    return all(seen) and all(one.look(event, context).holds for one in dear)
 
 
 def _watched(value: Any, read: Read) -> Any:
@@ -124,7 +134,7 @@ def _source(value: Any) -> str:
 
 def _before(playbook: Playbook, context: Context) -> dict[str, Any]:
     """The histories, where the playbook may look at them."""
-    if not playbook.takes_context:
+    if not playbook.sees_context:
         return {}
     return {name: list(msgspec.to_builtins(past)) for name in HISTORIES if (past := getattr(context, name))}
 
