@@ -1,9 +1,7 @@
 """Partners whose wanted mail the filter takes for spam."""
 
-from worker.playbooks import AllowSender, Caps, Context, Submission, hit, miss, playbook
+from worker.playbooks import AllowSender, Caps, Context, Field, Params, Submission, hit, miss, playbook
 
-DAYS = 30
-"""Long enough for the filter to learn, short enough that nobody has to remember it."""
 HELD = {
     "sender": "Billing@partner.example",
     "final_disposition": "SPAM",
@@ -11,10 +9,18 @@ HELD = {
 }
 
 
+class Limits(Params):
+    """What params.toml may say."""
+
+    days: int = Field(default=30, ge=1, le=90)
+    """Long enough for the filter to learn, short enough that nobody has to remember it."""
+
+
 @playbook(
     on=Submission,
     mode="approve",  # what lets mail past the filter needs approval in every mode
     caps=Caps(per_poll=10, per_hour=20),
+    params=Limits,
     examples=[
         hit(outcome_disposition="NONE", message=HELD, expect=[("allow_sender", "billing@partner.example")]),
         miss(outcome_disposition="NONE", message={**HELD, "validation": {"dmarc": "fail"}}),
@@ -23,8 +29,8 @@ HELD = {
         miss(outcome_disposition="SPAM", message=HELD),
     ],
 )
-def allow_cleared_partner(submission: Submission, context: Context) -> AllowSender | None:
-    """Lets mail of a partner in lists/partners.txt pass as spam for 30 days, after the vendor has cleared one.
+def allow_cleared_partner(submission: Submission, context: Context, params: Limits) -> AllowSender | None:
+    """Lets mail of a partner in lists/partners.txt pass as spam for a month, after the vendor has cleared one.
 
     Why: the vendor agrees that the filter errs, and each invoice until it has learnt is one more release by hand.
     Risk: a hijacked mailbox of theirs: so never past a malicious verdict, only mail that proves its origin, for exact
@@ -38,6 +44,5 @@ def allow_cleared_partner(submission: Submission, context: Context) -> AllowSend
         return None
     if message.final_disposition not in ("SPAM", "BULK"):
         return None
-    return AllowSender(
-        message, days=DAYS, sender=partner, reason=f"submission {submission.submission_id} was judged clean"
-    )
+    reason = f"submission {submission.submission_id} was judged clean"
+    return AllowSender(message, days=params.days, sender=partner, reason=reason)

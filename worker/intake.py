@@ -346,7 +346,7 @@ class Intake:
             changed = (one.id for one in catalogue.playbooks if one.id == playbook and one.version != version)
             return frozenset(changed)
         name = playbook.removeprefix("file:")
-        if any(problem.path.name == name for problem in catalogue.problems):
+        if any(name in problem.stopped for problem in catalogue.problems):
             return frozenset()
         return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
 

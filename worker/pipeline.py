@@ -159,5 +159,5 @@ def _agree(wanted: Sequence[tuple[Action, Vote]]) -> tuple[Wish, ...]:
 
 def _broken_files(catalogue: Catalogue) -> tuple[Failure, ...]:
     """A file that could not be loaded may hold playbooks for any event: events wait for it as parked."""
-    files = sorted({problem.path.name for problem in catalogue.problems if problem.path.suffix == ".py"})
+    files = sorted({name for problem in catalogue.problems for name in problem.stopped})
     return tuple(Failure(f"file:{name}", "", "the file could not be loaded") for name in files)

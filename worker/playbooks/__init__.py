@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from worker.model.actions import DESTINATIONS, Mode, Move, Reclassify, Release, Submit
 from worker.model.enrichment import Attachment, Details, Link, LogEntry, Raw, Trace, TraceLine
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, TrustDomain, UnblockSender
@@ -14,6 +17,9 @@ from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.examples import hit, miss
 from worker.playbooks.matching import matches
 
+if TYPE_CHECKING:
+    from worker.playbooks.params import Field, Params
+
 __all__ = [
     "DESTINATIONS",
     "DISPOSITIONS",
@@ -24,11 +30,13 @@ __all__ = [
     "Context",
     "Details",
     "Detection",
+    "Field",
     "Link",
     "LogEntry",
     "Mode",
     "Move",
     "Notify",
+    "Params",
     "PastAction",
     "PhishReport",
     "ProtectIdentity",
@@ -47,3 +55,10 @@ __all__ = [
     "miss",
     "playbook",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # pydantic is imported only where some playbook has parameters.
+    if name not in ("Field", "Params"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.params"), name)

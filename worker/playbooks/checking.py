@@ -15,6 +15,7 @@ from worker.playbooks.comparing import compare
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.guard import NO_GUARD, Guard
 from worker.playbooks.loader import Catalogue, load
+from worker.playbooks.parameters import dumped
 from worker.playbooks.problems import Problem
 from worker.playbooks.signature import unannotated
 from worker.playbooks.verdicts import Case, case
@@ -109,6 +110,7 @@ def _summary(playbook: Playbook) -> dict[str, Any]:
         "owner": playbook.owner,
         "caps": asdict(playbook.caps),
         "needs": sorted(playbook.needs),
+        "params": dumped(playbook.params) if playbook.params is not None else None,
         "version": playbook.version,
         "path": str(playbook.path),
         "line": playbook.line,

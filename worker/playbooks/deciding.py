@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,6 +24,9 @@ from worker.playbooks.examples import Example
 from worker.playbooks.guard import NotRunAgainError, Overran
 from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.problems import nearest
+
+if TYPE_CHECKING:
+    from worker.playbooks.params import Params
 
 ACTIONS_LIMIT = 50
 """The most actions that one playbook may want on one event."""
@@ -77,6 +80,8 @@ class Playbook:
     needs: frozenset[str] = frozenset()
     when: tuple[Condition, ...] = ()
     """What must hold before the function is called."""
+    params: Params | None = None
+    """The parameters in force, which `function` gets by itself."""
     tests: tuple[Test, ...] = field(init=False, repr=False)
     """The same for asking, what has to be fetched last."""
     sees_context: bool = field(init=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from worker.model.events import Event
 from worker.model.needs import Need
 from worker.playbooks.conditions.base import Condition
 from worker.playbooks.examples import Example
+
+if TYPE_CHECKING:
+    from worker.playbooks.params import Params
 
 MARK = "__playbook__"
 """The attribute under which a function carries its Declaration."""
@@ -60,6 +63,7 @@ class Declaration:
     examples: object
     needs: object
     when: object
+    params: object
     repeated: bool
 
 
@@ -73,6 +77,7 @@ def playbook(
     examples: Sequence[Example] = (),
     needs: Sequence[Need] = (),
     when: Sequence[Condition] = (),
+    params: type[Params] | None = None,
 ) -> Callable[[_Function], _Function]:
     """Marks a function as a playbook; the function itself stays as it is and can be called as before.
 
@@ -86,11 +91,15 @@ def playbook(
         needs: what the function may read of a message beyond the list's row: `details`, `action_log`, `trace`, `raw`,
             `attachments`. It is fetched where the function comes to read it: check what is cheap first.
         when: conditions of `worker.playbooks.conditions` that must all hold before the function is called.
+        params: a class that extends `Params`: what operators may set in `params.toml`. The function gets the values as
+            its last parameter, `params`.
     """
 
     def mark(function: _Function) -> _Function:
         repeated = MARK in vars(function)
-        setattr(function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, when, repeated))
+        setattr(
+            function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, when, params, repeated)
+        )
         return function
 
     return mark

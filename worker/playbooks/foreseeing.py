@@ -23,6 +23,7 @@ from worker.model.events import DISPOSITIONS
 from worker.model.kinds import ACTION_TYPES
 from worker.playbooks.context import Context
 from worker.playbooks.given import KINDS
+from worker.playbooks.parameters import PARAMETER
 from worker.playbooks.problems import Fault, nearest
 
 Types = Mapping[str, type[msgspec.Struct]]
@@ -129,7 +130,8 @@ def _known_types(
 ) -> Types:
     """Of parameters that are annotated with an event or Context, and of names for parts of them."""
     parameters = [*node.args.posonlyargs, *node.args.args]
-    ours = dict(zip([one.arg for one in parameters], (on, Context), strict=False)) if on else {}
+    names = [one.arg for number, one in enumerate(parameters) if not number or one.arg != PARAMETER]
+    ours = dict(zip(names, (on, Context), strict=False)) if on else {}
     types = {}
     for one in parameters:
         hint = ours.get(one.arg) if one.annotation is None else _annotated(one.annotation, module)

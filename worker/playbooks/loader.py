@@ -9,6 +9,7 @@ import ast
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -23,6 +24,10 @@ from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.index import Asked, Index
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.needs import undeclared
+from worker.playbooks.overrides import NAME as PARAMS
+from worker.playbooks.overrides import Overrides, overrides_of, unreadable
+from worker.playbooks.parameters import GUARDED as TUNING
+from worker.playbooks.parameters import tuned
 from worker.playbooks.problems import Problem, nearest
 from worker.playbooks.purity import swallows
 from worker.playbooks.tables import READERS, BadListError, Listed, read
@@ -74,6 +79,7 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
     sources, problems = _sources(directory)
     lists, list_problems = _lists(directory / "lists")
     problems += list_problems
+    overrides = overrides_in(directory)
     found: list[Playbook] = []
     with guard.watching(), Namespace(sources, directory.resolve().name, guard) as namespace:
         for stem in sorted(stem for stem in sources if not stem.startswith("_")):
@@ -81,6 +87,8 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
             found += [one for one in built if isinstance(one, Playbook)]
             problems += [one for one in built if isinstance(one, Problem)]
         problems += [problem for broken in namespace.problems.values() for problem in broken]
+        found, untuned = tuned(found, overrides)
+        problems += untuned
         ahead = tuple(_ahead(namespace, sources, found, None if list_problems else lists))
     found, listless = (found, []) if list_problems else _with_lists(found, lists)
     unique, duplicates = _unique(found)
@@ -103,6 +111,18 @@ def load(directory: Path, guard: Guard = NO_GUARD) -> Catalogue:
 def lists_of(directory: Path) -> Lists:
     """The lists of a rules folder, without those that cannot be read."""
     return _lists(directory / "lists")[0]
+
+
+def overrides_in(directory: Path) -> Overrides:
+    """What `params.toml` of a rules folder says; nothing where there is none."""
+    file = directory / PARAMS
+    with suppress(PermissionError):
+        try:
+            file.lstat()  # so that a link into nothing is told
+        except (FileNotFoundError, NotADirectoryError):
+            return Overrides(file)
+    text = _text(file)
+    return unreadable(file, text) if isinstance(text, Problem) else overrides_of(file, text)
 
 
 def fingerprint(directory: Path) -> Print:
@@ -313,5 +333,5 @@ def _by_type(playbooks: tuple[Playbook, ...]) -> Mapping[type[Event], tuple[Play
     return MappingProxyType({kind: tuple(one for one in playbooks if one.on is kind) for kind in EVENT_TYPES})
 
 
-GUARDED = (Namespace.run.__code__, _inspected.__code__)
+GUARDED = (Namespace.run.__code__, _inspected.__code__, *TUNING)
 """What runs author code while a folder is loaded, and turns whatever that raises into a Problem."""

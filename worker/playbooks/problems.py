@@ -23,11 +23,18 @@ class Problem:
     remedy: str
     diff: tuple[str, ...] = ()
     """What was expected (`- `) and what came (`+ `), a line each."""
+    stops: tuple[str, ...] = ()
+    """Files of code that cannot run whole because of it, where it stands in none itself."""
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line else str(self.path)
         who = f"[{self.playbook}] " if self.playbook else ""
         return one_line(f"{place}: {who}{self.message}. Remedy: {self.remedy}")
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The files of code for which events wait until it is mended."""
+        return self.stops or ((self.path.name,) if self.path.suffix == ".py" else ())
 
     def as_json(self) -> dict[str, Any]:
         """The problem as `worker check --json` prints it."""

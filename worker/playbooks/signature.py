@@ -6,12 +6,13 @@ import collections.abc
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from worker.model.actions import Action
 from worker.model.kinds import ACTION_TYPES
 from worker.playbooks.context import Context
+from worker.playbooks.parameters import PARAMETER
 from worker.playbooks.problems import Fault
 
 _SEQUENCES = (
@@ -24,17 +25,18 @@ _SEQUENCES = (
     collections.abc.Iterable,
     collections.abc.Iterator,
 )
-_SIGNATURE = "write def {name}(event: {on}) or def {name}(event: {on}, context: Context)"
+_SIGNATURE = "write def {name}(event: {on}{more}) or def {name}(event: {on}, context: Context{more})"
 
 
 def takes_context(function: Callable[..., Any]) -> bool:
     """Whether the function wants the second parameter; only for functions without `signature_faults`."""
-    return len(inspect.signature(function).parameters) == 2  # noqa: PLR2004 - event and context
+    return len(_apart(function)[0]) == 2  # noqa: PLR2004 - event and context
 
 
-def signature_faults(function: Callable[..., Any], on: type) -> Iterator[Fault]:
-    """What is wrong with the function's kind, parameters and annotations."""
-    remedy = _SIGNATURE.format(name=function.__name__, on=on.__name__)
+def signature_faults(function: Callable[..., Any], on: type, model: object = None) -> Iterator[Fault]:
+    """What is wrong with the function's kind, parameters and annotations; `model` is what it declares as `params`."""
+    more = "" if model is None else f", {PARAMETER}: {_shown(model)}"
+    remedy = _SIGNATURE.format(name=function.__name__, on=on.__name__, more=more)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield "is `async`; a playbook waits for nothing", "write `def` in the place of `async def`"
         return
@@ -44,15 +46,27 @@ def signature_faults(function: Callable[..., Any], on: type) -> Iterator[Fault]:
             "build a list and return it: -> list[Move]",
         )
         return
-    parameters = list(inspect.signature(function).parameters.values())
-    names = ", ".join(str(parameter).partition(":")[0] for parameter in parameters) or "nothing"
+    parameters, tuned = _apart(function)
+    names = ", ".join(str(one).partition(":")[0] for one in [*parameters, *tuned]) or "nothing"
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not 1 <= len(parameters) <= 2 or any(one.kind not in positional for one in parameters):  # noqa: PLR2004
         yield f"takes {names}; expected one event and at most one more parameter named `context`", remedy
     elif len(parameters) > 1 and parameters[1].name != "context":
         yield f"its second parameter is `{parameters[1].name}`; only `context` can be passed", remedy
+    elif tuned and model is None:
+        what = f"takes `{PARAMETER}`, but its decorator declares none"
+        yield what, f"write @playbook(..., {PARAMETER}=Limits), where Limits extends Params"
+    elif model is not None and not tuned:
+        yield (
+            f"declares {PARAMETER}={_shown(model)}, but takes no `{PARAMETER}` as its last parameter",
+            remedy,
+        )
     else:
-        yield from _annotation_faults(function, [one.name for one in parameters], on)
+        gets = dict(zip([one.name for one in parameters], (on, Context), strict=False))
+        gets |= {
+            one.name: model for one in tuned if isinstance(model, type) and hasattr(model, "model_fields")
+        }
+        yield from _annotation_faults(function, gets)
 
 
 def unannotated(function: Callable[..., Any]) -> list[str]:
@@ -62,7 +76,18 @@ def unannotated(function: Callable[..., Any]) -> list[str]:
     return parameters + ["the return value"] * ("return" not in named)
 
 
-def _annotation_faults(function: Callable[..., Any], names: list[str], on: type) -> Iterator[Fault]:
+def _apart(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:
+    """The parameters for the event and the context, and the one for `params` where there is one."""
+    found = list(inspect.signature(function).parameters.values())
+    named = len(found) > 1 and found[-1].name == PARAMETER
+    single = named and found[-1].kind in (
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
+    return (found[:-1], found[-1:]) if single else (found, [])
+
+
+def _annotation_faults(function: Callable[..., Any], gets: Mapping[str, type]) -> Iterator[Fault]:
     try:
         hints = typing.get_type_hints(function)
     except Exception as error:  # noqa: BLE001 - annotations are the author's code
@@ -71,12 +96,12 @@ def _annotation_faults(function: Callable[..., Any], names: list[str], on: type)
             "import the names at the file's top, not under TYPE_CHECKING",
         )
         return
-    for name, expected in zip(names, (on, Context), strict=False):
+    for number, (name, expected) in enumerate(gets.items()):
         hint = hints.get(name, Any)
         if not _accepts(hint, expected):
             yield (
                 f"its parameter `{name}` is annotated {_shown(hint)} but gets a {expected.__name__}",
-                f"annotate it {expected.__name__}" + ("" if expected is Context else ", or change `on`"),
+                f"annotate it {expected.__name__}" + (", or change `on`" if not number else ""),
             )
     if "return" in hints and not _is_wish(hints["return"]):
         yield (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from reprlib import repr  # noqa: A004 - bounded, and safe where an author's __repr__ fails
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from worker.model.actions import Mode
 from worker.model.events import EVENT_TYPES, Detection
@@ -17,8 +17,12 @@ from worker.playbooks.deciding import Playbook
 from worker.playbooks.declaration import MARK, Caps, Declaration
 from worker.playbooks.examples import Example
 from worker.playbooks.needs import need_faults
+from worker.playbooks.parameters import bound, model_faults
 from worker.playbooks.problems import Fault, Problem, clip, nearest
 from worker.playbooks.signature import signature_faults, takes_context
+
+if TYPE_CHECKING:
+    from worker.playbooks.params import Params
 
 _TAKEN = {UNDO: "`worker undo`", EXPIRY: "allowances that have expired"}
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -32,6 +36,7 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
     faults = tuple(_faults(function, declared))
     if faults:
         return tuple(Problem(path, line, clip(str(name), 64), *fault) for fault in faults)
+    params = None if declared.params is None else cast("type[Params]", declared.params)()
     return Playbook(
         id=cast("str", name),
         on=cast("type[Detection]", declared.on),
@@ -39,7 +44,7 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
         owner=cast("str", declared.owner),
         caps=cast("Caps", declared.caps),
         examples=tuple(cast("list[Example]", declared.examples)),
-        function=function,
+        function=function if params is None else bound(function, params),
         takes_context=takes_context(function),
         version=version,
         title=_title(function) or str(name),
@@ -49,6 +54,7 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
             *(one.needs for one in _leaves(declared.when))
         ),
         when=tuple(cast("list[Condition]", declared.when)),
+        params=params,
     )
 
 
@@ -85,8 +91,10 @@ def _faults(function: Any, declared: Declaration) -> Iterator[Fault]:
     yield from _example_faults(declared.examples)
     yield from need_faults(declared.needs)
     yield from _when_faults(declared.when, declared.on)
+    if declared.params is not None:
+        yield from model_faults(declared.params)
     if declared.on in EVENT_TYPES:
-        yield from signature_faults(function, cast("type", declared.on))
+        yield from signature_faults(function, cast("type", declared.on), declared.params)
     else:
         shown = getattr(declared.on, "__name__", None) or repr(declared.on)
         yield f"on={shown}: no such event type", "write on=Detection, on=PhishReport or on=Submission"

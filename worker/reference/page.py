@@ -8,7 +8,18 @@ from worker.model.actions import Mode
 from worker.model.events import DISPOSITIONS, EVENT_TYPES, Detection
 from worker.model.kinds import ACTION_TYPES
 from worker.model.needs import NEEDS
-from worker.playbooks import DESTINATIONS, Caps, Context, PastAction, conditions, hit, matches, miss, playbook
+from worker.playbooks import (
+    DESTINATIONS,
+    Caps,
+    Context,
+    Params,
+    PastAction,
+    conditions,
+    hit,
+    matches,
+    miss,
+    playbook,
+)
 from worker.playbooks.deciding import ACTIONS_LIMIT, REASON_LIMIT
 from worker.playbooks.examples import EXAMPLE_NOW
 from worker.playbooks.purity import AUTHORS_MODULES, FORBIDDEN_BUILTINS, PURE_MODULES
@@ -39,6 +50,7 @@ def page() -> str:
         structs.struct(Context, without=["seen"]),
         structs.struct(PastAction),
         _needs(),
+        _params(),
         "## Examples",
         calls.call(hit),
         calls.call(miss),
@@ -53,7 +65,8 @@ def page() -> str:
 def _function() -> str:
     return f"""## The function
 
-It takes the event and, if it wants one, a second parameter named `context`. It returns `None`, one action, or a
+It takes the event and, if it wants one, a second parameter named `context`; last, where its decorator declares
+`params`, a parameter of that name. It returns `None`, one action, or a
 list of at most {ACTIONS_LIMIT} that do not contradict one another. It is a plain `def` that neither waits nor reads
 nor writes: the same event gives the same decision in shadow, in a replay and for real. The first line of its
 docstring is its title. A `reason` longer than {REASON_LIMIT} characters is cut."""
@@ -112,6 +125,16 @@ cheap first; None means that it cannot be had. On a report or a submission it is
 `report.message.attachments`."""
     rows.append((code(why.call), code(why.gives), why.meaning))
     return "\n\n".join([told, table(("need", "type", "is"), rows), structs.parts_of_needs()])
+
+
+def _params() -> str:
+    said = " ".join(doc_of(Params).paragraphs)
+    return f"""## Parameters
+
+`Params`: {said}
+
+`Field` is pydantic's: `days: int = Field(default=30, ge=1, le=90)`; its bounds are `ge`, `gt`, `le`, `lt`, `min_length`,
+`max_length`, `pattern` and `multiple_of`. `params.toml` beside the playbooks has one table for each, `[its-id]`."""
 
 
 def _words() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.model.actions import Action
 from worker.model.events import Event
@@ -15,8 +15,12 @@ from worker.playbooks.context import Context, Lists
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.examples import EXAMPLE_NOW
 from worker.playbooks.given import seen_by
-from worker.playbooks.loader import lists_of
+from worker.playbooks.loader import lists_of, overrides_in
+from worker.playbooks.parameters import in_force, with_values
 from worker.playbooks.validation import playbook_of
+
+if TYPE_CHECKING:
+    from worker.playbooks.params import Params
 
 
 def decide(
@@ -27,6 +31,7 @@ def decide(
     now: datetime = EXAMPLE_NOW,
     history: Iterable[PastAction] = (),
     sender_history: Iterable[PastAction] = (),
+    params: Params | None = None,
 ) -> tuple[Action, ...]:
     """What the playbook wants done about the event; nothing is an empty tuple.
 
@@ -37,18 +42,33 @@ def decide(
         now: `context.now`; a fixed time, unless told otherwise, so that a test says the same every day.
         history: `context.history`, newest first.
         sender_history: `context.sender_history`, newest first.
+        params: in the place of those that `params.toml` beside the playbook's file says.
 
     Raises:
-        ValueError: the function is no playbook, or what it declares is wrong.
-        TypeError: the playbook is for another type of event.
+        ValueError: the function is no playbook, or what it declares, or `params.toml` says of it, is wrong.
+        TypeError: the playbook is for another type of event, or of parameters.
         PlaybookFailure: the playbook raised, or returned what cannot be carried out.
     """
     asked = playbook if isinstance(playbook, Playbook) else playbook_of(playbook)
+    if params is not None and type(params) is not type(asked.params):
+        raise TypeError(f"{asked.id} takes {type(asked.params).__name__}, not {type(params).__name__}")
+    asked = _tuned(asked) if params is None and asked is not playbook else asked
+    asked = asked if params is None else with_values(asked, params)
     if not isinstance(event, asked.on):
         raise TypeError(f"{asked.id} decides on a {asked.on.__name__}, not on a {type(event).__name__}")
     known = _lists_beside(asked.path) if lists is None else _lists(lists)
     context = Context(now, known, tuple(history), tuple(sender_history))
     return asked.decide(seen_by(event, asked.needs), context)
+
+
+def _tuned(playbook: Playbook) -> Playbook:
+    """With what stands beside it in `params.toml`."""
+    if playbook.params is None:
+        return playbook
+    built = in_force(playbook, overrides_in(playbook.path.parent))
+    if isinstance(built, Playbook):
+        return built
+    raise ValueError("\n".join(map(str, built)))
 
 
 @cache
