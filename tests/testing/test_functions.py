@@ -67,8 +67,8 @@ def test_time_and_history_are_the_tests_own() -> None:
         seen.append(context)
 
     now = datetime(2026, 2, 1, tzinfo=UTC)
-    given = {"history": [past], "sender_history": [past, past]}
-    decide(watching, detection(), now=now, lists={"vips": {"Ann@Corp.Example"}}, **given)
+    vips = {"vips": {"Ann@Corp.Example"}}
+    decide(watching, detection(), now=now, lists=vips, history=[past], sender_history=[past, past])
     (context,) = seen
     assert (context.now, context.history, context.sender_history) == (now, (past,), (past, past))
     assert dict(context.lists) == {"vips": frozenset({"ann@corp.example"})}
