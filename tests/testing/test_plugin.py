@@ -25,6 +25,26 @@ def test_of_no_such_playbook(decide, detection):
 
 
 README = (Path(__file__).parents[2] / "rules" / "README.md").read_text(encoding="utf-8")
+TONER = """\
+from worker.playbooks import Detection, Move, hit, miss, playbook
+
+
+@playbook(
+    on=Detection,
+    owner="soc@example.com",
+    examples=[
+        hit(subject="Toner at half price", final_disposition="SPAM", delivery_status=["delivered"]),
+        miss(final_disposition="SPAM"),
+    ],
+)
+def junk_toner_offers(message: Detection) -> Move | None:
+    \"\"\"Moves toner offers to Junk.\"\"\"
+    offer = "toner" in (message.subject or "").lower()
+    if offer and message.final_disposition == "SPAM" and message.is_delivered:
+        return Move(message, to="JunkEmail", reason="toner offer")
+    return None
+"""
+"""The playbook that the page's tests are about."""
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -49,7 +69,7 @@ def folder(tmp_path: Path) -> Folder:
     made.playbook()
     made.write("tests/test_junk.py", TESTS)
     shown = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    made.write("junk_toner_offers.py", next(code for code in shown if "def junk_toner_offers" in code))
+    made.write("junk_toner_offers.py", TONER)
     for number, code in enumerate(code for code in shown if "def test_" in code):
         made.write(f"tests/test_shown_{number}.py", code)
     return made
