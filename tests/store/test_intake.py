@@ -47,6 +47,17 @@ async def test_closing_makes_the_plan_claimable(desk: Desk) -> None:
     assert (listed["state"], listed["params"]) == ("ready", {"destination": "JunkEmail"})
 
 
+@pytest.mark.parametrize("keep_all", [False, True])
+async def test_a_message_that_a_sweep_found_first_stops_no_poll(desk: Desk, keep_all: bool) -> None:
+    """Its evidence is there before anybody has polled it: the page that brings it is recorded as any other."""
+    await desk.ledger.record(
+        poll("sweep"), (), [junk("m1")], rows=0, read_at=desk.clock.now(), keep_all=False
+    )
+    await desk.record(poll("later"), junk("m1"), junk("m2"), decided(detection("m3")), keep_all=keep_all)
+    assert {row["message_id"] for row in await desk.rows()} == {"m1", "m2"}
+    assert await desk.intact()
+
+
 async def test_the_watermark_moves_with_the_close_and_never_before(desk: Desk) -> None:
     """Pages do not move it: what follows a crash is read again."""
     one = poll()

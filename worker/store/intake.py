@@ -85,10 +85,9 @@ def record(
     open_poll(conn, account_id, poll, now, rows, len(sightings))
     replaced = _supersede(conn, account_id, now, sightings)
     seen.add(conn, account_id, now if read_at is None else read_at, sightings)
-    again = not sightings or any(one.changed for one in sightings)
     # In the order of their names, as the indexes have them: the fewer pages of these are fetched and written.
     kept = sorted((one for one in decided if one.keeps_evidence), key=lambda one: one.sighting.key)
-    digests = _keep_evidence(conn, account_id, now, decided if keep_all else kept, again=again)
+    digests = _keep_evidence(conn, account_id, now, decided if keep_all else kept)
     enrichments.keep(conn, account_id, now, decided)
     forget_older(conn, account_id, [one for one in sightings if one.changed])
     _park(conn, account_id, now, kept)
@@ -176,14 +175,12 @@ def _supersede(
 
 
 def _keep_evidence(
-    conn: Connection,
-    account_id: str,
-    now: float,
-    decided: Sequence[Decided],
-    *,
-    again: bool,
+    conn: Connection, account_id: str, now: float, decided: Sequence[Decided]
 ) -> dict[str, str]:
-    """Stores the rows as they were seen, `again` where they may be there; returns their SHA-256 by event key."""
+    """Stores the rows as they were seen; returns their SHA-256 by event key.
+
+    One may be there: of an earlier sight of the same verdict, or of a sweep that found the message before the poll.
+    """
     digests: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     undecided: list[dict[str, Any]] = []
@@ -193,12 +190,9 @@ def _keep_evidence(
         named = event_key(account_id, one.sighting)
         row = {"id": evidence_id(**named), **named, "body": body.decode(), "stored_at": now}
         (rows if one.keeps_evidence else undecided).append(row)
-    if again:
-        put(conn, schema.evidence, rows)
-        # What an earlier decision rests on does not give way to a sight that nobody decided on.
-        put_new(conn, schema.evidence, undecided)
-    else:
-        insert_rows(conn, schema.evidence, sorted(rows + undecided, key=itemgetter("id")))
+    put(conn, schema.evidence, sorted(rows, key=itemgetter("id")))
+    # What an earlier decision rests on does not give way to a sight that nobody decided on.
+    put_new(conn, schema.evidence, sorted(undecided, key=itemgetter("id")))
     return digests
 
 
