@@ -23,6 +23,7 @@ from worker.model.history import History
 from worker.model.known import Known, Late, Views, lacking_for_attachments, settle_attachments
 from worker.model.needs import NEEDS
 from worker.model.plans import Decided, Poll, Sighting
+from worker.model.sweeps import DETECTED
 from worker.ops.metrics import Metrics
 from worker.pipeline import decide
 from worker.playbooks.loader import Catalogue
@@ -111,10 +112,15 @@ class Enricher:
         """What is known of the messages when the playbooks want nothing more that can be had."""
         allowance = self._allowances.of(poll)
         views: dict[str, Known] = {}
+        detected = {
+            one.message.id
+            for one in events
+            if one.message is not None and one.message.final_disposition in DETECTED
+        }
         for _ in NEEDS:
             wants = _wants(ask(events, views), views)
-            for message_id in wants:
-                views.setdefault(message_id, Known(tries=tries.get(message_id, 0)))
+            for one in wants:
+                views.setdefault(one, Known(tries=tries.get(one, 0), detected=one in detected))
             await self._fetch_all(wants, views, allowance)
             # Those that got what they wanted may want more.
             events = [one for one in events if _is_served(one, wants, views)]
@@ -178,7 +184,7 @@ class Enricher:
         known.add(need, value)
 
     def _note_failure(self, need: str, error: Exception, known: Known, allowance: Allowance) -> None:
-        said = verdict(error, known.tries)
+        said = verdict(error, need, known.tries, detected=known.detected)
         if isinstance(said, str):
             known.miss(need, said)
             allowance.failures = 0

@@ -17,6 +17,10 @@ MAX_VALUE = 2 * 2**20
 """Bytes of one need's value as JSON: it is held in memory for its page, and stored with each decision."""
 BELIEVED = 10
 """Answers in a row that cannot be believed, after which the message is decided without: a quarter of an hour, usually."""
+DOUBTED = 5
+"""Refusals in a row that are believed where the list shows a detection: its verdict may be away for half a minute."""
+_OF_DETECTIONS = frozenset({"details", "raw"})
+"""What the vendor gives of detections alone (API reference, Investigate)."""
 _INLINE = 2**16
 """Characters of a message that are read on the spot; a longer one is read in a thread."""
 _NOT_FOUND = 404
@@ -37,9 +41,16 @@ async def fetch(messages: Messages, message_id: str, need: str) -> tuple[object,
     return value, size
 
 
-def verdict(error: Exception, tries: int) -> str | Late:
-    """Why it will never be there; or that it is late, where it has failed `tries` times before."""
+def verdict(error: Exception, need: str, tries: int, *, detected: bool) -> str | Late:
+    """Why it will never be there; or that it is late, where it has failed `tries` times before.
+
+    `detected`: the message's row says that the filter has something against it.
+    """
     if isinstance(error, Refused):
+        if detected and need in _OF_DETECTIONS and tries + 1 < DOUBTED:
+            return Late(
+                f"refused, though it is listed as a detection: {error}", fetch_delay(tries + 1), tries + 1
+            )
         return f"{GONE if error.status == _NOT_FOUND else REFUSED}: {error}"
     if isinstance(error, mail.TooLargeError | TooLarge):
         return f"{TOO_LARGE}: {error}"

@@ -17,8 +17,8 @@ from tests.taking_in import Given, page, take
 from worker.allowance import FAILURES
 from worker.cloudflare.evidence import RawMessage
 from worker.enrichment import Enricher
-from worker.errors import BadAnswer, RateLimited, StoreError, TooLarge, Transient, Unauthorized, VendorError
-from worker.fetching import BELIEVED
+from worker.errors import BadAnswer, RateLimited, Refused, StoreError, TooLarge, Transient, Unauthorized, VendorError
+from worker.fetching import BELIEVED, DOUBTED
 from worker.intake import Intake
 from worker.model.actions import Move, State
 from worker.model.enrichment import Attachment, Details
@@ -187,11 +187,38 @@ async def test_what_the_vendor_refuses_is_none_with_the_reason(
 
     if error is not None:
         vendor.will("detections", error)
-    verdict = "NONE" if message == "good" else "MALICIOUS"
+    verdict = "MALICIOUS" if message == "m1" else "NONE"
     await take(make(wants_details(function=why)), page(detection(message, final_disposition=verdict)))
     row = await desk.row(message)
     assert (row["state"], row["reason"].partition(":")[0]) == ("ready", word)
     assert len(fetched(vendor)) == 1
+
+
+async def test_a_refusal_of_what_is_listed_as_a_detection_is_doubted(
+    make: Make, desk: Desk, vendor: FakeCloudflare
+) -> None:
+    """Its verdict was away just then; what comes back with it is the same revision, so it was never decided again."""
+    vendor.details["m1"] = Details(action="quarantined")
+    vendor.will("detections", Refused("GET investigate/{id}/detections: 404", status=404))
+    intake = make(wants_details())
+    await take(intake, page(detection("m1")))
+    assert await desk.states() == {}
+    desk.clock.pass_time(3600)
+    await intake.take_up_due(DETECTIONS)
+    assert (await desk.row("m1"))["reason"] == "quarantined"
+
+
+async def test_what_is_refused_again_and_again_is_believed(
+    make: Make, desk: Desk, vendor: FakeCloudflare
+) -> None:
+    """A list that says so for good does not keep a decision waiting for ever."""
+    intake = make(playbook(lambda m: None if m.details else Move(m, to="JunkEmail"), needs=("details",)))
+    vendor.will("detections", *[Refused("GET investigate/{id}/detections: 404", status=404)] * 20)
+    await take(intake, page(detection("m1")))
+    for _ in range(10):
+        desk.clock.pass_time(3600)
+        await intake.take_up_due(DETECTIONS)
+    assert (len(fetched(vendor)), await desk.states()) == (DOUBTED, {"m1": ["ready"]})
 
 
 async def test_a_report_is_enriched_by_its_message(make: Make, desk: Desk, vendor: FakeCloudflare) -> None:

@@ -186,7 +186,7 @@ LOSSES = ("lost answer", "crash")
 
 def _hasty_reader(patch: Patch) -> None:
     """What could not be fetched is taken for what the vendor does not have."""
-    patch.setattr(enrichment, "verdict", lambda error, _: f"refused: {error}")
+    patch.setattr(enrichment, "verdict", lambda error, *_, **__: f"refused: {error}")
 
 
 def _slovenly(patch: Patch) -> None:

@@ -47,12 +47,16 @@ class Late(NamedTuple):
 
 @dataclass(slots=True)
 class Known:
-    """Of one message; it grows while it is being fetched. `tries`: how often that has failed before."""
+    """Of one message; it grows while it is being fetched. `tries`: how often that has failed before.
+
+    `detected`: its row says that the filter has something against it.
+    """
 
     found: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     late: dict[str, Late] = field(default_factory=dict)
     tries: int = 0
+    detected: bool = False
 
     @classmethod
     def of(cls, stored: Enrichment) -> Self:
