@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from worker.cli import app
+from worker.cli import command_line
 from worker.playbooks.checking import check
 from worker.settings import SECRETS, Settings
 
@@ -73,7 +73,7 @@ def test_the_playbooks_shown_pass_their_check(page: str, tmp_path: Path) -> None
 
 
 def _commands() -> list[tuple[str, ...]]:
-    root = vars(typer.main.get_command(app))
+    root = vars(typer.main.get_command(command_line()))
     found: list[tuple[str, ...]] = []
     for name, command in root["commands"].items():
         children = getattr(command, "commands", {})

@@ -6,7 +6,7 @@ import asyncio
 
 import msgspec
 
-from worker.errors import BadAnswer, RateLimited, Refused, TooLarge, VendorError
+from worker.errors import BadAnswer, RateLimited, Refused, TooLarge, Transient, VendorError
 from worker.model import mail
 from worker.model.enrichment import Details, LogEntry, Raw, Trace
 from worker.model.known import GONE, REFUSED, TOO_LARGE, UNREADABLE, Late
@@ -47,11 +47,9 @@ def verdict(error: Exception, need: str, tries: int, *, detected: bool) -> str |
     `detected`: the message's row says that the filter has something against it.
     """
     if isinstance(error, Refused):
-        if detected and need in _OF_DETECTIONS and tries + 1 < DOUBTED:
-            return Late(
-                f"refused, though it is listed as a detection: {error}", fetch_delay(tries + 1), tries + 1
-            )
-        return f"{GONE if error.status == _NOT_FOUND else REFUSED}: {error}"
+        if not detected or need not in _OF_DETECTIONS or tries + 1 >= DOUBTED:
+            return f"{GONE if error.status == _NOT_FOUND else REFUSED}: {error}"
+        error = Transient(f"refused, though it is listed as a detection: {error}")
     if isinstance(error, mail.TooLargeError | TooLarge):
         return f"{TOO_LARGE}: {error}"
     if isinstance(error, RateLimited):

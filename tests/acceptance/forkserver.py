@@ -74,6 +74,7 @@ def serve(path: str) -> None:
 def _preload() -> None:
     for name in MODULES:
         import_module(name)
+    import_module("worker.cli").command_line()
     import_module("worker.store.engine")._driver()
     # What is loaded stays, and is shared with every process to come.
     gc.collect()

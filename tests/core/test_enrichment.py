@@ -17,7 +17,16 @@ from tests.taking_in import Given, page, take
 from worker.allowance import FAILURES
 from worker.cloudflare.evidence import RawMessage
 from worker.enrichment import Enricher
-from worker.errors import BadAnswer, RateLimited, Refused, StoreError, TooLarge, Transient, Unauthorized, VendorError
+from worker.errors import (
+    BadAnswer,
+    RateLimited,
+    Refused,
+    StoreError,
+    TooLarge,
+    Transient,
+    Unauthorized,
+    VendorError,
+)
 from worker.fetching import BELIEVED, DOUBTED
 from worker.intake import Intake
 from worker.model.actions import Move, State

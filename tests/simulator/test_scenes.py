@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.simulator.api import Clock
-from worker.cli import app
+from worker.cli import command_line
 from worker.model import mail
 from worker.model.enrichment import Details
 from worker.model.events import Detection, Event, PhishReport, Submission
@@ -127,5 +127,5 @@ def test_the_command_lines_turn_them_on(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("worker.simulator.serve", serve, raising=False)
     for flags in ([], ["--scenes"]):
-        assert CliRunner().invoke(app, ["simulator", *flags]).exit_code == 0
+        assert CliRunner().invoke(command_line(), ["simulator", *flags]).exit_code == 0
     assert served == [False, True]

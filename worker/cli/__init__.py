@@ -7,68 +7,78 @@ actions.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, NamedTuple
 
 import typer
 
-from worker.cli import (
-    actions,
-    again,
-    audit,
-    backtest,
-    backup,
-    campaigns,
-    check,
-    doctor,
-    explain,
-    ladder,
-    new,
-    pause,
-    run,
-    simulate,
-    status,
-    tenant_settings,
-    undo,
-)
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
 EXIT_PROBLEM, EXIT_USAGE = 1, 2
 
-app = typer.Typer(
-    name="worker",
-    help="Automation worker for Cloudflare Email Security: poll, match, act, audit.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+
+class _Command(NamedTuple):
+    name: str
+    place: str
+    """Its module in this package and its name there; "app" there is a group of commands."""
+    short_help: str | None = None
+
+
+COMMANDS = (
+    _Command("run", "run.run"),
+    _Command("new", "new.new", "Writes a playbook to start from."),
+    _Command("check", "check.check", "Loads playbooks, runs their examples, compares them."),
+    _Command("backtest", "backtest.backtest", "What playbooks would have done to past mail."),
+    _Command("replay", "again.replay", "Saved or stored events, decided again."),
+    _Command("explain", "explain.explain", "Why a playbook acts on a message, or does not."),
+    _Command("status", "status.status", "Sources, lag, budget, actions by state, pause."),
+    _Command("actions", "actions.app"),
+    _Command("campaigns", "campaigns.app"),
+    _Command("undo", "undo.undo", "Plans to move messages back."),
+    _Command("pause", "pause.pause", "The brake: no new mutating request."),
+    _Command("resume", "pause.resume"),
+    _Command("promote", "ladder.promote", "Lets a playbook go one rung further."),
+    _Command("demote", "ladder.demote", "Takes what it may do from a playbook, now."),
+    _Command("audit", "audit.app"),
+    _Command("settings", "tenant_settings.app"),
+    _Command("backup", "backup.backup", "A whole copy of the ledger, beside a running worker."),
+    _Command("restore", "backup.restore", "Puts such a copy in the place of the database."),
+    _Command("doctor", "doctor.doctor", "Token, permissions, clock, database, rules."),
+    _Command("simulator", "simulate.simulator", "Serves a fake tenant on loopback."),
 )
-app.command("run")(run.run)
-app.command("new", short_help="Writes a playbook to start from.")(new.new)
-app.command("check", short_help="Loads playbooks, runs their examples, compares them.")(check.check)
-app.command("backtest", short_help="What playbooks would have done to past mail.")(backtest.backtest)
-app.command("replay", short_help="Saved or stored events, decided again.")(again.replay)
-app.command("explain", short_help="Why a playbook acts on a message, or does not.")(explain.explain)
-app.command("status", short_help="Sources, lag, budget, actions by state, pause.")(status.status)
-app.add_typer(actions.app, name="actions")
-app.add_typer(campaigns.app, name="campaigns")
-app.command("undo", short_help="Plans to move messages back.")(undo.undo)
-app.command("pause", short_help="The brake: no new mutating request.")(pause.pause)
-app.command("resume")(pause.resume)
-app.command("promote", short_help="Lets a playbook go one rung further.")(ladder.promote)
-app.command("demote", short_help="Takes what it may do from a playbook, now.")(ladder.demote)
-app.add_typer(audit.app, name="audit")
-app.add_typer(tenant_settings.app, name="settings")
-app.command("backup", short_help="A whole copy of the ledger, beside a running worker.")(backup.backup)
-app.command("restore", short_help="Puts such a copy in the place of the database.")(backup.restore)
-app.command("doctor", short_help="Token, permissions, clock, database, rules.")(doctor.doctor)
-app.command("simulator", short_help="Serves a fake tenant on loopback.")(simulate.simulator)
+"""In the order of `worker --help`."""
+
+
+def command_line(name: str | None = None) -> typer.Typer:
+    """All commands; or, where `name` is one of them, that one, whose module alone is imported.
+
+    What a command does not need costs a daemon memory for years, and every command a part of its start.
+    """
+    app = typer.Typer(
+        name="worker",
+        help="Automation worker for Cloudflare Email Security: poll, match, act, audit.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    for one in [one for one in COMMANDS if one.name == name] or COMMANDS:
+        module, _, attribute = one.place.partition(".")
+        found = getattr(import_module(f"worker.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=one.name)
+        else:
+            app.command(one.name, short_help=one.short_help)(found)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - a tenth of the start
+
     try:
         typer.echo(f"worker {version('email-security-worker')}")
     except PackageNotFoundError:
@@ -76,7 +86,6 @@ def _print_version(wanted: bool) -> None:
     raise typer.Exit
 
 
-@app.callback()
 def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -87,8 +96,9 @@ def _root(
 
 def run_cli(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one for each way to end
     """Runs one command and returns its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(args=arguments, standalone_mode=False)
+        result = command_line(given[0] if given else None)(args=given, standalone_mode=False)
     except typer.Exit as stop:
         return stop.exit_code
     except typer.Abort:
