@@ -133,7 +133,7 @@ class Reloader:
     async def _adopt(self, catalogue: Catalogue) -> None:
         before = {one.id: one.version for one in self._intake.rules.loaded.playbooks}
         after = {one.id: one.version for one in catalogue.playbooks}
-        self._intake.adopt(catalogue)
+        self._intake.decider.adopt(catalogue)
         self.failed = ""
         generation = self._intake.rules.generation
         self._metrics.generation(generation, ok=True)

@@ -129,9 +129,9 @@ class Service:
             }
         )
         await parts.tell_playbooks()
-        await parts.intake.restore()
+        await parts.intake.decider.restore()
         await parts.sweeper.follow()
-        await parts.intake.redecide()
+        await parts.intake.again.redecide()
         self._recovered = True
         parts.metrics.mode(parts.ceilings.mode)
         log.info(

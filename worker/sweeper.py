@@ -156,7 +156,7 @@ class Sweeper:
             return False
         _tell(campaign, found, decided, closed)
         self._intake.tell(closed)
-        self._intake.tell_excluded(one.by for one in map(current.exclusions.of, rows.values()) if one)
+        self._intake.decider.tell_excluded(one.by for one in map(current.exclusions.of, rows.values()) if one)
         return True
 
 

@@ -213,7 +213,7 @@ async def test_a_refusal_of_what_is_listed_as_a_detection_is_doubted(
     await take(intake, page(detection("m1")))
     assert await desk.states() == {}
     desk.clock.pass_time(3600)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert (await desk.row("m1"))["reason"] == "quarantined"
 
 
@@ -226,7 +226,7 @@ async def test_what_is_refused_again_and_again_is_believed(
     await take(intake, page(detection("m1")))
     for _ in range(10):
         desk.clock.pass_time(3600)
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
     assert (len(fetched(vendor)), await desk.states()) == (DOUBTED, {"m1": ["ready"]})
 
 
@@ -258,7 +258,7 @@ async def test_what_fails_for_now_waits_and_others_go_on(
     assert (row["playbook"], row["error"]) == ("junk", f"waits for details: {error}")
     assert "enrichment.waiting" in "".join(capsys.readouterr())
     desk.clock.pass_time(3600)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert await parked(desk) == []
     assert {one["playbook"] for one in await desk.rows()} == {"junk", "other"}
 
@@ -273,15 +273,15 @@ async def test_each_failure_makes_the_wait_longer(make: Make, desk: Desk, vendor
         (row,) = await parked(desk)
         waits.append(row["due_at"] - desk.clock.now())
         desk.clock.pass_time(waits[-1] - 1)
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
         assert len(fetched(vendor)) == tries - 1, "nothing is fetched before it is due"
         desk.clock.pass_time(1)
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
     assert waits[0] <= 2
     assert 60 < max(waits) <= 3600
     assert len(await desk.audit("parked")) == 1
     desk.clock.pass_time(3600)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert await desk.states() == {"m1": ["ready"]}
 
 
@@ -302,7 +302,7 @@ async def test_what_cannot_be_believed_is_asked_for_again_and_then_missed(
     await take(intake, page(detection("m1")))
     for _ in range(15):
         desk.clock.pass_time(3600)
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
     assert len(fetched(vendor)) == BELIEVED
     assert (await desk.row("m1"))["reason"].startswith("unreadable: GET investigate")
 
@@ -318,9 +318,9 @@ async def test_a_cap_holds_over_what_goes_beyond_it(make: Make, desk: Desk, vend
         "waits for details: WORKER_ENRICH_PER_POLL: no more than 10 messages in one poll"
     }
     for so_far in (20, 25):
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
         assert len(fetched(vendor)) == so_far
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert (len(fetched(vendor)), await parked(desk)) == (25, [])
     assert {name: ["ready"] for name in names} == await desk.states()
 
@@ -341,13 +341,13 @@ async def test_actions_and_polls_come_first(
     setattr(budget, how, 0.6)
     intake = make(wants_details())
     await take(intake, page(detection("m1")))
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert (fetched(vendor), await desk.states()) == ([], {})
     (row,) = await parked(desk)
     assert "WORKER_REQUEST_BUDGET" in row["error"]
     assert len(await desk.audit("parked")) == 1
     setattr(budget, how, 0.0)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert await desk.states() == {"m1": ["ready"]}
 
 
@@ -378,7 +378,7 @@ async def test_a_vendor_that_does_not_answer_holds_nobody_up(
     assert {row["error"] for row in await parked(desk)} == {
         "waits for details: the poll's time for fetching is used up"
     }
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert await parked(desk) == []
 
 
@@ -416,7 +416,7 @@ async def test_wherever_it_ends_everything_is_decided_once(
         await intake.take(Given(), one, mail, last_chance=False)
         await intake.close(one, None)
         desk.clock.pass_time(3600)
-        await intake.take_up_due(DETECTIONS)
+        await intake.again.take_up_due(DETECTIONS)
 
     for number in range(100):
         vendor.add(detection(f"{number}-1"), detection(f"{number}-2"))
@@ -448,7 +448,7 @@ async def test_a_new_verdict_ends_the_waiting(make: Make, desk: Desk, vendor: Fa
         return Details()
 
     vendor.will("detections", overtaken)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     assert (await desk.states(), await parked(desk)) == ({}, [])
 
 
@@ -457,9 +457,9 @@ async def test_nothing_is_fetched_at_start(make: Make, desk: Desk, vendor: FakeC
     vendor.will("detections", DOWN)
     await take(make(wants_details(version="v1")), page(detection("m1")))
     intake = make(wants_details(version="v2"))
-    assert await intake.redecide() == 1
+    assert await intake.again.redecide() == 1
     assert len(fetched(vendor)) == 1
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     (row,) = await desk.rows()
     assert (row["state"], row["playbook_version"]) == ("ready", "v2")
 
@@ -473,7 +473,7 @@ async def test_an_event_for_two_playbooks_is_taken_up_once(
     await take(intake, page(detection("m1")))
     assert len(await parked(desk)) == 2
     desk.clock.pass_time(3600)
-    await intake.take_up_due(DETECTIONS)
+    await intake.again.take_up_due(DETECTIONS)
     (row,) = await desk.rows()
     (record,) = await desk.audit("decided")
     assert [one[0] for one in msgspec.json.decode(record["body"])["playbooks"]] == ["a", "b"]

@@ -95,42 +95,42 @@ async def test_a_failing_playbook_is_told_without_mail(
 async def test_a_new_version_decides_what_the_old_one_could_not(build: Build, desk: Desk) -> None:
     """At the next start, from the evidence that was kept."""
     await take(build(broken("v1")), page(detection("m1"), detection("m2")))
-    assert await build(junk("v2")).redecide() == 2
+    assert await build(junk("v2")).again.redecide() == 2
     assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
     assert await desk.ledger.parked_for() == []
-    assert await build(junk("v3")).redecide() == 0
+    assert await build(junk("v3")).again.redecide() == 0
 
 
 async def test_the_same_version_is_not_asked_again(build: Build, desk: Desk) -> None:
     """It would fail again at every start."""
     await take(build(broken("v1")), page(detection()))
-    assert await build(broken("v1")).redecide() == 0
+    assert await build(broken("v1")).again.redecide() == 0
     assert await desk.ledger.parked_for() == [("junk", "v1")]
 
 
 async def test_a_new_version_that_fails_too_parks_the_event_again(build: Build, desk: Desk) -> None:
     """Once, under its own version."""
     await take(build(broken("v1")), page(detection()))
-    assert await build(broken("v2")).redecide() == 1
+    assert await build(broken("v2")).again.redecide() == 1
     assert await desk.ledger.parked_for() == [("junk", "v2")]
 
 
 async def test_a_playbook_that_is_gone_leaves_its_events_parked(build: Build, desk: Desk) -> None:
     """It may come back."""
     await take(build(broken("v1")), page(detection()))
-    assert await build(junk(id="other")).redecide() == 0
+    assert await build(junk(id="other")).again.redecide() == 0
     assert await desk.ledger.parked_for() == [("junk", "v1")]
 
 
 async def test_a_file_that_loads_now_decides_what_waited_for_it(build: Build, desk: Desk) -> None:
     """Every playbook in it, and no other."""
     await take(build(broken=["odd.py"]), page(detection()))
-    assert await build(junk(id="still"), broken=["odd.py"]).redecide() == 0
+    assert await build(junk(id="still"), broken=["odd.py"]).again.redecide() == 0
     mended = build(
         junk(id="a", path="rules/odd.py"), junk(id="b", path="rules/odd.py"), broken_elsewhere := junk(id="c")
     )
     assert broken_elsewhere.path.name == "junk.py"
-    assert await mended.redecide() == 1
+    assert await mended.again.redecide() == 1
     (row,) = await desk.rows()
     assert (row["state"], row["playbook"]) == ("ready", "a")
     assert await desk.ledger.parked_for() == []
@@ -141,7 +141,7 @@ async def test_a_report_is_decided_again_with_its_message(build: Build, desk: De
     await take(
         build(broken("v1", on=PhishReport)), page(report(message=detection())), source=Given(PHISHGUARD)
     )
-    assert await build(junk("v2", on=PhishReport)).redecide() == 1
+    assert await build(junk("v2", on=PhishReport)).again.redecide() == 1
     assert await desk.states() == {"m1": ["ready"]}
 
 
@@ -150,7 +150,7 @@ async def test_events_decided_again_are_one_plan(build: Build, desk: Desk) -> No
     from worker.playbooks import Caps  # noqa: PLC0415 - only here
 
     await take(build(broken("v1")), page(*(detection(f"m{n}") for n in range(600))))
-    assert await build(junk("v2", caps=Caps(per_poll=550))).redecide() == 600
+    assert await build(junk("v2", caps=Caps(per_poll=550))).again.redecide() == 600
     rows = await desk.rows()
     assert {row["state"] for row in rows} == {"held"}
     assert len({row["plan_id"] for row in rows}) == 1
@@ -162,7 +162,7 @@ async def test_a_redecision_that_is_cut_off_goes_on(build: Build, desk: Desk) ->
     ledger = FailingLedger(desk.ledger)
     ledger.fail("close")
     with pytest.raises(StoreError):
-        await build(junk("v2"), ledger=ledger).redecide()
+        await build(junk("v2"), ledger=ledger).again.redecide()
     assert await desk.states() == {"m1": ["open"]}
     assert [one.kind for one in await desk.ledger.open_polls(DETECTIONS)] == ["redecide"]
 
@@ -171,17 +171,17 @@ async def test_a_trial_gives_way_to_a_higher_mode(build: Build, desk: Desk) -> N
     """What shadow recorded is decided again once its playbook may act, and then never again."""
     await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
     assert await desk.states() == {"m1": ["shadowed"]}
-    assert await build(junk(mode=Mode.SHADOW)).redecide() == 0
-    assert await build(junk("v2")).redecide() == 1
+    assert await build(junk(mode=Mode.SHADOW)).again.redecide() == 0
+    assert await build(junk("v2")).again.redecide() == 1
     assert await desk.states() == {"m1": ["skipped", "ready"]}
-    assert await build(junk("v2")).redecide() == 0
+    assert await build(junk("v2")).again.redecide() == 0
 
 
 async def test_each_poller_takes_up_its_own_part_of_a_trial(build: Build, desk: Desk) -> None:
     """Both may have finished polls that a restart had cut off, at the same time."""
     await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
     intake = build(junk())
-    assert sorted(await asyncio.gather(*map(intake.take_up_trial, (DETECTIONS, PHISHGUARD)))) == [0, 1]
+    assert sorted(await asyncio.gather(*map(intake.again.take_up_trial, (DETECTIONS, PHISHGUARD)))) == [0, 1]
     assert await desk.states() == {"m1": ["skipped", "ready"]}
 
 
@@ -198,7 +198,7 @@ async def test_playbooks_that_decide_again_see_the_history(build: Build, desk: D
         build(playbook(curious, takes_context=True, mode=Mode.SHADOW)),
         page(detection("m1", final_disposition="SPAM")),
     )
-    await build(playbook(curious, takes_context=True)).redecide()
+    await build(playbook(curious, takes_context=True)).again.redecide()
     assert seen == [1, 1]
 
 
@@ -206,7 +206,7 @@ async def test_an_old_trial_stays_history(build: Build, desk: Desk) -> None:
     """A day on, nobody expects the worker to act on it."""
     await take(build(junk(mode=Mode.SHADOW)), page(detection("m1")))
     desk.clock.pass_time(90_000)
-    assert await build(junk()).redecide() == 0
+    assert await build(junk()).again.redecide() == 0
     assert await desk.states() == {"m1": ["shadowed"]}
 
 
@@ -215,7 +215,7 @@ async def test_a_trial_under_an_earlier_verdict_only_gives_way(build: Build, des
     trial = build(junk(mode=Mode.SHADOW))
     await take(trial, page(detection("m1")))
     await take(build(), page(detection("m1", final_disposition="NONE")))
-    await build(junk()).redecide()
+    await build(junk()).again.redecide()
     assert await desk.states() == {"m1": ["skipped"]}
 
 

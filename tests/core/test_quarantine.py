@@ -92,7 +92,7 @@ async def test_one_event_is_the_probe_after_a_pause_that_grows(
         before, asked = clock.now(), len(moody.asked)
         while len(moody.asked) == asked:
             clock.pass_time(FIRST_PAUSE / 4)
-            await intake.readmit(DETECTIONS)
+            await intake.again.readmit(DETECTIONS)
         assert len(moody.asked) == asked + 1
         gaps.append(clock.now() - before)
     assert gaps == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(9)]
@@ -109,14 +109,14 @@ async def test_when_it_works_again_all_that_it_missed_is_decided(
     await take(intake, some("b", 5))
     assert len(moody.asked) == IN_A_ROW
     clock.pass_time(FIRST_PAUSE)
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     rows = await desk.rows(state="ready", playbook="moody")
     assert len(rows) == 25
     assert len({row["plan_id"] for row in rows}) == 1
     assert await unasked(desk) == set()
     assert await desk.ledger.recall(Kept.QUARANTINE) == {}
     assert b'worker_playbook_quarantined{playbook="moody"} 0.0' in metrics.render()[0]
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     assert len(moody.asked) == IN_A_ROW + 25
     assert await desk.ledger.parked_for() == [("moody", "v1")]
 
@@ -129,7 +129,7 @@ async def test_a_new_event_may_be_the_probe(build: Build, desk: Desk, clock: Man
     clock.pass_time(FIRST_PAUSE)
     await take(intake, some("b", 3))
     assert moody.asked[IN_A_ROW:] == ["b000", "b001", "b002"]
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     assert len(await desk.rows(state="ready")) == 23
 
 
@@ -140,7 +140,7 @@ async def test_caps_see_what_was_missed_as_one_plan(build: Build, desk: Desk, cl
     await take(intake, some("b", 1000))
     moody.raises = False
     clock.pass_time(FIRST_PAUSE)
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     rows = await desk.rows()
     assert {row["state"] for row in rows} == {"held"}
     assert len(rows) == 1020
@@ -156,7 +156,7 @@ async def test_what_it_missed_may_send_it_back(build: Build, desk: Desk, clock: 
     while left:
         clock.pass_time(LONGEST_PAUSE)
         await take(intake, some(f"fine{turn}", 1))
-        await intake.readmit(DETECTIONS)
+        await intake.again.readmit(DETECTIONS)
         before, left, turn = left, len(await unasked(desk)), turn + 1
         assert left <= max(0, before - IN_A_ROW)
     assert sorted(row["message_id"] for row in await desk.rows()) == [
@@ -173,12 +173,12 @@ async def test_a_restart_forgets_neither_the_quarantine_nor_its_events(
     again = Moody()
     again.raises = False
     intake = build(again.playbook)
-    await intake.restore()
-    await intake.redecide()
+    await intake.decider.restore()
+    await intake.again.redecide()
     await take(intake, some("b", 5))
     assert again.asked == []
     clock.pass_time(FIRST_PAUSE)
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     assert len(await desk.rows(state="ready")) == 25
 
 
@@ -188,15 +188,15 @@ async def test_a_readmission_that_is_cut_off_goes_on(build: Build, desk: Desk, c
     await quarantined(build, moody)
     ledger = FailingLedger(desk.ledger)
     intake = build(moody.playbook, ledger=ledger)
-    await intake.restore()
+    await intake.decider.restore()
     moody.raises = False
     clock.pass_time(FIRST_PAUSE)
     ledger.fail("redecide")
     with pytest.raises(StoreError):
-        await intake.readmit(DETECTIONS)
+        await intake.again.readmit(DETECTIONS)
     again = build(moody.playbook)
-    await again.restore()
-    await again.readmit(DETECTIONS)
+    await again.decider.restore()
+    await again.again.readmit(DETECTIONS)
     assert len(await desk.rows(state="ready")) == 20
     assert await desk.ledger.recall(Kept.QUARANTINE) == {}
 
@@ -221,8 +221,8 @@ async def test_another_version_begins_anew_at_once(build: Build, desk: Desk) -> 
     mended = Moody("v2")
     mended.raises = False
     intake = build(mended.playbook)
-    await intake.restore()
-    assert await intake.redecide() == IN_A_ROW + 20
+    await intake.decider.restore()
+    assert await intake.again.redecide() == IN_A_ROW + 20
     assert len(await desk.rows(state="ready")) == IN_A_ROW + 20
     assert await desk.ledger.parked_for() == []
     assert await desk.ledger.recall(Kept.QUARANTINE) == {}
@@ -233,8 +233,8 @@ async def test_another_version_that_raises_too_is_quarantined_in_its_turn(build:
     await quarantined(build, Moody())
     worse = Moody("v2")
     intake = build(worse.playbook)
-    await intake.restore()
-    await intake.redecide()
+    await intake.decider.restore()
+    await intake.again.redecide()
     assert len(worse.asked) == IN_A_ROW
     assert len(await desk.ledger.unasked_events(DETECTIONS, "moody", "v2", 100)) == 20
 
@@ -246,7 +246,7 @@ async def test_a_wild_clock_does_not_keep_it_off(build: Build, clock: ManualCloc
     await take(build(moody.playbook), page(*(detection(f"a{n}", scanned_at=at(NOW)) for n in range(30))))
     clock.jump(-365 * 86400)
     intake = build(moody.playbook)
-    await intake.restore()
+    await intake.decider.restore()
     clock.pass_time(LONGEST_PAUSE)
-    await intake.readmit(DETECTIONS)
+    await intake.again.readmit(DETECTIONS)
     assert len(moody.asked) == IN_A_ROW + 1

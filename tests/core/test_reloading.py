@@ -173,14 +173,14 @@ async def test_what_was_parked_is_decided_by_the_next_generation(
     reloader = build()
     assert await reloader.look() is False or intake.rules.generation == 2
     one, source = poll(), Given()
-    intake.adopt(load(folder.path))
+    intake.decider.adopt(load(folder.path))
     await intake.take(source, one, page(detection("m1")), last_chance=False)
     folder.playbook(declared='on=Detection, mode="enforce"', body=JUNK.format("JunkEmail"))
     assert await reloader.look() is True
     await intake.take(source, one, page(detection("m2")), last_chance=False)
     await intake.close(one, None)
     assert await desk.rows() == []
-    await intake.catch_up("detections")
+    await intake.again.catch_up("detections")
     assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
 
 
@@ -219,6 +219,6 @@ def test_memory_does_not_grow_over_500_generations(folder: Folder, intake: Intak
         if number == 50:  # what is loaded once is loaded now
             before = resident()
         folder.playbook(declared='on=Detection, mode="enforce"', body=JUNK.format("Inbox") + f"# {number}\n")
-        intake.adopt(load(folder.path))
+        intake.decider.adopt(load(folder.path))
     assert intake.rules.generation == 501
     assert resident() - before < 4e6

@@ -129,10 +129,10 @@ class Poller:
                 await self._read(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.
-            await self._intake.take_up_trial(self.source.name)
-        await self._intake.catch_up(self.source.name)
-        await self._intake.readmit(self.source.name)
-        await self._intake.take_up_due(self.source.name)
+            await self._intake.again.take_up_trial(self.source.name)
+        await self._intake.again.catch_up(self.source.name)
+        await self._intake.again.readmit(self.source.name)
+        await self._intake.again.take_up_due(self.source.name)
         cursor = await self._cursor()
         await self._read(
             next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance

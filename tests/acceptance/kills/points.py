@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 WORKER = Path(__file__).parents[3] / "worker"
 
-CORE = ("pipeline.py", "dispatcher.py", "reconciler.py", "intake.py")
+CORE = (
+    "asking.py",
+    "decider.py",
+    "dispatcher.py",
+    "intake.py",
+    "pipeline.py",
+    "reconciler.py",
+    "redeciding.py",
+)
 """Every line of these is killed at."""
 AROUND = tuple(
     path.relative_to(WORKER).as_posix()
@@ -99,8 +107,8 @@ def text_of(place: tuple[str, int]) -> str:
 
 def out_of_reach() -> set[tuple[str, int]]:
     """Lines of the core that no daemon passes: what stops an endless playbook where there is no quarantine."""
-    (at,) = (n for n, text in enumerate(_source("pipeline.py"), 1) if text.strip().endswith("_UNASKED))"))
-    return {("pipeline.py", at), ("pipeline.py", at + 1)}
+    (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED))"))
+    return {("asking.py", at), ("asking.py", at + 1)}
 
 
 def first_line(module: str, function: str) -> Point:

@@ -1,0 +1,220 @@
+"""Events that were recorded before, decided again: after a change of playbooks, levels or of what they wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from worker.clock import utc
+from worker.decider import Decider
+from worker.enrichment import Enricher, needy_of
+from worker.ids import new_id
+from worker.latecomers import by_event, told_apart
+from worker.model.actions import Mode, lower_mode
+from worker.model.known import Views
+from worker.model.ledger import Closed, Cursor, Parked, Shadowed
+from worker.model.levels import Level, Levels
+from worker.model.plans import REDECIDE, SOURCES, Decided, Poll, Sighting
+from worker.ops.logs import get_logger
+from worker.playbooks.deciding import Playbook
+from worker.playbooks.loader import Catalogue
+from worker.ports import Ledger
+
+log = get_logger()
+
+REDECIDED_AT_ONCE = 500
+TRIAL_SECONDS = 86400.0
+"""How old a shadow trial's decisions may be when a higher mode takes them up: as far as a sweep reaches."""
+Close = Callable[[Poll, Cursor | None], Coroutine[Any, Any, Closed]]
+
+
+class Redecider:
+    """Decides again what waits for it. `close` ends a poll; `locks` keep two pages of a source apart."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        decider: Decider,
+        enricher: Enricher | None,
+        locks: Mapping[str, asyncio.Lock],
+        close: Close,
+    ) -> None:
+        self._ledger = ledger
+        self._decider = decider
+        self._enricher = enricher
+        self._locks = locks
+        self._close = close
+        self._caught_up: dict[str, int] = {}
+        self._outdated: dict[str, Level] = {}
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._decider.rules.current
+
+    async def redecide(self) -> int:
+        """At start: decides again what waits for it, and returns how many events that is.
+
+        Parked events whose playbook or file was mended, and those of a shadow trial whose playbook may act now.
+        """
+        self._note_levels(await self._ledger.levels(), told=False)
+        return sum([await self._redecide(source) for source in SOURCES])
+
+    async def catch_up(self, source: str) -> None:
+        """Takes up what has changed of the playbooks and their levels since the source's last poll.
+
+        Called by the source's own poller, which alone may have a poll of it open: the caps see all of it as one.
+        """
+        self._note_levels(await self._ledger.levels())
+        if self._caught_up.get(source) != self._decider.rules.serial:
+            await self._redecide(source)
+
+    def outdate(self, source: str) -> None:
+        """Something was just decided by an edition that is history: it is looked at before the next poll."""
+        self._caught_up.pop(source, None)
+
+    async def readmit(self, source: str) -> None:
+        """Tries quarantined playbooks with one parked event, and decides what was parked for those that work again.
+
+        Called by the source's own poller, which alone may have a poll of it open: the caps see all of it as one.
+        """
+        if not self._decider.quarantine.snapshot():
+            return
+        poll = await self._redecide_poll(source)
+        done = 0
+        for playbook in self._catalogue.by_type.get(SOURCES[source], ()):
+            if self._decider.quarantine.is_due(playbook):
+                done += await self._ask_unasked(poll, playbook, 1)
+            while self._decider.quarantine.has_recovered(playbook):
+                count = await self._ask_unasked(poll, playbook, REDECIDED_AT_ONCE)
+                done += count
+                if not count:
+                    self._decider.quarantine.readmit(playbook)
+                    await self._decider.keep_quarantine()
+        if done:
+            await self._close(poll, None)
+
+    async def take_up_due(self, source: str) -> None:
+        """Fetches what playbooks wait for, and decides the events that have it now. Called as `readmit` is."""
+        catalogue = self._catalogue
+        needy = needy_of(catalogue, SOURCES[source])
+        due = partial(self._ledger.due_events, source, sorted(needy), REDECIDED_AT_ONCE)
+        if not self._enricher or not needy or not (rows := await due()):
+            return
+        poll = await self._redecide_poll(source)
+        events = [(_stored(row), playbooks, row.tries) for row, playbooks in by_event(rows)]
+        histories = await self._decider.histories([event for event, _, _ in events])
+        views = await self._enricher.for_parked(
+            poll, events, utc(self._decider.clock.now()), histories, catalogue
+        )
+        async with self._locks[source]:
+            # A new verdict may have come meanwhile: what is not parked any more is not decided.
+            left = set(await due())
+            rows = [row for row in rows if row in left]
+            decided = await self._decide_again(by_event(rows), catalogue, views)
+            done, decided, postponed = told_apart(rows, decided)
+            if postponed:
+                await self._ledger.postpone(postponed)
+            if done:
+                await self._ledger.redecide(poll, done, decided)
+        if done:
+            log.info("enrichment.caught_up", source=source, count=len(done))
+            await self._close(poll, None)
+
+    async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
+        rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
+        if rows:
+            decided = await self._decide_again([(row, {playbook.id}) for row in rows], self._catalogue)
+            await self._ledger.redecide(poll, rows, decided)
+        return len(rows)
+
+    async def _redecide(self, source: str) -> int:
+        serial = self._decider.rules.serial
+        done = await self.take_up_trial(source)
+        for playbook, version in await self._ledger.parked_for():
+            if asked := self._asked_again(playbook, version):
+                done += await self._redecide_all(source, playbook, version, asked)
+        if done:
+            log.info("playbook.redecided", source=source, count=done)
+        self._caught_up[source] = serial
+        return done
+
+    async def take_up_trial(self, source: str) -> int:
+        """A shadow trial never swallows a later enforcement: the last day's is looked at and decided anew."""
+        catalogue = self._catalogue
+        acting = [
+            one.id
+            for one in catalogue.playbooks
+            if lower_mode(one.mode, self._decider.ceilings.mode) is not Mode.SHADOW
+        ]
+        since = self._decider.clock.now() - TRIAL_SECONDS
+        poll = await self._redecide_poll(source)
+        done = 0
+        while acting and (rows := await self._ledger.shadowed(source, acting, since, REDECIDED_AT_ONCE)):
+            events = [(row, row.playbooks) for row in rows if row.body]
+            await self._ledger.decide_again(poll, rows, await self._decide_again(events, catalogue))
+            done += len(rows)
+        if done:
+            await self._close(poll, None)
+        return done
+
+    async def _redecide_poll(self, source: str) -> Poll:
+        """One poll for all that is decided again, so that the caps see all of it; one that a crash left open goes on."""
+        now = self._decider.clock.now()
+        left = [poll for poll in await self._ledger.open_polls(source) if poll.kind == REDECIDE]
+        return left[0] if left else Poll(new_id(), source, REDECIDE, now, now)
+
+    async def _decide_again(
+        self,
+        rows: Sequence[tuple[Parked | Shadowed, Collection[str]]],
+        catalogue: Catalogue,
+        views: Views | None = None,
+    ) -> list[Decided]:
+        """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
+        groups = [([_stored(row)], playbooks) for row, playbooks in rows]
+        histories = await self._decider.histories([one for (one,), _ in groups])
+        return await self._decider.decide(groups, catalogue, histories, views=views)
+
+    async def _redecide_all(self, source: str, playbook: str, version: str, asked: frozenset[str]) -> int:
+        catalogue = self._catalogue
+        poll = await self._redecide_poll(source)
+        done = 0
+        while rows := await self._ledger.parked_events(source, playbook, version, REDECIDED_AT_ONCE):
+            decided = await self._decide_again([(row, asked) for row in rows], catalogue)
+            await self._ledger.redecide(poll, rows, decided)
+            done += len(rows)
+        if done:
+            await self._close(poll, None)
+        return done
+
+    def _asked_again(self, playbook: str, version: str) -> frozenset[str]:
+        """The playbooks that have changed since events were parked for them."""
+        catalogue = self._catalogue
+        if not playbook.startswith("file:"):
+            changed = (one.id for one in catalogue.playbooks if one.id == playbook and one.version != version)
+            return frozenset(changed)
+        name = playbook.removeprefix("file:")
+        if any(name in problem.stopped for problem in catalogue.problems):
+            return frozenset()
+        return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
+
+    def _note_levels(self, levels: Levels, *, told: bool = True) -> None:
+        for one in self._decider.rules.note(levels):
+            if told:
+                log.warning(
+                    "playbook.level", playbook=one.playbook, mode=one.level, by=one.by, reason=one.reason
+                )
+        outdated = self._decider.rules.outdated()
+        for name, one in outdated.items():
+            if self._outdated.get(name) != one:
+                log.warning("playbook.promotion_outdated", playbook=name, playbook_version=one.version)
+        self._outdated = outdated
+
+
+def _stored(row: Parked | Shadowed) -> Sighting:
+    """The event as it was recorded."""
+    event = msgspec.json.decode(row.body, type=SOURCES[row.source])
+    return Sighting(row.source, row.key, row.revision, event, None)
