@@ -107,8 +107,8 @@ def text_of(place: tuple[str, int]) -> str:
 
 def out_of_reach() -> set[tuple[str, int]]:
     """Lines of the core that no daemon passes: what stops an endless playbook where there is no quarantine."""
-    (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED))"))
-    return {("asking.py", at), ("asking.py", at + 1)}
+    (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED)"))
+    return {("asking.py", line) for line in range(at, at + 3)}
 
 
 def first_line(module: str, function: str) -> Point:
