@@ -40,6 +40,7 @@ from worker.pollers.windows import Reach
 from worker.ports import Ledger
 from worker.reconciler import Reconciler
 from worker.retention import Retention
+from worker.rulebook import tell_refused
 from worker.service import Service
 from worker.settings import Settings
 from worker.storage import Storage
@@ -316,13 +317,7 @@ def load_playbooks(directory: Path, memory: Memory) -> Catalogue:
         log.error("playbook.ended_worker", hand=stopped.hand or None, file=where)
     watchdog = Watchdog(memory)
     catalogue = watchdog.ward(load(directory, watchdog))
-    for problem in catalogue.problems:
-        log.error(
-            "playbook.refused",
-            file=f"{problem.path}:{problem.line}",
-            playbook=problem.playbook,
-            reason=str(problem),
-        )
+    tell_refused(catalogue.problems)
     if catalogue.unguarded:
         raise UsageError(f"WORKER_RULES_DIR: not known which mail to leave alone: {catalogue.unguarded[0]}")
     if not catalogue.playbooks:

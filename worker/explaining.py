@@ -20,6 +20,7 @@ from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.explaining import Account, account
 from worker.playbooks.loader import Catalogue
+from worker.playbooks.parameters import dumped
 
 
 class Shown(NamedTuple):
@@ -47,6 +48,12 @@ class Explanation(NamedTuple):
     def mode(self) -> Mode:
         """The effective one."""
         return lower_mode(self.playbook.mode, self.ceiling)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters, as the author and `params.toml` set them."""
+        values = self.playbook.params
+        return {} if values is None else dumped(values)
 
     @property
     def mine(self) -> tuple[Wish, ...]:
@@ -99,6 +106,7 @@ class Explanation(NamedTuple):
             "message_id": event.message.id if event.message is not None else None,
             "origin": self.shown.origin,
             "now": self.shown.now.isoformat(),
+            "params": self.params,
             "when": [_sight(one) for one in told.when],
             "called": told.called,
             "read": {name: plain(value) for name, value in told.read.items()},

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
 from worker.errors import BadAnswer, RateLimited, Refused, TooLarge, Transient, VendorError
 from worker.model import mail
 from worker.model.enrichment import Details, LogEntry, Raw, Trace
-from worker.model.known import GONE, REFUSED, TOO_LARGE, UNREADABLE, Late
+from worker.model.known import (
+    GONE,
+    REFUSED,
+    TOO_LARGE,
+    UNREADABLE,
+    Known,
+    Late,
+    lacking_for_attachments,
+    settle_attachments,
+)
 from worker.ports import Lane, Messages
 from worker.retry import fetch_delay
 
@@ -39,6 +49,34 @@ async def fetch(messages: Messages, message_id: str, need: str) -> tuple[object,
     if size > MAX_VALUE:
         raise mail.TooLargeError(f"{size} bytes, at most {MAX_VALUE} are kept")
     return value, size
+
+
+async def fetch_all(messages: Messages, message_id: str, needs: AbstractSet[str]) -> Known:
+    """All of these needs at once, each tried once; what fails for now is left out.
+
+    Raises:
+        ValueError: no id that can be asked for.
+    """
+    known = Known()
+    for need in sorted(needs - {"attachments"}):
+        await _add(messages, message_id, need, known)
+    if "attachments" in needs:
+        while (source := lacking_for_attachments(known)) is not None:
+            await _add(messages, message_id, source, known)
+            if not known.has(source):
+                return known
+        settle_attachments(known)
+    return known
+
+
+async def _add(messages: Messages, message_id: str, need: str, known: Known) -> None:
+    try:
+        value, _ = await fetch(messages, message_id, need)
+    except (VendorError, mail.TooLargeError) as error:
+        if isinstance(said := verdict(error, need, known.tries, detected=False), str):
+            known.miss(need, said)
+    else:
+        known.add(need, value)
 
 
 def verdict(error: Exception, need: str, tries: int, *, detected: bool) -> str | Late:

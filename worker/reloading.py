@@ -24,6 +24,7 @@ from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue, Print, fingerprint, load
 from worker.playbooks.problems import Problem, problem_of
+from worker.rulebook import tell_refused
 from worker.watching import hints
 
 log = get_logger()
@@ -150,13 +151,7 @@ class Reloader:
 
     def _refuse(self, refused: RefusedError) -> None:
         generation = self._intake.rules.generation
-        for problem in refused.problems:
-            log.error(
-                "playbook.refused",
-                file=f"{problem.path}:{problem.line}",
-                playbook=problem.playbook,
-                reason=str(problem),
-            )
+        tell_refused(refused.problems)
         self.failed = str(refused.problems[0]) if refused.problems else str(refused)
         self._metrics.generation(generation, ok=False)
         log.error("playbooks.reload_refused", generation=generation, reason=self.failed)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from worker.model.levels import Level, Levels, is_outdated, level_of
+from worker.ops.logs import get_logger
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue, catalogue_of
+from worker.playbooks.problems import Problem
+
+log = get_logger()
 
 
 class Rulebook:
@@ -49,3 +54,14 @@ class Rulebook:
     def _at_its_level(self, playbook: Playbook) -> Playbook:
         level = level_of(playbook.id, playbook.version, playbook.mode, self._levels)
         return playbook if level is playbook.mode else replace(playbook, mode=level)
+
+
+def tell_refused(problems: Iterable[Problem]) -> None:
+    """Names in the log what is wrong with the files, a line for each problem."""
+    for problem in problems:
+        log.error(
+            "playbook.refused",
+            file=f"{problem.path}:{problem.line}",
+            playbook=problem.playbook,
+            reason=str(problem),
+        )

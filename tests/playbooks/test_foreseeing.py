@@ -13,6 +13,7 @@ def seen_ahead(
 ) -> list[Problem]:
     """What is told of a line on which no example comes; it stands on line 5."""
     folder.write("lists/partners.txt", "a@b.example\n")
+    folder.write("lists/vips.csv", "address,name\na@b.example,Ann\n")
     body = f"    if {NEVER}:\n        {line}\n    return None\n"
     folder.playbook(head=head, body=body, declared="on=Detection, examples=[miss()]")
     report = folder.check()
@@ -30,6 +31,8 @@ def seen_ahead(
         ("return [1 for one in message.to if message.nosuch]", "reads `nosuch`, which no Detection has"),
         ("message.subject = 'x'", "changes `subject`: a Detection is frozen"),
         ("return context.lists['partnrs']", "no list 'partnrs' (did you mean `partners`?)"),
+        ("return context.tables['vip']", "no list with columns 'vip' (did you mean `vips`?)"),
+        ("return context.tables['partners']", "no list with columns 'partners'"),
         ("return Move(message, to='Trash')", "Move(to='Trash'): unknown destination"),
         ("return [Submit(message, to='HAM')]", "Submit(to='HAM'): unknown disposition"),
         ("return Move(message, too='Inbox')", "Move() takes no `too` (did you mean `to`?)"),
@@ -52,6 +55,7 @@ def test_what_would_fail_where_no_example_comes_is_a_problem(folder: Folder, lin
         "return (lambda message: message.nosuch)(1)",
         "Move = dict; return Move(to='Trash') and None",
         "return context.lists.get('nosuch') and None",
+        "return context.tables['vips'] and context.lists['vips'] and None",
         "return message.why_missing('raw') and None",
         "x = message; x = context; return x.nosuch",
         "return context.history[0].nosuch",

@@ -72,6 +72,10 @@ def test_time_and_history_are_the_tests_own() -> None:
     (context,) = seen
     assert (context.now, context.history, context.sender_history) == (now, (past,), (past, past))
     assert dict(context.lists) == {"vips": frozenset({"ann@corp.example"})}
+    decide(
+        watching, detection(), lists=vips, tables={"vips": [{"address": "Ann@Corp.Example", "name": "Ann"}]}
+    )
+    assert seen[1].tables["vips"][0]["name"] == "Ann"
 
 
 def test_what_is_wrong_with_the_playbook_is_told() -> None:

@@ -83,6 +83,8 @@ def tell(told: Explanation, db: Database | None) -> None:
 def _asked(told: Explanation) -> Iterator[str]:
     """What came of asking the playbook alone."""
     account = told.account
+    for name, value in told.params.items():
+        yield f"param      {name} = {_value(value)}"
     for sight in account.when:
         yield from (f"when       {line}" for line in _lines(sight, ""))
     for name, value in account.read.items():

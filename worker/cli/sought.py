@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,13 +16,17 @@ from worker.errors import Refused, UsageError
 from worker.explaining import Shown
 from worker.model.events import Detection
 from worker.model.history import NO_HISTORY
-from worker.model.known import Enrichment
+from worker.model.known import Enrichment, Known
 from worker.model.patterns import sender_of
 from worker.model.plans import SOURCES, sighting_of
 from worker.playbooks import saved
 from worker.playbooks.deciding import Playbook
+from worker.ports import Lane
 from worker.settings import Settings
 from worker.store import histories, prospects
+
+if TYPE_CHECKING:
+    from worker.cloudflare.investigate import Investigate
 
 _NOT_FOUND = 404
 
@@ -76,7 +81,7 @@ def _fetched(playbook: Playbook, given: str, settings: Settings, db: Database | 
             f"{given}: no such file, not in the event store, and not to be fetched: {error}"
         ) from None
     try:
-        row = asyncio.run(_ask(given, settings, db))
+        row, known = asyncio.run(_ask(given, playbook.needs, settings, db))
     except Refused as error:
         if error.status != _NOT_FOUND:
             raise
@@ -89,15 +94,24 @@ def _fetched(playbook: Playbook, given: str, settings: Settings, db: Database | 
     past = {}
     if db is not None:
         past = db.run(histories.histories, {row.id: sender_of(row)}, now)
-    return Shown(sighting_of(row), "fetched now", utc(now), past.get(row.id, NO_HISTORY))
+    return Shown(sighting_of(row), "fetched now", utc(now), past.get(row.id, NO_HISTORY), known)
 
 
-async def _ask(given: str, settings: Settings, db: Database | None) -> Any:
+async def _ask(
+    given: str, needs: AbstractSet[str], settings: Settings, db: Database | None
+) -> tuple[Detection, Known]:
     from worker.cli.vendor import alone, sharing  # noqa: PLC0415
-    from worker.ports import Lane  # noqa: PLC0415
 
     if db is None:
         async with alone(settings) as cloudflare:
-            return await cloudflare.investigate.get(given, lane=Lane.ENRICH)
+            return await _read(cloudflare.investigate, given, needs)
     async with sharing(db) as vendor:
-        return await vendor.cloudflare.investigate.get(given, lane=Lane.ENRICH)
+        return await _read(vendor.cloudflare.investigate, given, needs)
+
+
+async def _read(investigate: Investigate, given: str, needs: AbstractSet[str]) -> tuple[Detection, Known]:
+    """The message's row, and all that the playbook may read beyond it. What fails for now stays unknown."""
+    from worker.fetching import fetch_all  # noqa: PLC0415 - for those who ask the API
+
+    row = await investigate.get(given, lane=Lane.ENRICH)
+    return row, await fetch_all(investigate, row.id, needs)

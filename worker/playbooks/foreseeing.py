@@ -21,7 +21,7 @@ import msgspec
 from worker.model.actions import DESTINATIONS, Move, Reclassify, Submit
 from worker.model.events import DISPOSITIONS
 from worker.model.kinds import ACTION_TYPES
-from worker.playbooks.context import Context
+from worker.playbooks.context import Context, Lists
 from worker.playbooks.given import KINDS
 from worker.playbooks.parameters import PARAMETER
 from worker.playbooks.problems import Fault, nearest
@@ -43,7 +43,7 @@ class _Place:
     module: ModuleType
     types: Types
     rebound: Collection[str]
-    lists: Collection[str] | None
+    lists: Lists | None
 
     def outer(self, node: ast.expr | None) -> object:
         """The value of a constant, or of a name of the module that the function leaves alone."""
@@ -53,11 +53,11 @@ class _Place:
 
 
 def foreseen(
-    tree: ast.Module, module: ModuleType, on: Mapping[str, type], lists: Collection[str] | None
+    tree: ast.Module, module: ModuleType, on: Mapping[str, type], lists: Lists | None
 ) -> Iterator[tuple[str, int, Fault]]:
     """Function, line and fault of all that a module's functions will do wrong once they come there.
 
-    `on` has the playbooks' events by the names of their functions; `lists` the names that there are, None: unknown.
+    `on` has the playbooks' events by the names of their functions; `lists` those that there are, None: unknown.
     """
     for node in tree.body:
         if not isinstance(node, ast.FunctionDef):
@@ -91,18 +91,20 @@ def _attribute_faults(node: ast.Attribute, types: Types) -> Iterator[Fault]:
         )
 
 
-def _list_faults(node: ast.Subscript, place: _Place, lists: Collection[str]) -> Iterator[Fault]:
+def _list_faults(node: ast.Subscript, place: _Place, lists: Lists) -> Iterator[Fault]:
     read = node.value
-    if (
-        not isinstance(read, ast.Attribute)
-        or read.attr != "lists"
-        or _kind(read.value, place.types) is not Context
-    ):
+    if not isinstance(read, ast.Attribute) or _kind(read.value, place.types) is not Context:
         return
     name = place.outer(node.slice)
-    if type(name) is str and name not in lists:
+    if type(name) is not str:
+        return
+    if read.attr == "lists" and name not in lists:
         known = ", ".join(sorted(lists)) or "none"
         yield f"no list {name!r}{nearest(name, lists)}", f"write lists/{name}.txt; known lists: {known}"
+    elif read.attr == "tables" and name not in lists.tables:
+        known = ", ".join(sorted(lists.tables)) or "none"
+        remedy = f"write lists/{name}.csv with a line of column names; known tables: {known}"
+        yield f"no list with columns {name!r}{nearest(name, lists.tables)}", remedy
 
 
 def _call_faults(node: ast.Call, place: _Place) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from worker.model.sweeps import Sibling
 from worker.store import schema
 from worker.store.audit import Entry
 from worker.store.prepared import Prepared, put_new
+from worker.store.wishes import wanted
 
 _M = schema.members.c
 _OF_POLL = Prepared(select(_M.action_id, _M.asks).where(_M.poll_id == bindparam("poll")))
@@ -33,16 +34,7 @@ def member_row(row: Mapping[str, Any], poll: Poll, now: float, sibling: Sibling)
 
 def sibling_entry(row: Mapping[str, Any], wish: Wish, sibling: Sibling, evidence: str) -> Entry:
     """The record of what no playbook asked for of this message: which campaign wants it, and why it is one of it."""
-    body = {
-        "source": row["source"],
-        "event": row["event_key"],
-        "revision": row["event_revision"],
-        "kind": row["kind"],
-        "params": wish.action.params,
-        "mode": row["mode"],
-        "reason": row["reason"],
-        "playbooks": [[vote.playbook, vote.version, vote.mode] for vote in wish.votes],
-        "evidence_sha256": evidence,
+    body = wanted(row, wish, evidence) | {
         "campaign": sibling.campaign,
         "shared": dict(sibling.shared),
         "late": sibling.late,

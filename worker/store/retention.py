@@ -147,8 +147,7 @@ def _evidence(conn: Connection, batch: Batch) -> Walked:
 def _enrichments(conn: Connection, batch: Batch) -> Walked:
     t = schema.enrichments.c
     rows = _next(conn, (t.id, t.account_id, t.stored_at), _bytes(batch.after), batch.most)
-    mine = [row for row in rows if row.account_id == batch.account_id]
-    old = [row.id for row in mine if row.stored_at < batch.horizon.details]
+    old = [row.id for row in _outlived(rows, batch, "stored_at")]
     _remove(conn, schema.enrichments, old)
     return len(old), _text(_last(rows, batch))
 
@@ -157,13 +156,8 @@ def _decisions(conn: Connection, batch: Batch) -> Walked:
     t = schema.decisions.c
     columns = (t.id, t.account_id, t.action_id, t.decided_at)
     rows = _next(conn, columns, batch.after, batch.most)
-    old = [
-        row.id
-        for row in rows
-        if row.account_id == batch.account_id
-        and row.decided_at < batch.horizon.details
-        and row.action_id not in batch.protected.actions
-    ]
+    outlived = _outlived(rows, batch, "decided_at")
+    old = [row.id for row in outlived if row.action_id not in batch.protected.actions]
     _remove(conn, schema.decisions, old)
     return len(old), _until_young(rows, batch, "decided_at")
 
@@ -174,9 +168,7 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
         t.id, t.account_id, t.state, t.kind, t.created_at, t.updated_at, t.recipients, t.sender, t.reason, t.params,
     )  # fmt: skip
     rows = _next(conn, columns, batch.after, batch.most)
-    mine = [
-        row for row in rows if row.account_id == batch.account_id and row.updated_at < batch.horizon.details
-    ]
+    mine = _outlived(rows, batch, "updated_at")
     old = [row.id for row in mine if row.state in GONE]
     _remove(conn, schema.actions, old)
     full = [
@@ -199,14 +191,7 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
 def _plans(conn: Connection, batch: Batch) -> Walked:
     t = schema.plans.c
     rows = _next(conn, (t.id, t.account_id, t.closed_at), batch.after, batch.most)
-    old = [
-        row.id
-        for row in rows
-        if row.account_id == batch.account_id
-        and row.closed_at is not None
-        and row.closed_at < batch.horizon.details
-        and row.id not in batch.protected.plans
-    ]
+    old = [row.id for row in _outlived(rows, batch, "closed_at") if row.id not in batch.protected.plans]
     _remove(conn, schema.plans, old)
     return len(old), _last(rows, batch)
 
@@ -214,13 +199,7 @@ def _plans(conn: Connection, batch: Batch) -> Walked:
 def _approvals(conn: Connection, batch: Batch) -> Walked:
     t = schema.approvals.c
     rows = _next(conn, (t.id, t.account_id, t.approved_at, t.expires_at), batch.after, batch.most)
-    old = [
-        row.id
-        for row in rows
-        if row.account_id == batch.account_id
-        and row.expires_at < batch.horizon.details
-        and row.id not in batch.protected.approvals
-    ]
+    old = [row.id for row in _outlived(rows, batch, "expires_at") if row.id not in batch.protected.approvals]
     for part in chunks(old):
         members = schema.approved_actions
         conn.execute(delete(members).where(members.c.approval_id.in_(part)))
@@ -232,13 +211,7 @@ def _polls(conn: Connection, batch: Batch) -> Walked:
     t = schema.polls.c
     columns = (t.id, t.account_id, t.opened_at, t.closed_at)
     rows = _next(conn, columns, batch.after, batch.most)
-    old = [
-        row.id
-        for row in rows
-        if row.account_id == batch.account_id
-        and row.closed_at is not None
-        and row.closed_at < batch.horizon.details
-    ]
+    old = [row.id for row in _outlived(rows, batch, "closed_at")]
     _remove(conn, schema.polls, old)
     return len(old), _until_young(rows, batch, "opened_at")
 
@@ -247,13 +220,7 @@ def _campaigns(conn: Connection, batch: Batch) -> Walked:
     t = schema.campaigns.c
     columns = (t.action_id.label("id"), t.account_id, t.ended_at)
     rows = _next(conn, columns, batch.after, batch.most)
-    old = [
-        row.id
-        for row in rows
-        if row.account_id == batch.account_id
-        and row.ended_at is not None
-        and row.ended_at < batch.horizon.details
-    ]
+    old = [row.id for row in _outlived(rows, batch, "ended_at")]
     for part in chunks(old):
         conn.execute(delete(schema.members).where(schema.members.c.campaign_id.in_(part)))
         conn.execute(delete(schema.campaigns).where(t.action_id.in_(part)))
@@ -292,6 +259,12 @@ def _part(columns: Sequence[Any], after: Any, most: int) -> Select[Any]:
     key = columns[0]
     query = select(*columns).order_by(key).limit(most)
     return query if after is None else query.where(key > after)
+
+
+def _outlived(rows: Sequence[Any], batch: Batch, column: str) -> list[Any]:
+    """The account's rows whose time in that column is further back than details are kept; none that has no time yet."""
+    mine = [(row, getattr(row, column)) for row in rows if row.account_id == batch.account_id]
+    return [row for row, at in mine if at is not None and at < batch.horizon.details]
 
 
 def _remove(conn: Connection, table: Table, keys: Collection[Any]) -> None:

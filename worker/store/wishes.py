@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from worker.clock import iso
@@ -135,9 +136,9 @@ def vote_rows(row: dict[str, Any], poll: Poll, now: float, wish: Wish) -> list[d
     ]
 
 
-def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided) -> Entry:
-    """The record of a decision: who wanted what, under which version, on which evidence, seen in which context."""
-    body = {
+def wanted(row: Mapping[str, Any], wish: Wish, evidence: str) -> dict[str, Any]:
+    """What a record says of an action that is wanted: of which event, what, by whom, on which evidence."""
+    return {
         "source": row["source"],
         "event": row["event_key"],
         "revision": row["event_revision"],
@@ -148,6 +149,11 @@ def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided)
         "playbooks": [[vote.playbook, vote.version, vote.mode] for vote in wish.votes],
         "evidence_sha256": evidence,
     }
+
+
+def decision_entry(row: dict[str, Any], wish: Wish, evidence: str, one: Decided) -> Entry:
+    """The record of a decision: who wanted what, under which version, on which evidence, seen in which context."""
+    body = wanted(row, wish, evidence)
     if one.context is not None:
         body["context"] = one.context
     if one.rested is not None:

@@ -28,6 +28,7 @@ def decide(
     event: Event,
     *,
     lists: Mapping[str, Collection[str]] | None = None,
+    tables: Mapping[str, Iterable[Mapping[str, str]]] | None = None,
     now: datetime = EXAMPLE_NOW,
     history: Iterable[PastAction] = (),
     sender_history: Iterable[PastAction] = (),
@@ -39,6 +40,7 @@ def decide(
         playbook: the decorated function.
         event: made by `detection`, `report` or `submission`, or any other event.
         lists: in the place of those that lie in `lists/` beside the playbook's file.
+        tables: rows of lists with columns, in the place of those; with `lists` alone there are none.
         now: `context.now`; a fixed time, unless told otherwise, so that a test says the same every day.
         history: `context.history`, newest first.
         sender_history: `context.sender_history`, newest first.
@@ -56,7 +58,7 @@ def decide(
     asked = asked if params is None else with_values(asked, params)
     if not isinstance(event, asked.on):
         raise TypeError(f"{asked.id} decides on a {asked.on.__name__}, not on a {type(event).__name__}")
-    known = _lists_beside(asked.path) if lists is None else _lists(lists)
+    known = _lists(asked.path, lists, tables)
     context = Context(now, known, tuple(history), tuple(sender_history))
     return asked.decide(seen_by(event, asked.needs), context)
 
@@ -76,6 +78,16 @@ def _lists_beside(file: Path) -> Lists:
     return lists_of(file.parent)
 
 
-def _lists(entries: Mapping[str, Collection[str]]) -> Lists:
-    """As files hold them: lower-case."""
-    return Lists({name: frozenset(map(str.lower, lines)) for name, lines in entries.items()})
+def _lists(
+    file: Path,
+    lists: Mapping[str, Collection[str]] | None,
+    tables: Mapping[str, Iterable[Mapping[str, str]]] | None,
+) -> Lists:
+    """As files hold them: entries in lower case."""
+    if lists is None and tables is None:
+        return _lists_beside(file)
+    entries: Mapping[str, Collection[str]] = _lists_beside(file) if lists is None else lists
+    return Lists(
+        {name: frozenset(map(str.lower, lines)) for name, lines in entries.items()},
+        {name: tuple(dict(row) for row in rows) for name, rows in (tables or {}).items()},
+    )

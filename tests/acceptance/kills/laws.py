@@ -182,9 +182,11 @@ def of_ledger(
             yield f"{key}: still {row['state']}: {row['error']}"
         if row["state"] == "succeeded" and key not in happened | by_others:
             yield f"{key}: succeeded, but nothing happened"
-        if row["state"] == "dead" and key in happened:
-            yield f"{key}: given up, but it happened"
     for key in happened:
+        states = {row["state"] for row in standing[key]}
+        # What was given up may have been wanted once more, by a playbook that was mended since.
+        if "dead" in states and not states & {"succeeded", "unknown"}:
+            yield f"{key}: given up, but it happened"
         # A partial failure is an effect for some; a release in doubt stays so; a lagging log shows what was ours.
         if not any(_admits(row) for row in standing[key]):
             states = [(row["state"], row["error"]) for row in standing[key]]
