@@ -82,6 +82,33 @@ async def test_hits_and_misses_are_explained_and_nothing_is_sent_that_changes_ma
     assert "so         nothing: its function wants nothing of this event" in text
 
 
+PATIENT = """from worker.playbooks import Detection, Move, Params, playbook
+
+class Limits(Params):
+    most: int = 5
+
+@playbook(on=Detection, needs=["details", "attachments"], params=Limits)
+def junk(message: Detection, params: Limits) -> Move | None:
+    if message.details is None or len(message.attachments or ()) > params.most:
+        return None
+    return Move(message, to="JunkEmail", reason="few attachments")
+"""
+
+
+async def test_what_it_needs_is_asked_for_too(worker: Bench, tenant: Tenant) -> None:
+    """Of a message that the store does not have: what lies beyond its row, and the parameters in force."""
+    folder = worker.rule("junk", PATIENT).parent
+    (folder / "params.toml").write_text("[junk]\nmost = 3\n")
+    spam, benign = await tenant.mail("SPAM", "NONE")
+    hit = await explained(worker, "junk", spam)
+    assert (hit["params"], [one["kind"] for one in hit["wants"]]) == ({"most": 3}, ["move"])
+    assert "message.attachments" in hit["read"]
+    miss = await explained(worker, "junk", benign)
+    assert (miss["read"]["message.details"], miss["wants"]) == (None, [])
+    text = (await worker.run("explain", "junk", spam)).out
+    assert "param      most = 3" in text
+
+
 @pytest.mark.parametrize(
     "arguments, told",
     [

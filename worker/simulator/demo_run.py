@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 RULES = Path(__file__).resolve().parents[2] / "rules"
-START_SECONDS, STOP_SECONDS, COMMAND_SECONDS = 20.0, 20.0, 20.0
+START_SECONDS, STOP_SECONDS, COMMAND_SECONDS = 60.0, 20.0, 20.0
 _OURS = ("WORKER_", "CLOUDFLARE_")
 
 
