@@ -18,7 +18,10 @@ from worker.cloudflare.twice import holds_a_key_twice
 W = TypeVar("W", bound=msgspec.Struct)
 R = TypeVar("R")
 
-_CONTROL = (re.compile(rb"\\(?:u00[0189]|u007[fF]|[bfnrt])"), re.compile(rb"\xc2[\x80-\x9f]"))
+_CONTROL = (
+    (b"\\", re.compile(rb"\\(?:u00[0189]|u007[fF]|[bfnrt])")),
+    (b"\xc2", re.compile(rb"\xc2[\x80-\x9f]")),
+)
 """Control characters as JSON may write them (and a few harmless ones): the slow way makes them safe."""
 _FIELD = re.compile(r"got `null` - at `\$\.result\[\d+\]\.(\w+)`$")
 
@@ -102,4 +105,5 @@ def _has_many(body: bytes) -> bool:
 
 
 def _has_control(body: bytes) -> bool:
-    return b"\x7f" in body or any(control.search(body) for control in _CONTROL)
+    # One byte is found ten times as fast as a pattern.
+    return b"\x7f" in body or any(first in body and control.search(body) for first, control in _CONTROL)
