@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,17 @@ def test_the_playbooks_shown_pass_their_check(page: str, tmp_path: Path) -> None
     report = check(tmp_path)
     assert report.ok, report.problems
     assert report.examples
+
+
+def test_the_first_playbook_is_checked_as_shown(tmp_path: Path) -> None:
+    """Beside what ships here: the line that the README shows is what `worker check` says."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    (first,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "@playbook" in code)
+    (tmp_path / "rules" / "junk_spoofed_invoices.py").write_text(first, encoding="utf-8")
+    report = check(tmp_path / "rules")
+    playbooks, examples = len(report.catalogue.playbooks), len(report.cases)
+    assert f"\n{playbooks} playbooks, {examples} of {examples} examples as expected, 0 problems\n" in text
 
 
 def _commands() -> list[tuple[str, ...]]:

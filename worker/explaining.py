@@ -22,6 +22,13 @@ from worker.playbooks.explaining import Account, account
 from worker.playbooks.loader import Catalogue
 from worker.playbooks.parameters import dumped
 
+_UNRULED = {
+    Mode.SHADOW: "shadowed: mode shadow",
+    Mode.APPROVE: "held: mode approve",
+    Mode.ENFORCE: "sent: mode enforce, if no cap holds it",
+}
+"""What becomes of a wish, as far as that is known without a ledger."""
+
 
 class Shown(NamedTuple):
     """An event with what it is decided beside, and where that comes from."""
@@ -79,7 +86,7 @@ class Explanation(NamedTuple):
                 why = ruling.why or (f"mode {ruling.mode}" if ruling.state is State.SHADOWED else "")
                 yield _named(wish), f"{ruling.state}{': ' if why else ''}{why}{joined}"
             else:
-                yield _named(wish), f"mode {self.mode}"
+                yield _named(wish), _UNRULED[self.mode]
 
     def why(self) -> str:
         """In one sentence."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +16,7 @@ from worker.errors import UsageError
 from worker.model.actions import State
 from worker.model.kinds import irreversible, target_in
 from worker.model.undoing import MADE_AGAIN, TAKEN_BACK
-from worker.store import queries, reviews
+from worker.store import queries, reviews, undoable
 from worker.store.tools import Connection
 
 app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
@@ -76,9 +76,10 @@ def list_(
             print_json_array(rows)
             return
         columns = (*COLUMNS, *EVIDENCE) if asks else COLUMNS
+        gone = undoable.undone(conn, db.account_id)
         print_table(
             [*(name.upper() for name in columns), "WHY"],
-            ([*(_cell(row, name) for name in columns), row["error"] or row["reason"]] for row in rows),
+            ([*(_cell(row, name, gone) for name in columns), row["error"] or row["reason"]] for row in rows),
         )
 
 
@@ -249,12 +250,18 @@ def _short(text: str) -> str:
     return text if len(text) <= GLANCE else f"{text[:GLANCE]}... ({len(text)} characters; --json shows all)"
 
 
-def _cell(row: dict[str, Any], name: str) -> Any:
+def _cell(row: dict[str, Any], name: str, undone: Collection[str]) -> Any:
     target = target_in(row["kind"], row["params"])
     if name == "target":
         return target or "-"
     if name == "undo":
-        return "impossible" if irreversible(row["kind"], target) else "possible"
+        return (
+            "undone"
+            if row["id"] in undone
+            else "impossible"
+            if irreversible(row["kind"], target)
+            else "possible"
+        )
     if name not in EVIDENCE:
         return row[name]
     seen = row["evidence"] or {}

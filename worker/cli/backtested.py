@@ -11,6 +11,7 @@ from worker.cli.common import print_table, say
 COLUMNS = 48
 """Of a sparkline."""
 FEW = 10
+SOME = 2
 
 
 def tell(report: Report) -> None:
@@ -24,6 +25,7 @@ def tell(report: Report) -> None:
         ("contradictions", _conflicts(report)),
         ("undecided", _undecided(report.playbooks)),
         ("who would have been hit", _hit(report.playbooks)),
+        ("for `worker explain`", _examples(report)),
         ("what people did and no playbook wanted", _missed(report)),
         *(
             [(f"against {report.comparison.revision}", _compared(report.comparison))]
@@ -118,6 +120,17 @@ def _hit(playbooks: Sequence[PlaybookResult]) -> Iterator[str]:
             most = ", ".join(f"{hit.name} {hit.count}" for hit in one.most_hit[:FEW])
             more = f" and {one.mailboxes - FEW} more" if one.mailboxes > FEW else ""
             yield f"{one.playbook}: {most}{more}"
+
+
+def _examples(report: Report) -> Iterator[str]:
+    """An event or two of each playbook, the latest."""
+    found: dict[str, list[str]] = {}
+    for row in reversed(report.rows):
+        for name in row.playbooks:
+            if len(some := found.setdefault(name, [])) < SOME and row.event not in some:
+                some.append(row.event)
+    for name, events in sorted(found.items()):
+        yield f"{name}: {' '.join(events)}"
 
 
 def _missed(report: Report) -> Iterator[str]:

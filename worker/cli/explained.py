@@ -72,6 +72,8 @@ def tell(told: Explanation, db: Database | None) -> None:
             f"caps       {caps['hour']} of {caps['per_hour']} in the last hour, at most {caps['per_poll']} a poll; "
             f"all playbooks {caps['hour_all']} of {caps['per_hour_all']}"
         )
+    if db is None:
+        say("caps       not known, nor what was done to the message: there is no database yet")
     for row in _actions(told, db):
         why = row["error"] or row["reason"]
         say(

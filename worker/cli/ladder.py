@@ -72,6 +72,8 @@ def promote(
         _tell_trial(playbook, shown)
         if done:
             _tell(level, was, ceiling)
+            if held := shown["states"].get("held") if wanted is Mode.ENFORCE else 0:
+                say(f"{held} held before wait for a person all the same: worker actions list --state held")
     if not done:
         what = f"{playbook}: {shown['matches']} of the {needed} matches that WORKER_PROMOTE_MATCHES asks for"
         say(f"worker: {what}; let it run on in {was}, or say --force", to=sys.stderr)
@@ -210,9 +212,7 @@ def _tell(level: Level, was: Mode, ceiling: Mode) -> None:
 def _tell_trial(playbook: str, shown: Mapping[str, Any]) -> None:
     since = f", {shown['first']} to {shown['last']}" if shown["first"] else ""
     version = f" in version {shown['version']}" if shown["version"] else ""
-    say(
-        f"{playbook}{version} has wanted to act on {shown['matches']} messages, and was not let by itself{since}"
-    )
+    say(f"{playbook}{version} has wanted to act on {shown['matches']} messages without being free to{since}")
     for one in shown["wanted"]:
         say(f"  {' to '.join(filter(None, (one['kind'], one['target'])))}: {one['messages']}")
     if shown["states"]:

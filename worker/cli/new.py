@@ -28,3 +28,7 @@ def new(
     for file in start(name, folder, test=test):
         say(f"wrote {file}")
     say(f"next: write what it should act on, and run `worker check --watch {folder}`")
+    if test:
+        say(
+            f"its test wants pytest: `make test ARGS={folder}/tests`, or `pytest` where this project's .venv has it"
+        )

@@ -8,6 +8,7 @@ from worker.errors import UsageError
 
 _BIND = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[\w.-]*)):(?P<port>\d{1,5})", re.ASCII)
 _MAX_PORT = 65535
+ELSEWHERE = "free the port, choose another, or leave it empty to switch health and metrics off"
 EXAMPLE = "for example WORKER_HTTP_BIND=127.0.0.1:8080, or leave it empty to switch health and metrics off"
 
 

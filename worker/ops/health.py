@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from worker.errors import UsageError
-from worker.ops.bind import EXAMPLE, parse_bind
+from worker.ops.bind import ELSEWHERE, parse_bind
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 
@@ -66,7 +66,7 @@ class HealthServer:
             await runner.cleanup()
             reason = error.strerror or str(error)
             raise UsageError(
-                f"WORKER_HTTP_BIND: cannot listen on {self._bind}: {reason}; {EXAMPLE}"
+                f"WORKER_HTTP_BIND: cannot listen on {self._bind}: {reason}; {ELSEWHERE}"
             ) from error
         self._runner = runner
         self._port = runner.addresses[0][1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -82,8 +82,11 @@ class Lists(Mapping[str, frozenset[str]]):
         return len(self._entries)
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name}: {len(entries)}" for name, entries in sorted(self._entries.items()))
-        return f"Lists({sizes})"
+        return f"Lists({_sizes(self._entries)})"
+
+
+def _sizes(lists: Mapping[str, Sized]) -> str:
+    return ", ".join(f"{name}: {len(entries)}" for name, entries in sorted(lists.items()))
 
 
 class Tables(Mapping[str, tuple[Row, ...]]):
@@ -97,6 +100,9 @@ class Tables(Mapping[str, tuple[Row, ...]]):
 
     def __init__(self, rows: Mapping[str, tuple[Row, ...]]) -> None:
         self._rows = dict(rows)
+
+    def __repr__(self) -> str:
+        return f"Tables({_sizes(self._rows)})"
 
     def __getitem__(self, name: str) -> tuple[Row, ...]:
         try:

@@ -131,6 +131,15 @@ def with_values(playbook: Playbook, values: Params) -> Playbook:
     return replace(playbook, function=bound(playbook.function, values), params=values, version=version)
 
 
+def changed(playbook: Playbook) -> str:
+    """The parameters that are not the author's own: `days = 3, words = ["toner"]`; empty where all are."""
+    if playbook.params is None:
+        return ""
+    own = dumped(type(playbook.params)())
+    now = dumped(playbook.params).items()
+    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in now if value != own.get(name))
+
+
 def dumped(values: Params) -> dict[str, Any]:
     """The values as JSON has them."""
     return msgspec.json.decode(_canonical(values))  # type: ignore[no-any-return]

@@ -15,6 +15,8 @@ from worker.playbooks.examples import Example, ExampleError, context_of, event_o
 from worker.playbooks.guard import Guard, NotRunAgainError
 from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.needs import undeclared_fault
+from worker.playbooks.overrides import NAME as PARAMS
+from worker.playbooks.parameters import changed
 from worker.playbooks.problems import Fault, Problem, clip, shown
 from worker.playbooks.vetting import refusal
 
@@ -103,7 +105,9 @@ def _mismatch(
         return None
     wanted = _shown(expected) if expected else "an action" if example.acts else "nothing"
     message = f"{example}: expected {wanted}, got {_shown(came)}{_reasons(actions)}"
-    return _at(playbook, example, message, _CHANGE, _diff(example, expected, came))
+    tuned = changed(playbook)
+    remedy = f"{_CHANGE}; {PARAMS} says {tuned}" if tuned else _CHANGE
+    return _at(playbook, example, message, remedy, _diff(example, expected, came))
 
 
 def _failed(playbook: Playbook, example: Example, failure: PlaybookFailure) -> Problem:

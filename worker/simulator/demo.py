@@ -146,6 +146,7 @@ def _print_summary(console: Console, summary: Summary) -> None:
     console.print(f"{'in all':<{width}}  {total[0]:>7}  {total[1]:>5}  {total[2]:>4}\n", style="bold")
     console.print(
         f"requests  {summary.used} of the budget of {summary.limit} in 300 s; the tenant counted {summary.seen}"
+        + (" (the end came before the others were sent)" if summary.used > summary.seen else "")
     )
     if summary.backlog is not None:
         console.print(f"backlog   the last action {summary.backlog:.1f} s after the worker's first request")

@@ -15,6 +15,11 @@ from worker.store.audit import Entry, append
 from worker.store.intake import record
 from worker.store.tools import chunks, event_id, evidence_id
 
+TRIAL_OVER = (
+    "the trial is over: under a higher mode the event is decided anew, unless its verdict has changed since"
+)
+"""Why a shadowed action has come to its end."""
+
 
 def shadowed(
     conn: Connection, account_id: str, source: str, playbooks: Sequence[str], since: float, most: int
@@ -61,15 +66,15 @@ def decide_again(
 ) -> None:
     """Shadowed actions give way to the new decisions on their events, in an open poll."""
     a = schema.actions
-    why = "the trial is over: under a higher mode the event is decided anew, unless its verdict has changed since"
     for part in chunks(row.action_id for row in old):
         conn.execute(
             update(a)
             .where(a.c.id.in_(part), a.c.state == State.SHADOWED)
-            .values(state=State.SKIPPED, error=why, updated_at=now)
+            .values(state=State.SKIPPED, error=TRIAL_OVER, updated_at=now)
         )
     entries = [
-        Entry("superseded", {"state": State.SKIPPED, "why": why}, action_id=row.action_id) for row in old
+        Entry("superseded", {"state": State.SKIPPED, "why": TRIAL_OVER}, action_id=row.action_id)
+        for row in old
     ]
     append(conn, account_id, now, entries)
     record(conn, account_id, poll, now, (), decided, rows=0, read_at=None, batch=batch)

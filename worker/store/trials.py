@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from worker.clock import iso
 from worker.model.actions import Mode, State
 from worker.store import schema
+from worker.store.shadows import TRIAL_OVER
 
 _NOT_BY_ITSELF = (Mode.SHADOW, Mode.APPROVE)
 
@@ -30,7 +31,9 @@ def trial(conn: Connection, account_id: str, playbook: str, version: str) -> dic
     ).one()
     by_poll = select(messages.label("count")).select_from(both).where(*mine).group_by(d.c.poll_id).subquery()
     wishes = select(a.c.kind, a.c.target, messages).select_from(both).where(*mine)
-    states = select(a.c.state, messages).select_from(both).where(*mine)
+    # What came of a message that was decided again is said by its later action.
+    latest = func.coalesce(a.c.error, "") != TRIAL_OVER
+    states = select(a.c.state, messages).select_from(both).where(*mine, latest)
     ordered = wishes.group_by(a.c.kind, a.c.target).order_by(a.c.kind, a.c.target)
     others = select(messages).select_from(both).where(*own, d.c.playbook_version != version)
     return {

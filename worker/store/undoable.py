@@ -115,6 +115,18 @@ def undos_of(conn: Connection, account_id: str, message_ids: Sequence[str]) -> d
     return {row["cause"]: row for row in sorted(rows, key=lambda row: row["state"] != State.REJECTED)}
 
 
+def undone(conn: Connection, account_id: str) -> set[str]:
+    """Every action of which an undo took effect, may still, or was rejected."""
+    a = schema.actions.c
+    return set(
+        conn.scalars(
+            select(a.cause).where(
+                a.account_id == account_id, a.cause != "", a.state.in_(LIVE) | took_effect()
+            )
+        )
+    )
+
+
 def own_moves(conn: Connection, account_id: str, message_ids: Sequence[str]) -> dict[str, list[OwnMove]]:
     """What the worker itself did with these messages, oldest first."""
     a = schema.actions

@@ -32,7 +32,7 @@ def decide(
     now: datetime = EXAMPLE_NOW,
     history: Iterable[PastAction] = (),
     sender_history: Iterable[PastAction] = (),
-    params: Params | None = None,
+    params: Params | Mapping[str, Any] | None = None,
 ) -> tuple[Action, ...]:
     """What the playbook wants done about the event; nothing is an empty tuple.
 
@@ -44,7 +44,8 @@ def decide(
         now: `context.now`; a fixed time, unless told otherwise, so that a test says the same every day.
         history: `context.history`, newest first.
         sender_history: `context.sender_history`, newest first.
-        params: in the place of those that `params.toml` beside the playbook's file says.
+        params: in the place of those that `params.toml` beside the playbook's file says; some of them as a mapping
+            where the class is not at hand.
 
     Raises:
         ValueError: the function is no playbook, or what it declares, or `params.toml` says of it, is wrong.
@@ -52,6 +53,8 @@ def decide(
         PlaybookFailure: the playbook raised, or returned what cannot be carried out.
     """
     asked = playbook if isinstance(playbook, Playbook) else playbook_of(playbook)
+    if isinstance(params, Mapping) and asked.params is not None:
+        params = type(asked.params)(**params)
     if params is not None and type(params) is not type(asked.params):
         raise TypeError(f"{asked.id} takes {type(asked.params).__name__}, not {type(params).__name__}")
     asked = _tuned(asked) if params is None and asked is not playbook else asked

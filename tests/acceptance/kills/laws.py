@@ -183,9 +183,9 @@ def of_ledger(
         if row["state"] == "succeeded" and key not in happened | by_others:
             yield f"{key}: succeeded, but nothing happened"
     for key in happened:
-        states = {row["state"] for row in standing[key]}
+        ends = {row["state"] for row in standing[key]}
         # What was given up may have been wanted once more, by a playbook that was mended since.
-        if "dead" in states and not states & {"succeeded", "unknown"}:
+        if "dead" in ends and not ends & {"succeeded", "unknown"}:
             yield f"{key}: given up, but it happened"
         # A partial failure is an effect for some; a release in doubt stays so; a lagging log shows what was ours.
         if not any(_admits(row) for row in standing[key]):
