@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -172,6 +173,29 @@ async def mended(stage: Stage) -> None:
     stage.write_rules()
 
 
+async def changed(stage: Stage, process: Process) -> None:
+    """The rules folder changes while a page waits for what a playbook needs; then to what cannot be loaded."""
+    await told(process, "service.started")
+    # Until the folder is watched: it would be looked at after five seconds only.
+    await asyncio.sleep(1.0)
+    stage.write_rules("cheered")
+    await told(process, "playbooks.reloaded", 10.0)
+    stage.write_rules("moody")
+    await told(process, "playbook.refused", 5.0)
+    stage.write_rules()
+
+
+async def promoted(stage: Stage, process: Process) -> None:
+    """A playbook loses its level and gets it back, another gets one and is another version then."""
+    await told(process, "plan.closed")
+    for order in (("demote", "moody"), ("promote", "moody"), ("promote", "timid")):
+        level = ("--to", "approve") if order[0] == "demote" else ("--to", "enforce", "--force")
+        await stage.bench.run(*order, *level, "--reason", "test")
+        await asyncio.sleep(0.3)
+    stage.write_rules("cheered")
+    await told(process, "playbook.promotion_outdated", 10.0)
+
+
 async def trial_over(stage: Stage) -> None:
     """What a trial in shadow mode would have done is taken up."""
     await stage.decide_only(WORKER_MODE="shadow")
@@ -237,6 +261,8 @@ ACTS: dict[str, Act] = {
     "approving": Act(env=_env(WORKER_MODE="approve"), seconds=1.0),
     "approved": Act(before=approvals),
     "trial": Act(env=_env(WORKER_MODE="shadow"), seconds=1.0),
+    "changed": Act(meanwhile=changed, faults=(*LOSSES, *every("slow", "trace", seconds=2.5)), seconds=10.0),
+    "promoted": Act(meanwhile=promoted, seconds=9.0),
     "trial-over": Act(before=trial_over, seconds=2.0),
     "broken": Act(before=broken, faults=(), seconds=2.0),
     "moody": Act(before=mood),

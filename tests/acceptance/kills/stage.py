@@ -79,6 +79,8 @@ def moody(message: Detection, context: Context) -> Move | None:
         return Move(message, to="DeletedItems", reason="test")
     return None
 """
+PROTECTED = "ceo@corp.example"
+"""Whose mail no playbook may touch."""
 Mood = Literal["fine", "moody", "sulking", "cheered"]
 
 
@@ -125,7 +127,8 @@ class Stage:
         verdict("ENCRYPTED", rules.to("JunkEmail"), "left")
         verdict("ENCRYPTED", rules.to("DeletedItems"), "right")
         verdict("EXTERNAL", rules.to("RecoverableItemsPurges"), "purge")
-        verdict("EXTERNAL", rules.to("DeletedItems"), "timid", mode="shadow")
+        elsewhere = "JunkEmail" if mood == "cheered" else "DeletedItems"
+        verdict("EXTERNAL", rules.to(elsewhere), "timid", mode="shadow")
         verdict(
             "EXTERNAL",
             'BlockSender(message, sender=message.envelope_from, reason="test")',
@@ -142,6 +145,7 @@ class Stage:
             verdict("BULK", "int('mood')" if moody else rules.to("DeletedItems"), "moody")
         lists = self.bench.folder / "rules" / "lists"
         lists.mkdir(exist_ok=True)
+        (lists / "_protected.txt").write_text(f"{PROTECTED}\n", encoding="utf-8")
         (lists / "moods.txt").write_text("0\n" if mood == "sulking" else "1\n", encoding="utf-8")
         reported = rules.rule(
             "message.message is not None",
@@ -171,6 +175,7 @@ class Stage:
     async def deliver_some(self) -> None:
         """A little of everything, some of it late."""
         await self.deliver(*WANTED, "MALICIOUS", "ENCRYPTED", "EXTERNAL")
+        await self.tenant.mail("MALICIOUS", client_recipients=[PROTECTED])
         await self.deliver("MALICIOUS", "SPOOF", scanned_at=ago(self.chance.uniform(1, 600), time.time()))
 
     def some(self, verdict: str, count: int = 2) -> list[str]:
