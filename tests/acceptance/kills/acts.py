@@ -138,6 +138,11 @@ async def approvals(stage: Stage) -> None:
     stage.decide_as_a_person(last=False)
 
 
+async def hunted(stage: Stage) -> None:
+    """A message whose siblings are to go too."""
+    await stage.deliver("HUNTED", "ALIKE", "ALIKE", edf_hash="4a1f" * 16)
+
+
 async def blind(stage: Stage) -> None:
     """What a playbook needs could not be fetched, and can be now."""
     await stage.tenant.faults(*every("500", "trace"))
@@ -203,6 +208,8 @@ async def trial_over(stage: Stage) -> None:
 
 async def broken(stage: Stage) -> None:
     """So many calls were refused that a breaker is open, and it is time for its probe."""
+    # Alone: others of the kind that work would come between the refusals.
+    await (await stage.bench.start("run", "--once")).wait(60)
     gone = await stage.deliver(*["SPOOF"] * 8)
     await stage.decide_only()
     for message in gone:
@@ -212,6 +219,12 @@ async def broken(stage: Stage) -> None:
     await stage.deliver("SPOOF", "SPOOF")
     await stage.decide_only()
     stage.make_due()
+
+
+async def broken_long_ago(stage: Stage) -> None:
+    """The same, and what the probe would be has to be looked at before."""
+    await broken(stage)
+    stage.grow_old()
 
 
 async def second_sight(stage: Stage, process: Process) -> None:
@@ -254,6 +267,7 @@ ACTS: dict[str, Act] = {
     ),
     "vanished": Act(before=paused, meanwhile=all_vanish, faults=(), seconds=2.0),
     "blind": Act(faults=(*LOSSES, *every("500", "trace"))),
+    "still-blind": Act(before=blind, faults=every("500", "trace"), seconds=2.0),
     "seeing-again": Act(before=blind, seconds=2.0),
     "second-sight": Act(meanwhile=second_sight),
     "locked": Act(meanwhile=locked, breaks=("impatient",), seconds=3.0),
@@ -265,6 +279,8 @@ ACTS: dict[str, Act] = {
     "promoted": Act(meanwhile=promoted, seconds=9.0),
     "trial-over": Act(before=trial_over, seconds=2.0),
     "broken": Act(before=broken, faults=(), seconds=2.0),
+    "broken-old": Act(before=broken_long_ago, faults=(), seconds=2.0),
+    "hunting": Act(before=hunted, seconds=3.0),
     "moody": Act(before=mood),
     "sulking": Act(before=sulk),
     "cheered": Act(before=cheer, seconds=2.0),

@@ -180,7 +180,8 @@ def of_ledger(
         standing[key].append(row)
         if row["state"] in ("open", "ready", "submitted") or (row["state"] == "unknown" and row["due_at"]):
             yield f"{key}: still {row['state']}: {row['error']}"
-        if row["state"] == "succeeded" and key not in happened | by_others:
+        # What a sweep has done is what its siblings' moves did.
+        if row["state"] == "succeeded" and row["kind"] != "sweep" and key not in happened | by_others:
             yield f"{key}: succeeded, but nothing happened"
     for key in happened:
         ends = {row["state"] for row in standing[key]}

@@ -106,9 +106,15 @@ def text_of(place: tuple[str, int]) -> str:
 
 
 def out_of_reach() -> set[tuple[str, int]]:
-    """Lines of the core that no daemon passes: what stops an endless playbook where there is no quarantine."""
+    """Lines of the core that no daemon passes.
+
+    What stops an endless playbook where there is no quarantine, and what decides on a page with events of several types.
+    """
+    (mixed,) = (
+        n for n, text in enumerate(_source("pipeline.py"), 1) if "decide([one], catalogue, *rest)" in text
+    )
     (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED)"))
-    return {("asking.py", line) for line in range(at, at + 3)}
+    return {("asking.py", line) for line in range(at, at + 3)} | {("pipeline.py", mixed)}
 
 
 def first_line(module: str, function: str) -> Point:

@@ -137,6 +137,7 @@ class Stage:
         )
         hunt = f'Sweep(message, by=["edf_hash"], window="1h", then={rules.to("DeletedItems")}, reason="test")'
         verdict("EXTERNAL", hunt, "hunt", mode="shadow")
+        verdict("HUNTED", hunt, "hunter")
         verdict("MALICIOUS-BEC", rules.to("JunkEmail"), "capped", caps="Caps(per_poll=1)")
         moody = mood == "moody"
         if mood in ("sulking", "cheered"):

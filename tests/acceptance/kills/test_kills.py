@@ -76,7 +76,10 @@ async def test_every_line(make_bench: MakeBench, capsys: pytest.CaptureFixture[s
         return next(trials, None)
 
     await run_all(next_trial, make_bench, tally, MOST_FOUND)
-    assert not {place: text_of(place) for place in sorted(core - tally.struck)}
+    if left := [
+        f"{module}:{line}: {text_of((module, line))}" for module, line in sorted(core - tally.struck)
+    ]:
+        pytest.fail("never killed at:\n" + "\n".join(left), pytrace=False)
 
 
 BROKEN = {
