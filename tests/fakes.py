@@ -143,6 +143,10 @@ class FakeCloudflare:
         """Scripts the next answers of `list`, `get`, `action_log`, `move`, `release`, `reclassify`, ..."""
         self._script[operation].extend(answers)
 
+    def forget(self, operation: str) -> None:
+        """Drops the answers that are still scripted."""
+        self._script[operation].clear()
+
     def will_lose(self, operation: str, error: VendorError) -> None:
         """The next such write takes effect and its answer is lost."""
         self._script[operation].append(_Lost(error))

@@ -72,9 +72,9 @@ class Decider:
         self.tell_excluded(one.excluded for one in decided if one.excluded)
         return decided
 
-    async def histories(self, sightings: Sequence[Sighting]) -> Histories:
-        """What was done before to these messages and their senders, where a playbook may look at it."""
-        if not needs_history(self.rules.current):
+    async def histories(self, sightings: Sequence[Sighting], catalogue: Catalogue) -> Histories:
+        """What was done before to these messages and their senders, where one of the playbooks may look at it."""
+        if not needs_history(catalogue):
             return {}
         messages = [sighting.message for sighting in sightings if sighting.message is not None]
         return await self._ledger.histories({one.id: sender_of(one) for one in messages})

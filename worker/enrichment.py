@@ -8,11 +8,12 @@ Whatever cannot be had now leaves its event parked for that playbook, and is fet
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from worker.allowance import FAILURES, NO_TIME, SECONDS, Allowance, Allowances
+from worker.asking import PATIENCE
 from worker.budget import SHARES
 from worker.clock import Clock
 from worker.errors import RateLimited
@@ -28,6 +29,7 @@ from worker.ops.metrics import Metrics
 from worker.pipeline import decide
 from worker.playbooks.loader import Catalogue
 from worker.ports import Lane, Messages, Room
+from worker.retry import fetch_delay
 
 CONCURRENT = 8
 Histories = Mapping[str, History]
@@ -90,19 +92,14 @@ class Enricher:
         tries = {one.message.id: count for one, _, count in events if one.message is not None}
 
         def ask(some: Sequence[Sighting], views: Views) -> list[Decided]:
-            return [
-                answer
-                for one in some
-                for answer in decide(
-                    [one],
-                    catalogue,
-                    Mode.SHADOW,
-                    now,
-                    histories,
-                    only=whom[one.key, one.revision],
-                    views=views,
-                )
-            ]
+            failed: Counter[str] = Counter()
+            answers: list[Decided] = []
+            for one in some:
+                # Who fails on all of them would hold up everything once for each.
+                only = {name for name in whom[one.key, one.revision] if failed[name] < PATIENCE}
+                answers += decide([one], catalogue, Mode.SHADOW, now, histories, only=only, views=views)
+                failed.update(why.playbook for why in answers[-1].failures if not why.waits_for)
+            return answers
 
         return await self._prepare(poll, [one for one, _, _ in events], ask, tries)
 
@@ -139,9 +136,10 @@ class Enricher:
         allowance.seconds -= self._clock.monotonic() - started
         for message_id, needs in wants.items():
             known = views[message_id]
+            tried = next((one for one in known.late.values() if one.tries > known.tries), None)
             for need in needs:
                 if not known.has(need):
-                    known.late.setdefault(need, Late(NO_TIME, 0.0, known.tries))
+                    known.late.setdefault(need, tried or Late(NO_TIME, 0.0, known.tries))
                 result = "late" if need in known.late else "missing" if need in known.missing else "fetched"
                 self._metrics.enriched(need, result)
 
@@ -176,6 +174,10 @@ class Enricher:
             return
         try:
             value, size = await fetch(self._messages, message_id, need)
+        except asyncio.CancelledError:
+            # It has had its turn: those behind it must not wait for it for ever.
+            known.late[need] = Late(NO_TIME, fetch_delay(known.tries + 1), known.tries + 1)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever ails one message must not stop the others
             self._note_failure(need, error, known, allowance)
             return

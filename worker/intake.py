@@ -145,8 +145,8 @@ class Intake:
     async def _record(
         self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float, fetch: bool = False
     ) -> None:
-        histories = await self.decider.histories(fresh)
         catalogue = self._pinned.get(poll.id, self.rules.current)
+        histories = await self.decider.histories(fresh, catalogue)
         views = None
         if fetch and self._enricher is not None:
             now, unasked = utc(self._clock.now()), self.decider.quarantine.snapshot()

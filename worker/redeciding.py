@@ -100,13 +100,13 @@ class Redecider:
     async def take_up_due(self, source: str) -> None:
         """Fetches what playbooks wait for, and decides the events that have it now. Called as `readmit` is."""
         catalogue = self._catalogue
-        needy = needy_of(catalogue, SOURCES[source])
+        needy = needy_of(catalogue, SOURCES[source]).difference(self._decider.quarantine.snapshot())
         due = partial(self._ledger.due_events, source, sorted(needy), REDECIDED_AT_ONCE)
         if not self._enricher or not needy or not (rows := await due()):
             return
         poll = await self._redecide_poll(source)
         events = [(_stored(row), playbooks, row.tries) for row, playbooks in by_event(rows)]
-        histories = await self._decider.histories([event for event, _, _ in events])
+        histories = await self._decider.histories([event for event, _, _ in events], catalogue)
         views = await self._enricher.for_parked(
             poll, events, utc(self._decider.clock.now()), histories, catalogue
         )
@@ -124,6 +124,25 @@ class Redecider:
             log.info("enrichment.caught_up", source=source, count=len(done))
             await self._close(poll, None)
 
+    async def _ask_at_last(self, source: str, name: str, version: str) -> int:
+        """What a playbook was not asked about because it was in quarantine, if it is back, and is not any more."""
+        (playbook,) = [
+            one
+            for one in self._catalogue.by_type.get(SOURCES[source], ())
+            if (one.id, one.version) == (name, version)
+        ] or (None,)
+        done = 0
+        if playbook is None or name in self._decider.quarantine.snapshot():
+            return done
+        poll = await self._redecide_poll(source)
+        while count := await self._ask_unasked(poll, playbook, REDECIDED_AT_ONCE):
+            done += count
+            if name in self._decider.quarantine.snapshot():
+                break
+        if done:
+            await self._close(poll, None)
+        return done
+
     async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
         rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
         if rows:
@@ -137,6 +156,8 @@ class Redecider:
         for playbook, version in await self._ledger.parked_for():
             if asked := self._asked_again(playbook, version):
                 done += await self._redecide_all(source, playbook, version, asked)
+            else:
+                done += await self._ask_at_last(source, playbook, version)
         if done:
             log.info("playbook.redecided", source=source, count=done)
         self._caught_up[source] = serial
@@ -175,7 +196,7 @@ class Redecider:
     ) -> list[Decided]:
         """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
         groups = [([_stored(row)], playbooks) for row, playbooks in rows]
-        histories = await self._decider.histories([one for (one,), _ in groups])
+        histories = await self._decider.histories([one for (one,), _ in groups], catalogue)
         return await self._decider.decide(groups, catalogue, histories, views=views)
 
     async def _redecide_all(self, source: str, playbook: str, version: str, asked: frozenset[str]) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
@@ -27,7 +26,7 @@ from worker.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
 
 log = get_logger()
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS, FAILED_SECONDS = 1.0, 60.0
 """How often it is asked whether there is something to search for."""
 
 
@@ -53,8 +52,13 @@ class Sweeper:
     async def run(self) -> None:
         """Works until it is cancelled: what was not finished begins anew."""
         while True:
-            with suppress(StoreError):  # which the store itself tells
+            try:
                 await self.step()
+            except StoreError:
+                pass  # which the store itself tells
+            except Exception:
+                log.exception("task.failed", task="sweeper")
+                await self._clock.sleep(FAILED_SECONDS)
             await self._clock.sleep(LOOK_SECONDS)
 
     async def follow(self) -> Campaigns:

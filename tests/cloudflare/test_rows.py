@@ -48,7 +48,6 @@ POISON = {
     "key twice, once null": '{"id":"bad","final_disposition":"NONE","final_disposition":null}',
     "bad time": '{"id":"bad","scanned_at":"yesterday"}',
     "leap year": '{"id":"bad","scanned_at":"2023-02-29T00:00:00Z"}',
-    "edge of time": '{"id":"bad","scanned_at":"0001-01-01T00:00:00+14:00"}',
 }
 NAMELESS = {
     "no id": '{"subject":"x"}',
@@ -63,6 +62,17 @@ NAMELESS = {
     "a number": "7",
     "null": "null",
 }
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"]
+)
+def test_a_time_that_nobody_meant_is_none(when: str) -> None:
+    """Such as the zero of some programs: nothing could be reckoned from it, and the row is good all the same."""
+    decoded = raw_page(
+        f'{{"id":"a","scanned_at":"{when}"}}', '{"id":"b","scanned_at":"2026-11-21T00:00:00Z"}'
+    )
+    assert [one.scanned_at is None for one in decoded.rows] == [True, False]
 
 
 @pytest.mark.parametrize("poison", [*POISON.values(), *NAMELESS.values()], ids=[*POISON, *NAMELESS])

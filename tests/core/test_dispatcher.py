@@ -7,7 +7,21 @@ from typing import Any
 
 import pytest
 
-from tests.builders import ACCOUNT, ENFORCE, NOW, catalogue, decided, detection, junk, playbook, report
+from tests.builders import (
+    ACCOUNT,
+    ENFORCE,
+    NOW,
+    at,
+    catalogue,
+    decided,
+    detection,
+    junk,
+    playbook,
+    report,
+    sighting,
+    vote,
+    wish,
+)
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from worker.circuits import FIRST_PAUSE, IN_A_ROW
@@ -21,7 +35,7 @@ from worker.intake import Intake
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.model.events import Detection
-from worker.model.plans import Ceilings
+from worker.model.plans import Ceilings, Wish
 from worker.model.telling import Notify
 from worker.ops.metrics import Metrics
 from worker.ports import Kept
@@ -31,6 +45,11 @@ from worker.store import flags
 from worker.store.ledger import FRESH_SECONDS
 
 TIMEOUT, DELAY = 30.0, 30.0
+
+
+def asks_for_junk(mode: Mode) -> Wish:
+    """What a playbook on reports wants of the message."""
+    return wish(Move(detection(), to="JunkEmail"), vote("reports", mode))
 
 
 @dataclass
@@ -330,10 +349,38 @@ async def test_a_report_wish_survives_the_change_of_a_verdict_that_it_shares_an_
 ) -> None:
     """The detection's playbook no longer wants it, the report's does."""
     await bench.arrive(junk())
-    await bench.arrive(decided(report(message=detection()), Move(detection(), to="JunkEmail")))
+    told = report(message=detection())
+    await bench.arrive(decided(told, Move(detection(), to="JunkEmail")))
+    assert not await bench.desk.ledger.unseen([sighting(told)])
     await bench.arrive(decided(detection(final_disposition="NONE")))
     await bench.work(2)
+    assert bench.tenant.effects == []
+    # The next poll shows it again, and it is decided for itself.
+    assert await bench.desk.ledger.unseen([sighting(told)])
+    await bench.arrive(decided(told, Move(detection(final_disposition="NONE"), to="JunkEmail")))
+    await bench.work(2)
     assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
+
+
+@pytest.mark.parametrize("first", ["detection", "report"])
+async def test_no_verdict_that_was_withdrawn_is_acted_on_under_anothers_approval(
+    bench: Bench, first: str
+) -> None:
+    """Whoever came first: what the detection alone let go does not go out for a report that a person has to approve."""
+    wishes = [junk(), decided(report(message=detection()), asks_for_junk(Mode.APPROVE))]
+    for one in wishes if first == "detection" else wishes[::-1]:
+        await bench.arrive(one)
+    await bench.arrive(decided(detection(final_disposition="NONE")))
+    await bench.work(3)
+    assert bench.tenant.effects == []
+
+
+async def test_a_report_that_changes_takes_no_detection_along(bench: Bench) -> None:
+    """A wish that both had in common stays the detection's."""
+    await bench.arrive(junk("m1", vote("detects", Mode.APPROVE)))
+    await bench.arrive(decided(report(message=detection()), asks_for_junk(Mode.APPROVE)))
+    await bench.arrive(decided(report(message=detection(), disposition="NONE", updated_at=at(NOW))))
+    assert await bench.desk.states() == {"m1": ["held"]}
 
 
 async def test_a_failing_look_sends_nothing(bench: Bench) -> None:

@@ -378,8 +378,49 @@ async def test_a_vendor_that_does_not_answer_holds_nobody_up(
     assert {row["error"] for row in await parked(desk)} == {
         "waits for details: the poll's time for fetching is used up"
     }
+    desk.clock.pass_time(3600)
     await intake.again.take_up_due(DETECTIONS)
     assert await parked(desk) == []
+
+
+async def test_slow_messages_do_not_keep_others_waiting_for_ever(
+    make: Make, desk: Desk, vendor: FakeCloudflare
+) -> None:
+    """As many as are fetched at once, and each is slow: they lose their turn to those behind."""
+    slow, quick = [f"s{number}" for number in range(8)], ["z1", "z2"]
+    vendor.add(*map(detection, [*slow, *quick]))
+
+    async def crawl(**_: Any) -> Any:
+        await asyncio.sleep(10)
+
+    vendor.will("detections", *[crawl] * len(slow))
+    intake = make(wants_details(), seconds=0.1)
+    await take(intake, page(*map(detection, [*slow, *quick])))
+    assert {row["tries"] for row in await parked(desk) if row["key"] in slow} == {1}
+    await intake.again.take_up_due(DETECTIONS)
+    assert {row["key"] for row in await parked(desk)} == set(slow)
+
+
+async def test_who_fails_on_what_it_waited_for_is_not_asked_about_all_of_it(
+    make: Make, vendor: FakeCloudflare, desk: Desk
+) -> None:
+    """Asked once for what it reads, and then once more to decide, it would hold everything up twice for each event."""
+    asked: list[str] = []
+
+    def wants(message: Detection) -> None:
+        asked.append(f"{message.id} {message.details}")
+        raise ValueError
+
+    names = [f"n{number:02}" for number in range(40)]
+    vendor.add(*map(detection, names))
+    vendor.will("detections", *[DOWN] * len(names))
+    intake = make(wants_details(function=wants))
+    await take(intake, page(*map(detection, names)))
+    vendor.forget("detections")
+    desk.clock.pass_time(7200)
+    asked.clear()
+    await intake.again.take_up_due(DETECTIONS)
+    assert len([one for one in asked if "Details(" in one]) < len(names) / 2
 
 
 class Ending(FailingLedger):

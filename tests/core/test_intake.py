@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import decided, detection, playbook, poll, report
+from tests.builders import catalogue, decided, detection, playbook, poll, report
+from tests.builders import junk as junk_done
 from tests.desk import Desk
 from tests.fakes import FailingLedger
 from tests.taking_in import Build, Given, broken, junk, page, take
@@ -241,3 +242,19 @@ async def test_playbooks_learn_what_was_done_before(build: Build, desk: Desk) ->
     intake = build(playbook(curious, takes_context=True))
     await take(intake, page(detection("m1", final_disposition="SPAM"), detection("m2")))
     assert seen == [["move"], []]
+
+
+async def test_a_poll_that_goes_on_with_old_playbooks_shows_them_what_was_done(
+    build: Build, desk: Desk
+) -> None:
+    """Whatever is in force meanwhile: what a decision is shown does not depend on others."""
+    saw: list[tuple[str, int]] = []
+    await desk.bring(State.SUCCEEDED, junk_done("m1"), junk_done("m2"))
+    intake, one = (
+        build(playbook(lambda m, context: saw.append((m.id, len(context.history))), takes_context=True)),
+        poll(),
+    )
+    await intake.take(Given(), one, page(detection("m1", final_disposition="SPAM")), last_chance=False)
+    intake.decider.adopt(catalogue(playbook(lambda _: None, "other")))
+    await intake.take(Given(), one, page(detection("m2", final_disposition="SPAM")), last_chance=False)
+    assert saw == [("m1", 1), ("m2", 1)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, at, detection, playbook
+from tests.builders import NOW, at, catalogue, detection, playbook
 from tests.desk import Desk
 from tests.fakes import FailingLedger, ManualClock
 from tests.taking_in import Build, junk, page, take
@@ -226,6 +226,21 @@ async def test_another_version_begins_anew_at_once(build: Build, desk: Desk) -> 
     assert len(await desk.rows(state="ready")) == IN_A_ROW + 20
     assert await desk.ledger.parked_for() == []
     assert await desk.ledger.recall(Kept.QUARANTINE) == {}
+
+
+async def test_what_is_taken_away_and_put_back_is_asked_at_last(
+    build: Build, desk: Desk, clock: ManualClock
+) -> None:
+    """The same version as before: nothing that it was not asked about stays behind."""
+    moody = Moody()
+    intake = await quarantined(build, moody)
+    intake.decider.adopt(catalogue(junk(id="other")))
+    await intake.again.catch_up(DETECTIONS)
+    moody.raises = False
+    intake.decider.adopt(catalogue(moody.playbook))
+    clock.pass_time(60)
+    await intake.again.catch_up(DETECTIONS)
+    assert await unasked(desk) == set()
 
 
 async def test_another_version_that_raises_too_is_quarantined_in_its_turn(build: Build, desk: Desk) -> None:

@@ -11,7 +11,7 @@ from worker.cloudflare import BadRow
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer, Refused, Transient, VendorError
 from worker.model.events import Detection
-from worker.pollers.detections import DetectionSource
+from worker.pollers.detections import LOOPS_BELIEVED, DetectionSource
 from worker.pollers.source import Page
 from worker.pollers.windows import SLICES
 from worker.retry import PAGE_TRIES, PAGE_WAIT
@@ -158,3 +158,17 @@ def test_a_row_without_verdict_or_time_is_still_an_event() -> None:
     """The vendor may leave out anything but the id."""
     seen = sighting(Detection(id="m1"))
     assert (seen.key, seen.revision, seen.occurred_at) == ("m1", "", None)
+
+
+async def test_a_cursor_that_comes_again_where_no_sweep_reaches_is_not_the_end(
+    source: DetectionSource, tenant: FakeCloudflare, taken: Taken
+) -> None:
+    """After days without a poll nothing would read the rest: the window is read again, though not for ever."""
+    old = poll(start=NOW - 3 * 86400, end=NOW - 3 * 86400 + 900)
+    for _ in range(LOOPS_BELIEVED - 1):
+        tenant.will("list", page("m1", next="a"), page("m2", next="a"))
+        with pytest.RaisesGroup(BadAnswer):
+            await source.read(old, taken)
+    tenant.will("list", page("m1", next="a"), page("m2", next="a"))
+    await source.read(old, taken)
+    assert set(taken.ids) == {"m1", "m2"}

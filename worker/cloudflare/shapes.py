@@ -27,6 +27,9 @@ W = TypeVar("W", bound=msgspec.Struct)
 R = TypeVar("R")
 N = TypeVar("N", bound=Named)
 
+EARLIEST, LATEST = 1990, 2200
+"""Years in which a time can lie that somebody meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape(Generic[W, R]):
@@ -87,15 +90,19 @@ def settle_detection(row: Detection) -> Detection:
     """
     _check_id(row.id)
     # In place: the row was made a moment ago and nobody else has seen it.
-    if (when := row.scanned_at) is not None and when.tzinfo is not UTC:
+    if (when := row.scanned_at) is not None and not _is_settled(when):
         force_setattr(row, "scanned_at", _aware(when))
-    if (when := row.sent_at) is not None and when.tzinfo is not UTC:
+    if (when := row.sent_at) is not None and not _is_settled(when):
         force_setattr(row, "sent_at", _aware(when))
     return row
 
 
+def _is_settled(when: datetime) -> bool:
+    return when.tzinfo is UTC and EARLIEST <= when.year < LATEST
+
+
 def _settle_move(row: MoveRow) -> MoveRow:
-    if (when := row.completed_at) is not None and when.tzinfo is not UTC:
+    if (when := row.completed_at) is not None and not _is_settled(when):
         force_setattr(row, "completed_at", _aware(when))
     return row
 
@@ -158,11 +165,11 @@ def _check_id(row_id: str) -> None:
         raise ValueError("an id that cannot be asked for - at `$.id`")
 
 
-def _aware(when: datetime) -> datetime:
-    try:
-        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time at the edge of the calendar") from None
+def _aware(when: datetime) -> datetime | None:
+    """The time in UTC; None where nobody can have meant it, such as year 1, which some programs write for no time."""
+    if not EARLIEST <= when.year < LATEST:
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 DETECTION = Shape(Detection, settle_detection)

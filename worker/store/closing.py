@@ -65,7 +65,9 @@ def close(
     candidates = _candidates(conn, poll, recorded(conn, account_id))
     polls = schema.polls
     counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
-    polled = None if counts is None or poll.kind in (REDECIDE, REFRESH, SWEEP) else counts.new_events
+    # A campaign's list is no part of what was polled; an hourly sweep, which has that kind too, is.
+    apart = poll.source == SWEEP or poll.kind in (REDECIDE, REFRESH)
+    polled = None if counts is None or apart else counts.new_events
     rulings = _rule(conn, account_id, now, ceilings, candidates, polled)
     set_aside = _apply(conn, account_id, poll, now, ceilings, rulings)
     votes = {one.action_id: one.votes for one in candidates}

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
 from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
@@ -19,7 +19,7 @@ from worker.store import enrichments, losses, schema, seen
 from worker.store.audit import append, entries_for
 from worker.store.members import member_row, sibling_entry
 from worker.store.prepared import Prepared, insert_rows, put, put_new
-from worker.store.tools import evidence_id
+from worker.store.tools import event_id, evidence_id, from_json
 from worker.store.waiting import event_key, forget_older, stop_waiting, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
@@ -155,8 +155,9 @@ def _supersede(
             table.c.subject.is_(None) | ~_WANTED_BY_OTHERS,
         )
         reason = f"{sighting.news} before it was sent"
-        rows = conn.execute(stale).mappings()
+        rows = conn.execute(stale).mappings().all()
         replaced.extend({**row, "state": State.SKIPPED, "reason": reason} for row in rows)
+        _see_anew(conn, account_id, sighting, [row["id"] for row in rows])
     if replaced:
         conn.execute(
             update(table)
@@ -172,6 +173,21 @@ def _supersede(
             [{"action": row["id"], "why": row["reason"]} for row in replaced],
         )
     return replaced
+
+
+def _see_anew(conn: Connection, account_id: str, changed: Sighting, replaced: Sequence[str]) -> None:
+    """Other events whose wishes had joined these actions are new again: they do not hang on the one that changed."""
+    if not replaced:
+        return
+    a, e = schema.audit.c, schema.events
+    joined = conn.scalars(select(a.body).where(a.kind == "joined", a.action_id.in_(replaced)))
+    decided_as = [from_json(body)["decided_as"] for body in joined]
+    if not decided_as:
+        return
+    named = conn.scalars(select(a.body).where(a.kind == "decided", a.action_id.in_([*replaced, *decided_as])))
+    events = {(body["source"], body["event"]) for body in map(from_json, named)}
+    others = events - {(changed.source, changed.key)}
+    conn.execute(delete(e).where(e.c.id.in_([event_id(account_id, *one) for one in others])))
 
 
 def _keep_evidence(

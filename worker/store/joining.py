@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, true, update
+from sqlalchemy import Connection, bindparam, delete, true, update
 
 from worker.model.actions import State
 from worker.model.admission import Ruling, Rulings
@@ -32,12 +32,13 @@ def join(
     conn.execute(delete(a).where(a.c.id == bindparam("own")), pairs)
     for one in joining:
         row = actions[one.action_id]
-        own = and_(a.c.source == row["source"], a.c.event_key == row["event_key"])
-        # The event's newest revision now stands behind what is not done yet; no other source's wish hangs on a verdict.
+        # What is not done yet hangs on one event: on the message's own, whose verdict may change any time, or on that of
+        # whoever lets it go. If that event changes, the others are decided for themselves (`intake.supersede`).
+        stands = row["source"] == DETECTIONS or one.state is State.READY
         conn.execute(
             update(a)
             .where(a.c.id == one.joins, a.c.state.not_in([State.SUCCEEDED, State.REJECTED]))
-            .where(own if row["source"] == DETECTIONS else true())
+            .where(true() if stands else a.c.source != DETECTIONS)
             .values({name: row[name] for name in ("source", "event_key", "event_revision", "verdict")})
         )
         if one.state is State.READY:
