@@ -74,9 +74,17 @@ class Office:
         }
         return {name: one.get("pattern") or one["name"] for name, one in ours.items()}
 
+    def spoil(self, name: str, **fields: object) -> None:
+        """The vendor shows this entry so that it cannot be believed."""
+        entries = self.simulator.tenant.settings["block_senders"].entries
+        entries[name] = {**entries[name], **fields}
+
     async def break_next_batch(self) -> None:
         """The next batch takes effect, and its answer is lost."""
-        fault = {"on": "settings_batch", "kind": "drop", "after": True, "count": 1}
+        await self.fault(on="settings_batch", kind="drop", after=True, count=1)
+
+    async def fault(self, **fault: object) -> None:
+        """From now on this goes wrong."""
         url = f"{self.simulator.origin}/_simulator/faults"
         async with ClientSession() as session, session.post(url, json=[fault]) as answer:
             assert answer.status == 200
@@ -196,3 +204,47 @@ async def test_a_lost_answer_to_a_shared_delete_is_read_back_for_each(office: Of
     await office.reconciler.step()
     assert await office.states("remove_entry") == ["succeeded"] * 8
     assert await office.work() == 0
+
+
+@pytest.mark.parametrize("count", [2, len(SENDERS)])
+@pytest.mark.parametrize("shown", [{"id": "another"}, {"is_regex": "who knows"}])
+async def test_one_entry_that_cannot_be_believed_keeps_no_other(
+    office: Office, count: int, shown: dict[str, object]
+) -> None:
+    """Neither by its id nor in the list of all: it waits alone, and says why."""
+    await office.want(*blocks(SENDERS[:count]))
+    await office.work()
+    await office.take_back()
+    (first, *_) = office.entries()
+    office.spoil(first, **shown)
+    await office.work()
+    assert list(office.entries()) == [first]
+    assert await office.states("remove_entry") == ["ready", *["succeeded"] * (count - 1)]
+    (waiting,) = await office.desk.rows(kind="remove_entry", state=State.READY)
+    assert waiting["error"].startswith("cannot be looked up before acting: ")
+
+
+@pytest.mark.parametrize("count", [2, len(SENDERS)])
+@pytest.mark.parametrize("kind", [BlockSender, UnblockSender])
+async def test_one_sender_who_cannot_be_looked_up_keeps_no_other(
+    office: Office, count: int, kind: type[BlockSender | UnblockSender]
+) -> None:
+    """Where the list cannot be read because of one row, the others are asked for one by one."""
+    await office.want(*blocks(["somebody@evil.example"] if kind is BlockSender else SENDERS[:count]))
+    await office.work()
+    ((first, sender), *_) = office.entries().items()
+    office.spoil(first, pattern=SENDERS[0] if kind is BlockSender else sender, is_regex="who knows")
+    await office.desk.want(*(kind(detection(f"n{n}"), sender=one) for n, one in enumerate(SENDERS[:count])))
+    await office.work()
+    mine = [row["state"] for row in await office.desk.rows(kind=kind.kind) if row["message_id"][0] == "n"]
+    assert sorted(mine) == ["ready", *["succeeded"] * (count - 1)]
+
+
+async def test_what_concerns_every_request_is_held_against_no_entry(office: Office) -> None:
+    """A token that it does not take, say: none of them is postponed."""
+    await office.want(*blocks(SENDERS[:2]))
+    await office.work()
+    await office.take_back()
+    await office.fault(on="any", kind="401")
+    await office.work()
+    assert [row["error"] for row in await office.desk.rows(kind="remove_entry")] == [None, None]

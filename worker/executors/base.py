@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
-from worker.errors import RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
@@ -21,6 +21,8 @@ BLOCK_SECONDS = 10.0
 """How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
 AUTH_SECONDS = 30.0
 """How long a kind of action waits before the same token is tried again."""
+POSTPONED_SECONDS = 30.0
+"""How long an action waits that the vendor cannot tell of; the others go on."""
 
 
 class Effect(StrEnum):
@@ -152,3 +154,11 @@ def ready(item: Item) -> Look:
 def skipped(item: Item, why: str) -> Look:
     """The target state already holds, or there is nothing left to act on."""
     return Look(item.action_id, State.SKIPPED, why)
+
+
+def postponed(item: Item, error: VendorError) -> Look:
+    """The vendor answers, but cannot tell of this one: it waits alone. Raises what is about them all."""
+    answered = error.status is not None or isinstance(error, BadAnswer)
+    if not answered or isinstance(error, RateLimited | Unauthorized):
+        raise error
+    return Look(item.action_id, State.READY, f"cannot be looked up before acting: {error}", POSTPONED_SECONDS)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.collection import MAX_BATCH
-from worker.errors import Refused
-from worker.executors.base import Effect, ReadBack, moment, not_sent, ready, skipped, unmatched
+from worker.errors import BadAnswer, Refused, VendorError
+from worker.executors.base import Effect, ReadBack, moment, not_sent, postponed, ready, skipped, unmatched
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.entries import MARK, UnblockSender
@@ -38,6 +38,8 @@ AT_ONCE = 8
 """Entries that are read side by side."""
 FEW = 3
 """Actions that are looked up one by one; for more the whole collection is listed once."""
+SINGLE_READS = 50
+"""Actions that are looked up one by one in one round where the list cannot be believed; the others wait for the next."""
 REASON_LENGTH = 500
 """Characters of the reason in a comment."""
 NOT_FOUND = 404
@@ -57,6 +59,22 @@ class _OnShelf:
         from worker.executors.shelves import SHELVES  # noqa: PLC0415 - only a worker with such actions needs it
 
         return SHELVES[name]
+
+    async def _survey(
+        self, name: str, items: Sequence[Item], judge: Callable[[Item, list[Any] | None], Awaitable[Look]]
+    ) -> list[Look]:
+        """Judges each by the list of the collection, if that is worth it; one that nobody can tell of keeps no other."""
+        listed: list[Any] | None = None
+        if len(items) > FEW:
+            try:
+                listed = await self._shelf(name).everything(self._cloudflare, Lane.ACTION)
+            except BadAnswer:
+                items = items[:SINGLE_READS]
+        looks: list[Look] = []
+        for start in range(0, len(items), AT_ONCE):
+            part = items[start : start + AT_ONCE]
+            looks += await asyncio.gather(*(_isolated(item, judge(item, listed)) for item in part))
+        return looks
 
 
 class MakeEntry(_OnShelf):
@@ -104,11 +122,14 @@ class MakeEntry(_OnShelf):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """There already: skipped. An entry of somebody else that says otherwise is left as it is."""
         shelf = self._shelf(self._name)
-        if len(items) > FEW:
-            rows = await shelf.everything(self._cloudflare, Lane.ACTION)
-            return [self._judge(item, rows, shelf, now) for item in items]
-        found = [await shelf.find(self._cloudflare, item.params, Lane.ACTION) for item in items]
-        return [self._judge(item, rows, shelf, now) for item, rows in zip(items, found, strict=True)]
+
+        async def judge(item: Item, listed: list[Any] | None) -> Look:
+            rows = listed
+            if rows is None:
+                rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
+            return self._judge(item, rows, shelf, now)
+
+        return await self._survey(self._name, items, judge)
 
     def _judge(self, item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> Look:
         until = item.params.get("expires_at")
@@ -184,20 +205,13 @@ class RemoveEntry(_TakeBack):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Gone, or changed by somebody else since: nothing is taken back."""
         del now
-        listed: dict[str, Any] = {}
-        if len(items) > FEW:
-            rows = await self._shelf(items[0].params["collection"]).everything(self._cloudflare, Lane.ACTION)
-            listed = {row.id: row for row in rows}
-        looks: list[Look] = []
-        for start in range(0, len(items), AT_ONCE):
-            part = items[start : start + AT_ONCE]
-            looks += await asyncio.gather(*(self._judge(item, listed) for item in part))
-        return looks
+        # The collection is part of the lane: all of a look have the same one.
+        return await self._survey(items[0].params["collection"], items, self._judge)
 
-    async def _judge(self, item: Item, listed: Mapping[str, Any]) -> Look:
+    async def _judge(self, item: Item, listed: list[Any] | None) -> Look:
         params = item.params
         # Pages that shift while they are read may leave one out: it is asked for by its id.
-        row = listed.get(params["entry_id"])
+        row = next((row for row in listed or () if row.id == params["entry_id"]), None)
         row = row or await self._row(params["collection"], params["entry_id"], Lane.ACTION)
         if row is None:
             return skipped(item, f"entry {params['entry_id']} is gone: somebody has deleted it")
@@ -228,29 +242,32 @@ class Unblock(_TakeBack):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Not blocked, or by a person: skipped. What will be deleted is written down before it is."""
         del now
+        return await self._survey(_BLOCKED, items, self._judge)
+
+    async def _judge(self, item: Item, listed: list[Any] | None) -> Look:
         shelf = self._shelf(_BLOCKED)
-        listed = await shelf.everything(self._cloudflare, Lane.ACTION) if len(items) > FEW else []
-        looks = []
-        for item in items:
-            alike = [row for row in listed if shelf.is_alike(row, item.params)]
-            if not alike:
-                # As above: what no page shows is asked for.
-                rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
-                alike = [row for row in rows if shelf.is_alike(row, item.params)]
-            ours = [row for row in alike if shelf.is_ours(row)]
-            if not alike:
-                looks.append(skipped(item, "not blocked"))
-            elif not ours:
-                looks.append(
-                    skipped(item, f"blocked by entry {alike[0].id} of a person, which is left as it is")
-                )
-            else:
-                origin = json.dumps([shelf.told(row) for row in ours], sort_keys=True)
-                looks.append(ready(item)._replace(origin=origin))
-        return looks
+        alike = [row for row in listed or () if shelf.is_alike(row, item.params)]
+        if not alike:
+            # As above: what no page shows is asked for.
+            rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
+            alike = [row for row in rows if shelf.is_alike(row, item.params)]
+        ours = [row for row in alike if shelf.is_ours(row)]
+        if not alike:
+            return skipped(item, "not blocked")
+        if not ours:
+            return skipped(item, f"blocked by entry {alike[0].id} of a person, which is left as it is")
+        origin = json.dumps([shelf.told(row) for row in ours], sort_keys=True)
+        return ready(item)._replace(origin=origin)
 
 
 _BLOCKED = kind_of("block_sender").collection
+
+
+async def _isolated(item: Item, look: Awaitable[Look]) -> Look:
+    try:
+        return await look
+    except VendorError as error:
+        return postponed(item, error)
 
 
 def _mine(item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> list[str]:
