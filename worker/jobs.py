@@ -127,7 +127,7 @@ class JobWatch:
     async def _end(self, call: Call, answered: Answered) -> None:
         # First, so that nothing of it can ever be a job again: what this one left undone goes by its ids.
         await self._ledger.no_job(call.id)
-        await self._ledger.settle(call, answered)
+        await self._write_down(call, answered)
         states = Counter(outcome.state for outcome in answered.outcomes)
         for state, count in states.items():
             self._metrics.action(call.kind, state, count)
@@ -136,6 +136,16 @@ class JobWatch:
         )
         self._missed.pop(call.id, None)
         self._wake()
+
+    async def _write_down(self, call: Call, answered: Answered) -> None:
+        """No step finds it again, for it is no job any more: tries until the database takes it or the process ends."""
+        while True:
+            try:
+                await self._ledger.settle(call, answered)
+            except StoreError:
+                await self._clock.sleep(LOOK_SECONDS)
+            else:
+                return
 
 
 def match(items: Sequence[Item], rows: Sequence[JobMessage]) -> tuple[list[Outcome], list[str]]:
