@@ -73,14 +73,34 @@ async def test_the_request_in_the_log_is_done(
         entry(NOW + 1, requested_disposition="NONE"),
         entry(NOW + 1, success=False),
         entry(NOW + 1, operation="MOVE"),
+        entry(NOW - 120, submission_type="User", submission_id="s-user"),
+        entry(None, submission_type="USER", requested_disposition=None),
     ],
 )
 async def test_other_entries_are_not_our_request(
     executor: ReclassifyExecutor, tenant: FakeCloudflare, other: LogEntry
 ) -> None:
-    """An old one, another verdict, a refused one, another operation."""
+    """An old one, another verdict, a refused one, another operation, a user's own report."""
     tenant.logs["m1"].append(other)
     assert await read_back(executor) is Effect.NOT_DONE
+
+
+@pytest.mark.parametrize(
+    "shown, effect",
+    [
+        ({"submission_id": "s-user"}, Effect.NOT_DONE),
+        ({"submission_id": "s-team"}, Effect.DONE),
+        ({}, Effect.DONE),
+        ({"submission_id": "s-user", "submission_type": "Team"}, Effect.DONE),
+    ],
+)
+async def test_the_report_that_is_passed_on_is_not_taken_for_the_passing_on(
+    executor: ReclassifyExecutor, tenant: FakeCloudflare, shown: dict[str, Any], effect: Effect
+) -> None:
+    """Where the log does not say who submitted, the id of the user's report does; what the team asked for counts."""
+    escalation = item(kind="reclassify", target="SPAM", params={"escalated_submission_id": "s-user"})
+    tenant.logs["m1"].append(entry(NOW - 120, **shown))
+    assert (await executor.read_back(escalation, NOW + 30)).effect is effect
 
 
 async def test_the_request_in_the_list_of_submissions_is_done(

@@ -18,6 +18,7 @@ from worker.errors import BadAnswer, Refused
 from worker.executors.base import Effect, ReadBack, moment, ready, refused, skipped, unmatched
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.enrichment import LogEntry
 from worker.model.events import Detection
 from worker.model.kinds import UNNAMED, kind_of
 from worker.model.ledger import Look
@@ -86,6 +87,8 @@ class Asked:
         for entry in log:
             at = moment(entry.started_at) or moment(entry.completed_at)
             fits = entry.requested_disposition in (None, item.target) and (at is None or at >= since)
+            if _by_a_user(entry, item):
+                continue
             if entry.operation == "SUBMISSION" and fits and entry.success is not False:
                 return ReadBack(Effect.DONE, {"submission_id": entry.submission_id, "at": str(at)})
         return ReadBack(Effect.NOT_DONE, {"read_at": now})
@@ -117,6 +120,15 @@ class SubmissionExecutor(Asked):
             # Nothing was sent; halves find the message that is at fault.
             raise Refused(f"POST submissions: cannot be sent: {error}") from None
         return Answered(settle(call.items, answer, self._delay), "call.answered", 202, answer.ray)
+
+
+def _by_a_user(entry: LogEntry, item: Item) -> bool:
+    """Whether the log tells of a user's report, which asks for the same and is none of ours: also the one passed on."""
+    if entry.submission_type is not None:
+        return entry.submission_type.casefold() == "user"
+    return entry.submission_id is not None and entry.submission_id == item.params.get(
+        "escalated_submission_id"
+    )
 
 
 def settle(items: Sequence[Item], answer: SubmissionAnswer, delay: float) -> tuple[Outcome, ...]:
