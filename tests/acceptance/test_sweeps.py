@@ -191,6 +191,23 @@ async def test_a_sweep_is_undone_as_a_whole(worker: Bench, tenant: Tenant, by_pl
     assert (await campaign(worker))["state"] == "ended"
 
 
+async def test_a_sweep_whose_list_is_held_is_undone_too(worker: Bench, tenant: Tenant) -> None:
+    """Nothing goes back, for nothing moved; that no late sibling is caught is done, and said."""
+    worker.rule("rule", sweep(caps="Caps(per_poll=1, per_hour=500)"))
+    await tenant.mail("MALICIOUS", **CONFIRMED)
+    await tenant.mail("SPAM", **SIBLING)
+    await worker.once()
+    told = await campaign(worker)
+    ran = await worker.run("undo", told["id"])
+    assert ran.code == 0
+    assert f"{told['id']}: the campaign is over" in ran.out
+    assert f"`worker campaigns show {told['id']}`, then `worker actions reject ID...`" in ran.out
+    await tenant.mail("SPAM", **SIBLING)
+    await worker.once()
+    again = await campaign(worker)
+    assert (again["state"], again["actions"]) == ("ended", {"held": 2})
+
+
 async def test_a_message_without_a_mark_has_no_siblings(worker: Bench, tenant: Tenant) -> None:
     """What would match everything is refused at planning, with the reason, and costs no search."""
     worker.rule("rule", sweep("sender"))

@@ -5,6 +5,7 @@ import pytest
 from tests.builders import ACCOUNT, NOW, decided, detection, junk, report, vote
 from tests.desk import Desk
 from worker.model.actions import Mode, Move, State
+from worker.model.sweeps import Sweep
 from worker.store import reviews
 from worker.store.reviews import Verdict
 
@@ -196,3 +197,19 @@ async def test_the_log_says_who_decided_what(desk: Desk) -> None:
     await reject(desk, two)
     assert [entry["kind"] for entry in await desk.audit("approved", "rejected")] == ["approved", "rejected"]
     assert await desk.intact()
+
+
+async def test_a_sweep_that_was_given_up_is_not_said_to_be_tried_again(desk: Desk) -> None:
+    """Nothing would begin its search anew: the way on is told, also where the same was given up before."""
+    for n in range(3):
+        seed = detection(f"m{n}", edf_hash="4a1f" * 16)
+        await desk.want(Sweep(seed, then=Move(seed, to="JunkEmail")))
+        (campaign,) = (await desk.ledger.campaigns(86400.0)).open
+        await desk.ledger.fail_campaign(campaign.id, "too wide")
+    one = (await desk.row("m2"))["id"]
+    (verdict,) = await retry(desk, one)
+    assert (verdict.ok, verdict.message.partition(":")[0]) == (
+        False,
+        "its search was given up and does not begin again",
+    )
+    assert (await desk.row("m2"))["state"] == State.FAILED

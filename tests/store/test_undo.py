@@ -11,6 +11,7 @@ from tests.desk import Desk
 from worker.model.actions import PURGE, Action, Mode, Move, Reclassify, Release, State
 from worker.model.ledger import Look
 from worker.model.plans import Ceilings
+from worker.model.sweeps import Sweep
 from worker.store import queries, reviews
 from worker.store.undo import Order, Undone, Wanted
 from worker.store.undo import undo as plan_undo
@@ -143,7 +144,7 @@ async def test_to_undo_twice_plans_nothing_new(desk: Desk, state: State) -> None
     await desk.edit(planned.id, state=state, submitted_at=NOW + 9)
     for to in (None, "DeletedItems"):
         again = await undo(desk, one, to=to)
-        assert again == Undone(None, [], [(one, planned.id, state)], [], 0)
+        assert again == Undone(None, [], [(one, planned.id, state)], [], 0, [])
     assert len(await desk.rows()) == 2
 
 
@@ -347,6 +348,19 @@ async def test_a_plan_is_undone_as_far_as_it_was_done(desk: Desk) -> None:
     assert [one.undoes for one in result.planned] == [ids[0]]
     assert [one for one, _ in result.refused] == [ids[3]]
     assert result.unsent == 1
+
+
+@pytest.mark.parametrize("dry", [False, True])
+async def test_a_campaign_is_over_also_where_nothing_has_moved_yet(desk: Desk, dry: bool) -> None:
+    """What is only searched for has nothing to take back; its late siblings would go on being moved for days."""
+    seed = detection(edf_hash="4a1f" * 16)
+    await desk.want(Sweep(seed, then=Move(seed, to="JunkEmail")))
+    (searching,) = (await desk.ledger.campaigns(86400.0)).open
+    assert await undo(desk, searching.id, dry=dry) == Undone(None, [], [], [], 0, [searching.id])
+    still = (await desk.ledger.campaigns(86400.0)).open
+    assert [one.id for one in still] == ([searching.id] if dry else [])
+    assert (await desk.row())["state"] == (State.READY if dry else State.SKIPPED)
+    assert (await undo(desk, searching.id)).stopped == ([searching.id] if dry else [])
 
 
 @pytest.mark.parametrize(

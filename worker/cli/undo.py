@@ -106,6 +106,7 @@ def _as_json(undone: Undone) -> dict[str, Any]:
         "already": [{"id": one, "undone_by": by, "state": state} for one, by, state in undone.already],
         "refused": [{"id": one, "why": why} for one, why in undone.refused],
         "unsent": undone.unsent,
+        "stopped": list(undone.stopped),
     }
 
 
@@ -117,6 +118,7 @@ def _lines(undone: Undone) -> list[str]:
     ]
     lines += [f"{one}: its undo {by} is {state}" for one, by, state in undone.already]
     lines += [f"{one}: {why}" for one, why in undone.refused]
+    lines += [f"{one}: the campaign is over, no more siblings are looked for" for one in undone.stopped]
     states = Counter(one.state for one in undone.planned)
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "nothing"
     return [
@@ -138,7 +140,7 @@ def _hints(db: Database, undone: Undone, wanted: Wanted, *, dry: bool) -> list[s
     if undone.unsent:
         hints.append(
             f"{undone.unsent} more of these actions are not sent yet: "
-            f"`worker actions list {_filter(wanted)}`, then `worker actions reject ID...`"
+            f"`worker {_listing(wanted)}`, then `worker actions reject ID...`"
         )
     if dry:
         return [*hints, "nothing was planned: --dry-run"]
@@ -157,8 +159,15 @@ def _hints(db: Database, undone: Undone, wanted: Wanted, *, dry: bool) -> list[s
     return hints
 
 
-def _filter(wanted: Wanted) -> str:
-    return f"--plan {wanted.plan_id}" if wanted.plan_id else f"--playbook {wanted.playbook}"
+def _listing(wanted: Wanted) -> str:
+    """What lists the actions that were meant; of those named by their ids only a campaign's are not named themselves."""
+    if wanted.ids:
+        return f"campaigns show {wanted.ids[0] if len(wanted.ids) == 1 else 'ID'}"
+    return (
+        f"actions list --plan {wanted.plan_id}"
+        if wanted.plan_id
+        else f"actions list --playbook {wanted.playbook}"
+    )
 
 
 def _paused(db: Database) -> bool:

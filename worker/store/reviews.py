@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from worker.model.actions import State
 from worker.model.kinds import contradicts, irreversible
+from worker.model.sweeps import Sweep
 from worker.store import approvals, schema
 from worker.store.audit import Entry, append
 from worker.store.followup import has_live_twin
@@ -121,6 +122,8 @@ def retry(
             return f"is {row['state']}, only failed, dead and unknown actions can be retried"
         if row["state"] == State.UNKNOWN and not checked:
             return "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
+        if row["kind"] == Sweep.kind and not row["subject"]:
+            return _GIVEN_UP
         identity = (_about(row), row["kind"], row["target"], row["cause"])
         twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
         return "" if twin == row["id"] else f"{twin} already stands for the same action"
@@ -243,4 +246,8 @@ def _change(
     append(conn, rows[0]["account_id"], now, entries)
 
 
+_GIVEN_UP = (
+    "its search was given up and does not begin again: let its playbook name more in `by`, or a shorter window; "
+    "search and move these siblings by hand"
+)
 _MISSING = "no such action; see worker actions list"

@@ -69,13 +69,17 @@ class Inverse(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """What an order came to. `already` are undone, or being undone, by the action named; `unsent` wait to be sent."""
+    """What an order came to. `already` are undone, or being undone, by the action named; `unsent` wait to be sent.
+
+    `stopped` are the campaigns that look for no more siblings from now on.
+    """
 
     plan_id: str | None
     planned: list[Inverse]
     already: list[tuple[str, str, str]]
     refused: list[tuple[str, str]]
     unsent: int
+    stopped: list[str]
 
 
 def undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: float, *, dry: bool) -> Undone:
@@ -112,11 +116,12 @@ def _undo(conn: Connection, account_id: str, wanted: Wanted, order: Order, now: 
             chosen.append((row, entry_back(made.get(row["id"]))))
         else:
             chosen.append((row, way_home(row, moves, order.to)))
+    # Also where nothing has moved yet: late siblings would.
+    stopped = campaigns.stop(conn, account_id, swept, f"undone by {order.by}", now)
     if not chosen:
-        return Undone(None, [], already, refused, unsent)
+        return Undone(None, [], already, refused, unsent, stopped)
     plan, planned = _plan(conn, account_id, chosen, made, order, now)
-    campaigns.stop(conn, account_id, swept, f"undone by {order.by}", now)
-    return Undone(plan, planned, already, refused, unsent)
+    return Undone(plan, planned, already, refused, unsent, stopped)
 
 
 def _whole(conn: Connection, ids: Sequence[str], swept: Sequence[str]) -> Iterator[str]:
