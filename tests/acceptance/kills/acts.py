@@ -275,7 +275,7 @@ ACTS: dict[str, Act] = {
     "approving": Act(env=_env(WORKER_MODE="approve"), seconds=1.0),
     "approved": Act(before=approvals),
     "trial": Act(env=_env(WORKER_MODE="shadow"), seconds=1.0),
-    "changed": Act(meanwhile=changed, faults=(*LOSSES, *every("slow", "trace", seconds=2.5)), seconds=10.0),
+    "changed": Act(meanwhile=changed, faults=(*LOSSES, *every("slow", "trace", seconds=5.0)), seconds=10.0),
     "promoted": Act(meanwhile=promoted, seconds=9.0),
     "trial-over": Act(before=trial_over, seconds=2.0),
     "broken": Act(before=broken, faults=(), seconds=2.0),
