@@ -15,9 +15,12 @@ class Stumbling(Sweeper):
     """Fails at its first steps as nobody has foreseen."""
 
     steps = 0
+    enough: asyncio.Event
 
     async def step(self) -> bool:
         self.steps += 1
+        if self.steps == 5:
+            self.enough.set()
         if self.steps < 3:
             raise ValueError("year 0 is out of range")
         return await super().step()
@@ -28,9 +31,9 @@ async def test_no_campaign_ends_the_daemon(
 ) -> None:
     """Whatever is wrong with one: it is told, and the sweeper goes on after a pause."""
     sweeper = Stumbling(desk.ledger, tenant.client, build(), ENFORCE, desk.clock)
+    sweeper.enough = asyncio.Event()
     running = asyncio.create_task(sweeper.run())
-    while sweeper.steps < 5:
-        await asyncio.sleep(0.001)
+    await sweeper.enough.wait()
     assert not running.done()
     running.cancel()
     assert desk.clock.slept[:2].count(FAILED_SECONDS) == 1
