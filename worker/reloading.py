@@ -89,7 +89,12 @@ class Reloader:
         """Until it is cancelled."""
         async with aclosing(hints(self._directory, self._clock, notify=self._means.notify)) as told:
             async for _ in told:
-                await self.look()
+                try:
+                    await self.look()
+                except (
+                    OSError
+                ) as error:  # no process to check it in, a folder on its way out: the next look is soon
+                    self._refuse(RefusedError(f"cannot be looked at: {error}"))
 
     async def look(self) -> bool:
         """Takes the folder up where it has changed; True where there is a new generation."""

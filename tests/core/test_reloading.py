@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 from collections.abc import Callable
@@ -222,3 +223,21 @@ def test_memory_does_not_grow_over_500_generations(folder: Folder, intake: Intak
         intake.decider.adopt(load(folder.path))
     assert intake.rules.generation == 501
     assert resident() - before < 4e6
+
+
+async def test_a_folder_that_cannot_be_looked_at_does_not_end_the_worker(
+    build: Build, folder: Folder, intake: Intake
+) -> None:
+    """No process left to check it in, say: the old playbooks stay, and the next look finds the change."""
+
+    def fails() -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    reloader = build(fails)
+    folder.playbook(declared='on=Detection, mode="enforce"', body=JUNK.format("DeletedItems"))
+    running = asyncio.create_task(reloader.run())
+    async with asyncio.timeout(20):
+        while targets(intake) != ["DeletedItems"]:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()

@@ -77,6 +77,16 @@ async def test_the_list_spans_the_reports_with_a_margin_and_not_the_future(
     assert (asked["start"], asked["end"]) == (at(NOW - 7200 - MARGIN_SECONDS), at(NOW))
 
 
+async def test_a_report_of_old_mail_asks_for_no_more_than_the_vendor_keeps(
+    source: PhishGuardSource, tenant: FakeCloudflare
+) -> None:
+    """It may be refused: one report must not keep the others from being decided."""
+    old = report(1, message=None, fields=ReportFields(postfix_id="x", occurred_at=at(NOW - 400 * 86400)))
+    await source.complete([sighting(old)], last_chance=False)
+    (asked,) = tenant.asked("list")
+    assert asked["start"] == at(NOW - 30 * 86400)
+
+
 async def test_the_message_of_the_reported_recipient_is_preferred(
     source: PhishGuardSource, tenant: FakeCloudflare
 ) -> None:

@@ -12,6 +12,8 @@ from worker.model.plans import Sighting, sighting_of
 from worker.pollers.source import Page
 from worker.ports import Waiting
 
+KEPT_SECONDS = 30 * 86400.0
+"""How far back the vendor's list reaches (API reference, Investigate list): of older mail it may refuse to tell."""
 MARGIN_SECONDS = 900.0
 PATIENCE_SECONDS = 3600.0
 

@@ -16,7 +16,7 @@ from worker.cloudflare import Page as WirePage
 from worker.model.events import Detection, PhishReport
 from worker.model.plans import PHISHGUARD, Poll, Sighting, report_sighting
 from worker.ops.logs import get_logger
-from worker.pollers.joining import MARGIN_SECONDS, WaitingRoom, best, is_right
+from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom, best, is_right
 from worker.pollers.numbered import PAGES, read_numbered
 from worker.pollers.source import Take
 from worker.ports import Lane, Waiting
@@ -96,7 +96,8 @@ def _span(reports: Sequence[PhishReport], now: float) -> tuple[float, float]:
         for moment in (report.fields.occurred_at, report.created_at, report.updated_at)
         if moment is not None
     ] or [now]
-    return min(min(times) - MARGIN_SECONDS, now), min(max(times) + MARGIN_SECONDS, now)
+    start = max(min(times) - MARGIN_SECONDS, now - KEPT_SECONDS)
+    return min(start, now), max(start, min(max(times) + MARGIN_SECONDS, now))
 
 
 def _all_found(fresh: Sequence[Sighting], messages: dict[str, list[Detection]]) -> bool:

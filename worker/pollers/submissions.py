@@ -26,7 +26,7 @@ from worker.cloudflare.investigate import Filters
 from worker.model.events import Detection, Submission
 from worker.model.plans import SUBMISSIONS, Poll, Sighting, submission_sighting
 from worker.ops.logs import get_logger
-from worker.pollers.joining import MARGIN_SECONDS, WaitingRoom, best, is_right
+from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom, best, is_right
 from worker.pollers.numbered import read_numbered
 from worker.pollers.source import Take
 from worker.pollers.windows import Reach
@@ -187,4 +187,5 @@ def _best(one: Submission, rows: Mapping[str, Iterable[Detection]]) -> Detection
 
 def _span(wanted: Sequence[Submission], now: float) -> tuple[float, float]:
     times = [one.requested_at.timestamp() for one in wanted if one.requested_at] or [now]
-    return min(min(times) - MESSAGE_SECONDS, now), min(max(times) + MARGIN_SECONDS, now)
+    start = max(min(times) - MESSAGE_SECONDS, now - KEPT_SECONDS)
+    return min(start, now), max(start, min(max(times) + MARGIN_SECONDS, now))
