@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import (
     ACCOUNT,
@@ -25,7 +26,7 @@ from tests.builders import (
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from worker.circuits import FIRST_PAUSE, IN_A_ROW
-from worker.cloudflare import MoveAnswer
+from worker.cloudflare import MoveAnswer, ReleaseAnswer, ReleaseRow
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors import executors
@@ -130,6 +131,22 @@ async def test_every_kind_finds_its_way(bench: Bench) -> None:
         ("reclassify", "m3", "SPAM"),
         ("release", "m2", ""),
     ]
+
+
+async def test_a_release_that_reached_some_is_not_sent_again_for_a_new_verdict(bench: Bench) -> None:
+    """Those whom it reached would get it twice: the same wish joins what a person has to finish."""
+    people = ("ann@corp.example", "bob@corp.example")
+    row = ReleaseRow(id="m1", delivered=people[:1], failed=people[1:])
+    bench.tenant.will("release", lambda **_: ReleaseAnswer((row,)))
+    mail = detection(is_quarantined=True, delivery_status=("quarantined",), client_recipients=people)
+    await bench.arrive(decided(mail, Release(mail)))
+    await bench.work()
+    spam = replace(mail, final_disposition="SPAM")
+    await bench.arrive(decided(spam, Release(spam)))
+    await bench.work()
+    assert len(bench.tenant.asked("release")) == 1
+    assert await bench.desk.states() == {"m1": ["failed"]}
+    assert len(await bench.desk.audit("joined")) == 1
 
 
 async def test_the_intent_is_in_the_log_before_the_request(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from worker.cloudflare import LogEntry, ReleaseAnswer, ReleaseRow
 from worker.executors.base import Effect
 from worker.executors.release import ReleaseExecutor
 from worker.model.actions import State
-from worker.model.calls import Outcome
+from worker.model.calls import Item, Outcome
 
 DELAY = 30.0
 ANN, BOB = "ann@corp.example", "bob@corp.example"
@@ -23,10 +23,12 @@ def executor(tenant: FakeCloudflare) -> ReleaseExecutor:
     return ReleaseExecutor(tenant.client, DELAY)
 
 
-async def outcome(executor: ReleaseExecutor, tenant: FakeCloudflare, *rows: ReleaseRow) -> Outcome:
+async def outcome(
+    executor: ReleaseExecutor, tenant: FakeCloudflare, *rows: ReleaseRow, of: Item = RELEASE
+) -> Outcome:
     """What a call with one message makes of these rows."""
     tenant.will("release", lambda **_: ReleaseAnswer(rows))
-    (one,) = (await executor.execute(call(RELEASE))).outcomes
+    (one,) = (await executor.execute(call(of))).outcomes
     return one
 
 
@@ -57,6 +59,34 @@ async def test_a_recipient_that_was_not_reached_is_named(
     assert (partly.state, partly.error) == (State.FAILED, f"delivered to some recipients only; not to {BOB}")
     nobody = await outcome(executor, tenant, ReleaseRow(id="m1", **rows))
     assert (nobody.state, nobody.error) == (State.FAILED, f"not delivered to {BOB}")
+
+
+@pytest.mark.parametrize(
+    "rows, state, told",
+    [
+        ([{"delivered": (ANN, BOB.upper())}], State.SUCCEEDED, None),
+        ([{"delivered": (ANN,)}, {"delivered": (BOB,)}], State.SUCCEEDED, None),
+        ([{"delivered": (ANN,)}], State.UNKNOWN, f"the answer does not name {BOB}"),
+        (
+            [{"failed": (BOB,)}],
+            State.UNKNOWN,
+            "the answer names no recipient that it was delivered to",
+        ),
+        (
+            [{"failed": (BOB,)}, {"delivered": (ANN,)}],
+            State.FAILED,
+            f"delivered to some recipients only; not to {BOB}",
+        ),
+        ([{"failed": (BOB,), "undelivered": (ANN,)}], State.FAILED, f"not delivered to {ANN}, {BOB}"),
+    ],
+)
+async def test_every_recipient_has_to_be_accounted_for(
+    executor: ReleaseExecutor, tenant: FakeCloudflare, rows: list[Any], state: State, told: str | None
+) -> None:
+    """All rows of a message count; of whom none speaks, nobody knows whether it was delivered."""
+    both = item(kind="release", target="", recipients=(ANN, BOB))
+    one = await outcome(executor, tenant, *(ReleaseRow(id="m1", **row) for row in rows), of=both)
+    assert (one.state, one.error) == (state, told)
 
 
 async def test_a_message_that_no_row_names_is_unknown(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
 from worker.cloudflare import Cloudflare, ReleaseRow
 from worker.executors.base import Effect, ReadBack, ready, skipped, unmatched
-from worker.model.actions import State
+from worker.model.actions import PARTLY_RELEASED, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
@@ -29,8 +32,10 @@ class ReleaseExecutor:
 
     async def execute(self, call: Call) -> Answered:
         answer = await self._cloudflare.investigate.release([item.message_id for item in call.items])
-        rows = {row.id: row for row in answer.rows}
-        outcomes = tuple(self._outcome(item, rows.get(item.message_id)) for item in call.items)
+        rows: dict[str, list[ReleaseRow]] = defaultdict(list)
+        for row in answer.rows:
+            rows[row.id].append(row)
+        outcomes = tuple(self._outcome(item, rows[item.message_id]) for item in call.items)
         return Answered(outcomes, "call.answered", 200, answer.ray)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
@@ -54,13 +59,27 @@ class ReleaseExecutor:
             return skipped(item, "not in quarantine any more")
         return ready(item)
 
-    def _outcome(self, item: Item, row: ReleaseRow | None) -> Outcome:
-        if row is None:
+    def _outcome(self, item: Item, rows: Sequence[ReleaseRow]) -> Outcome:
+        """Success only where every recipient of the message has it; the rows together speak of one message."""
+        if not rows:
             return unmatched(item, "the answer does not name this message", self._delay)
-        refused = [*(row.failed or ()), *(row.undelivered or ())]
-        if refused:
-            scope = "delivered to some recipients only; not to" if row.delivered else "not delivered to"
-            return Outcome(item.action_id, State.FAILED, f"{scope} {', '.join(sorted(refused))}")
-        if row.delivered:
-            return Outcome(item.action_id, State.SUCCEEDED)
-        return unmatched(item, "the answer names no recipient that it was delivered to", self._delay)
+        good = {name for row in rows for name in row.delivered or ()}
+        refused = {name for row in rows for name in (*(row.failed or ()), *(row.undelivered or ()))}
+        missing = _missing(item, good | refused)
+        if refused and (good or not missing):
+            scope = f"{PARTLY_RELEASED}; not to" if good else "not delivered to"
+            return Outcome(item.action_id, State.FAILED, f"{scope} {', '.join(sorted(refused | missing))}")
+        if not good:
+            why = "the answer names no recipient that it was delivered to"
+            return unmatched(item, why, self._delay)
+        if missing:
+            return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", self._delay)
+        return Outcome(item.action_id, State.SUCCEEDED)
+
+
+def _missing(item: Item, named: Collection[str]) -> set[str]:
+    """Recipients of whom the answer says nothing; a row that names the message speaks for its only one."""
+    if len(item.recipients) < 2:  # noqa: PLR2004 - an only one
+        return set()
+    known = {name.casefold() for name in named}
+    return {name for name in item.recipients if name.casefold() not in known}

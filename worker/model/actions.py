@@ -17,6 +17,8 @@ PURGE = "RecoverableItemsPurges"
 
 PARTLY = "moved for some recipients only"
 """How the error of a move begins that had its effect in some mailboxes: `failed`, and yet there is something to undo."""
+PARTLY_RELEASED = "delivered to some recipients only"
+"""How the error of a release begins that reached some: it bars a second one, which would reach them twice."""
 
 
 class Mode(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from worker.model.actions import LIVE, Mode, State
+from worker.model.actions import LIVE, Mode, Release, State
 from worker.model.admission import WAITS, Candidate, Existing, Ruling, Rulings, rule
 from worker.model.caps import Usage
 from worker.model.kinds import APART
@@ -19,6 +19,7 @@ from worker.model.levels import Levels, lowered
 from worker.model.plans import REDECIDE, REFRESH, SWEEP, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import members, schema, subjects
 from worker.store.audit import Entry, append
+from worker.store.followup import partly_released
 from worker.store.joining import hold_earlier, join
 from worker.store.levels import recorded
 from worker.store.prepared import put
@@ -170,18 +171,22 @@ def used_up(conn: Connection, account_id: str, now: float, *, daily: bool, apart
 def standing(
     conn: Connection, account_id: str, candidates: Sequence[Candidate], special: Sequence[Candidate]
 ) -> list[Existing]:
-    """The live actions on what these candidates are about; `special` are those with a subject."""
+    """The live actions on what these candidates are about; `special` are those with a subject.
+
+    With them the releases that reached some recipients: another one joins what a person has to finish.
+    """
     a = schema.actions.c
     named = {one.about for one in special}
     messages = {one.about for one in candidates} - named
     found: list[Existing] = []
     for column, these, also in (
-        (a.message_id, messages, a.subject.is_(None)),
-        (a.subject, named, a.subject != ""),
+        (a.message_id, messages, a.subject.is_(None) & a.state.in_(LIVE)),
+        (a.subject, named, (a.subject != "") & a.state.in_(LIVE)),
+        (a.message_id, {one.about for one in candidates if one.kind == Release.kind}, partly_released()),
     ):
         for part in chunks(sorted(these)):
             query = select(a.id, column.label("about"), a.kind, a.target, a.state, a.cause, a.error).where(
-                a.account_id == account_id, column.in_(part), also, a.state.in_(LIVE)
+                a.account_id == account_id, column.in_(part), also
             )
             found.extend(
                 Existing(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, false, func, select, true, update
 
-from worker.model.actions import LIVE, PARTLY, Mode, State
+from worker.model.actions import LIVE, PARTLY, PARTLY_RELEASED, Mode, Release, State
 from worker.model.calls import Item, Outcome
 from worker.model.kinds import FINDS
 from worker.model.ledger import Left, Look, OurMove
@@ -88,6 +88,12 @@ def took_effect() -> ColumnElement[bool]:
     a = schema.actions
     partly = (a.c.state == State.FAILED) & a.c.error.startswith(PARTLY)
     return (a.c.kind == "move") & ((a.c.state == State.SUCCEEDED) | partly)
+
+
+def partly_released() -> ColumnElement[bool]:
+    """Failed releases that reached some of the recipients."""
+    a = schema.actions.c
+    return (a.kind == Release.kind) & (a.state == State.FAILED) & a.error.startswith(PARTLY_RELEASED)
 
 
 def our_moves(conn: Connection, account_id: str, message_id: str, now: float) -> list[OurMove]:
