@@ -10,7 +10,7 @@ from msgspec import structs
 from worker.clock import Clock
 from worker.errors import Refused, StoreError, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
-from worker.model.actions import State
+from worker.model.actions import PARTLY, State
 from worker.model.calls import Item, Outcome
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
@@ -109,6 +109,9 @@ class Reconciler:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""
         if seen.effect is Effect.DONE:
             return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen, made=seen.made)
+        if seen.effect is Effect.PARTLY:
+            why = f"{PARTLY}; the answer was lost, and the message shows that its move failed for others"
+            return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
         looks = item.read_backs + 1
         if seen.effect is Effect.NOT_DONE and executor.proofs and looks >= executor.proofs:
             if item.attempts >= MAX_SENDS:
@@ -139,6 +142,9 @@ class Reconciler:
         if outcome.state is State.SUCCEEDED:
             result = "confirmed"
             log.info("readback.confirmed", **fields)
+        elif outcome.state is State.FAILED:
+            result = "partly"
+            log.warning("readback.partly", **fields, reason=outcome.error)
         elif outcome.state is State.UNKNOWN and outcome.due_in is None:
             result = "parked"
             log.error("readback.parked", **fields, reason=outcome.error)
@@ -146,9 +152,9 @@ class Reconciler:
             result = "cannot_tell" if seen.effect is Effect.CANNOT_TELL else "no_effect"
             log.warning("readback.no_effect", **fields, reason=outcome.error)
         self._metrics.read_back(item.kind, result)
-        if outcome.state in (State.SUCCEEDED, State.DEAD):
+        if outcome.state in (State.SUCCEEDED, State.FAILED, State.DEAD):
             self._metrics.action(item.kind, outcome.state)
-            write = log.info if outcome.state is State.SUCCEEDED else log.error
+            write = {State.SUCCEEDED: log.info, State.FAILED: log.warning}.get(outcome.state, log.error)
             write("action.finished", **fields, attempts=item.attempts, reason=outcome.error)
 
     async def expire(self) -> None:

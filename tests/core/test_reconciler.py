@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.builders import NOW, detection, item, junk, vote
+from tests.builders import NOW, decided, detection, item, junk, vote
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock
 from worker.cloudflare import LogEntry
@@ -17,7 +18,7 @@ from worker.ops.metrics import Metrics
 from worker.reconciler import MAX_SENDS, Reconciler
 
 DELAY = 30.0
-DONE, NOT_DONE, CANNOT_TELL = Effect
+DONE, PARTLY, NOT_DONE, CANNOT_TELL = Effect
 MESSAGE = detection(is_quarantined=True, delivery_status=("quarantined",))
 WISHES: dict[str, Action] = {
     "move": Move(MESSAGE, to="JunkEmail"),
@@ -72,6 +73,21 @@ async def test_an_effect_that_is_seen_is_success(
     assert await look(desk, reconciler) == ("succeeded", None)
     (record,) = await desk.audit("read_back")
     assert '"state":"succeeded"' in record["body"]
+
+
+async def test_a_move_that_is_seen_to_have_failed_for_some_is_no_success(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """The log tells of one success for all recipients, the message that somebody still has it."""
+    mail = detection(client_recipients=("ann@corp.example", "bob@corp.example"))
+    tenant.add(mail)
+    await desk.bring(State.UNKNOWN, decided(mail, Move(mail, to="JunkEmail")), due_in=DELAY)
+    tenant.moved("m1", "JunkEmail", NOW + 1)
+    tenant.add(replace(mail, delivery_status=("delivered", "moved", "move_failed")))
+    assert await look(desk, reconciler) == ("failed", None)
+    row = await desk.row()
+    assert str(row["error"]).startswith("moved for some recipients only; ")
+    assert [one.action_id for one in await desk.ledger.our_moves("m1")] == [row["id"]]
 
 
 async def test_a_move_without_effect_is_ready_after_one_look(

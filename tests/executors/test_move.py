@@ -228,6 +228,33 @@ async def test_other_operations_are_no_moves(executor: MoveExecutor, tenant: Fak
     assert await read_back(executor) is Effect.NOT_DONE
 
 
+@pytest.mark.parametrize(
+    "shown, moved_on, effect",
+    [
+        (("moved", "move_failed"), False, Effect.PARTLY),
+        (("moved",), False, Effect.DONE),
+        (None, False, Effect.DONE),
+        # Whose move failed is not told: ours took effect.
+        (("moved", "move_failed"), True, Effect.DONE),
+    ],
+)
+async def test_of_a_move_for_several_the_message_is_asked(
+    executor: MoveExecutor,
+    tenant: FakeCloudflare,
+    shown: tuple[str, ...] | None,
+    moved_on: bool,
+    effect: Effect,
+) -> None:
+    """The log has one entry for all; where the message is not shown, that is all that can be known."""
+    if shown is not None:
+        tenant.add(detection(delivery_status=shown))
+    tenant.moved("m1", "JunkEmail", NOW + 1)
+    if moved_on:
+        tenant.moved("m1", "Inbox", NOW + 2)
+    both = item(recipients=(ANN, BOB))
+    assert (await executor.read_back(both, NOW + DELAY)).effect is effect
+
+
 async def test_what_was_seen_is_kept_for_the_log(executor: MoveExecutor, tenant: FakeCloudflare) -> None:
     """The proof stands beside the conclusion."""
     tenant.moved("m1", "JunkEmail", NOW + 1)

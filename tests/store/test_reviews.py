@@ -160,6 +160,16 @@ async def test_what_failed_can_be_tried_again(desk: Desk, state: State) -> None:
     assert (after["verified_at"], after["due_at"]) == (None, NOW + 5)
 
 
+async def test_a_move_that_worked_for_some_is_not_tried_again(desk: Desk) -> None:
+    """The look before it would skip it, and with the error went what there is to undo."""
+    (row,) = await desk.bring(State.FAILED, junk())
+    await desk.edit(row["id"], error="moved for some recipients only; not for bob@corp.example: mailbox full")
+    (verdict,) = await retry(desk, row["id"], checked=True)
+    assert not verdict.ok
+    assert f"`worker undo {row['id']}`" in verdict.message
+    assert [one.action_id for one in await desk.ledger.our_moves("m1")] == [row["id"]]
+
+
 @pytest.mark.parametrize("state", [*ENDED, State.HELD, State.READY, State.REJECTED])
 async def test_nothing_else_can_be_tried_again(desk: Desk, state: State) -> None:
     """Least of all what succeeded."""

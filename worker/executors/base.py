@@ -29,6 +29,8 @@ class Effect(StrEnum):
     """What a read-back shows of a write whose answer was lost."""
 
     DONE = "done"
+    PARTLY = "partly"
+    """In some mailboxes only."""
     NOT_DONE = "not_done"
     CANNOT_TELL = "cannot_tell"
 

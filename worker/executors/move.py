@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from worker.cloudflare import Cloudflare, LogEntry, MoveRow
+from worker.errors import BadAnswer, Refused
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
 from worker.model.actions import PARTLY, State
 from worker.model.calls import Answered, Call, Item, Outcome, bare
@@ -51,8 +52,24 @@ class MoveExecutor:
         for entry in reversed(moves):
             at = moment(entry.completed_at) or moment(entry.started_at)
             if entry.folder == item.target and (entry is moves[-1] or (at is not None and at >= since)):
-                return ReadBack(Effect.NOT_DONE if entry.success is False else Effect.DONE, seen)
+                if entry.success is False:
+                    return ReadBack(Effect.NOT_DONE, seen)
+                partly = entry is moves[-1] and await self._failed_for_some(item)
+                return ReadBack(Effect.PARTLY if partly else Effect.DONE, seen)
         return ReadBack(Effect.NOT_DONE, seen)
+
+    async def _failed_for_some(self, item: Item) -> bool:
+        """The log has one entry for all recipients; that the last move failed for some, the message itself shows."""
+        if len(item.recipients) <= 1:
+            return False
+        try:
+            row = await self._cloudflare.investigate.get(
+                item.message_id, submission=item.is_submission, lane=Lane.READ_BACK
+            )
+        except (Refused, BadAnswer):
+            # The message is not shown: what the log says is all that can be known.
+            return False
+        return "move_failed" in row.delivery_status
 
     async def look(self, item: Item, row: Detection) -> Look:
         """Already there: skipped. Moved elsewhere by somebody else: held for a person."""

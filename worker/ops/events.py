@@ -329,6 +329,11 @@ _TABLE: dict[str, LogEvent] = {
         "warning", "The team's submissions could not be read; they are read again later.", _NONE
     ),
     "readback.confirmed": LogEvent("info", "A read-back found the effect: the action succeeded.", _NONE),
+    "readback.partly": LogEvent(
+        "warning",
+        "A read-back found the effect for some recipients only: the action is `failed`.",
+        f"{_SHOW}; the rest by hand in the dashboard. `worker undo` takes back what was done.",
+    ),
     "readback.no_effect": LogEvent(
         "warning",
         "A read-back found no effect.",

@@ -228,7 +228,7 @@ class Metrics:
         self._breakers.labels(self._label("kind", kind)).set(on)
 
     def read_back(self, kind: str, outcome: str, count: int = 1) -> None:
-        """Read-backs ended: `confirmed`, `no_effect`, `cannot_tell`, `parked`, `failed`."""
+        """Read-backs ended: `confirmed`, `partly`, `no_effect`, `cannot_tell`, `parked`, `failed`."""
         self._read_backs.labels(self._label("kind", kind), self._label("outcome", outcome)).inc(count)
 
     def parked(self, count: int) -> None:

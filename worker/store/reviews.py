@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from worker.model.actions import State
+from worker.model.actions import PARTLY, State
 from worker.model.kinds import contradicts, irreversible
 from worker.model.sweeps import Sweep
 from worker.store import approvals, schema
@@ -113,6 +113,8 @@ def retry(
 ) -> Review:
     """Failed and dead actions are tried again; unknown ones only where a person has checked their effect.
 
+    A move that worked for some recipients is not: a look would take it for done, and forget what there is to undo.
+
     Who says so approves exactly these, as they are now.
     """
     taken: dict[tuple[str, ...], str] = {}
@@ -124,6 +126,11 @@ def retry(
             return "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
         if row["kind"] == Sweep.kind and not row["subject"]:
             return _GIVEN_UP
+        if (row["error"] or "").startswith(PARTLY):
+            return (
+                "has moved the message for some recipients: the vendor shows it as moved; move the rest by hand "
+                f"in the dashboard, or take it back with `worker undo {row['id']}`"
+            )
         identity = (_about(row), row["kind"], row["target"], row["cause"])
         twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
         return "" if twin == row["id"] else f"{twin} already stands for the same action"
