@@ -19,8 +19,11 @@ from worker.model.calls import Item
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
+from worker.ops.logs import get_logger
 from worker.ports import Lane
 from worker.proof import Proof
+
+log = get_logger()
 
 MARGIN_SECONDS = 60.0
 """The vendor does not say which of a message's times its window filters, nor how it rounds."""
@@ -35,8 +38,8 @@ SINGLE_READS = 50
 LOOK_SECONDS = 30.0
 """What is not looked at by then waits for the next round, or what was seen first would be too old to act on."""
 NOT_FOUND = 404
-POSTPONED_SECONDS = 30.0
-"""How long an action waits whose own message cannot be read; the others go on."""
+POSTPONED_SECONDS, LONGEST_SECONDS = 30.0, 3600.0
+"""How long an action waits whose own message cannot be read, and at most, doubling each time; the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +103,24 @@ async def _one(
         if error.status is None or isinstance(error, RateLimited | Unauthorized):
             raise
         # The vendor answers; it is this message that it cannot tell of.
-        why = f"the message cannot be read before acting: {error}"
-        return Look(item.action_id, State.READY, why, POSTPONED_SECONDS)
+        return _postponed(item, error)
     else:
         return found
+
+
+def _postponed(item: Item, error: VendorError) -> Look:
+    wait = min(POSTPONED_SECONDS * 2 ** min(item.refusals, 10), LONGEST_SECONDS)
+    log.warning(
+        "state.unreadable",
+        action_id=item.action_id,
+        message_id=item.message_id,
+        kind=item.kind,
+        target=item.target,
+        error=error,
+        again_in=wait,
+    )
+    why = f"the message cannot be read before acting: {error}"
+    return Look(item.action_id, State.READY, why, wait, unread=True)
 
 
 async def _proven(one: Look, items: Sequence[Item], executor: Executor, prove: Proof | None) -> Look:

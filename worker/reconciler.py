@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from worker.clock import Clock
-from worker.errors import Refused, StoreError, VendorError
+from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
 from worker.model.actions import PARTLY, State
 from worker.model.calls import Item, Outcome
@@ -23,6 +23,9 @@ MAX_SENDS = 5
 """A call that was lost this often without effect is given up."""
 PARKING_READS = 2
 """Looks without effect, one delay apart, after which a release waits for a person, as does what cannot be told."""
+USELESS_READS = 8
+"""Answers in a row that cannot be believed, each wait twice as long, after which one counts as no answer for good."""
+LONGEST_SECONDS = 3600.0
 AT_ONCE = 8
 IDLE_SECONDS = 1.0
 
@@ -46,6 +49,7 @@ class Reconciler:
         self._delay = read_back_delay
         self._vendor_time = vendor_time
         self._stopping = asyncio.Event()
+        self._useless: dict[str, int] = {}
 
     def stop(self) -> None:
         """No further read-back from here on."""
@@ -83,21 +87,38 @@ class Reconciler:
         except Exception as error:
             if not isinstance(error, VendorError):
                 log.exception("task.failed", task=f"read-back {item.action_id}")
-            log.warning("readback.failed", action_id=item.action_id, kind=item.kind, error=error)
-            self._metrics.read_back(item.kind, "failed")
-            outcome = Outcome(
-                item.action_id,
-                State.UNKNOWN,
-                f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
-                max(action_delay(item.attempts), self._delay / 4),
-            )
-            await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
-            return outcome
+            useless = self._note_useless(item, error)
+            if not isinstance(error, BadAnswer) or useless < USELESS_READS:
+                return await self._later(item, error, useless)
+            seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
         outcome = self.judge(item, executor, seen)
+        if seen.effect is not Effect.CANNOT_TELL or outcome.due_in is None:
+            self._useless.pop(item.action_id, None)
         # What showed nothing is no proof of anything.
         counted = seen.effect is not Effect.CANNOT_TELL
         await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at)
         self._tell(item, outcome, seen)
+        return outcome
+
+    def _note_useless(self, item: Item, error: Exception) -> int:
+        """Useless answers in a row about this action; a vendor that cannot be asked at all gave none."""
+        silent = isinstance(error, Transient) and error.status is None
+        if not silent and not isinstance(error, RateLimited | Unauthorized):
+            self._useless[item.action_id] = self._useless.get(item.action_id, 0) + 1
+        return self._useless.get(item.action_id, 0)
+
+    async def _later(self, item: Item, error: Exception, useless: int) -> Outcome:
+        """Nothing is known, and nothing changes but the date."""
+        log.warning("readback.failed", action_id=item.action_id, kind=item.kind, error=error)
+        self._metrics.read_back(item.kind, "failed")
+        first = max(action_delay(item.attempts), self._delay / 4)
+        outcome = Outcome(
+            item.action_id,
+            State.UNKNOWN,
+            f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
+            min(first * 2 ** min(max(useless - 1, 0), 10), max(first, LONGEST_SECONDS)),
+        )
+        await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
         return outcome
 
     def _as_the_vendor_dates(self, item: Item) -> tuple[Item, float]:

@@ -28,7 +28,16 @@ from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from worker.circuits import FIRST_PAUSE, IN_A_ROW
 from worker.cloudflare import MoveAnswer, ReleaseAnswer, ReleaseRow
 from worker.dispatcher import Dispatcher, DispatchOptions
-from worker.errors import AnswerLost, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
+from worker.errors import (
+    AnswerLost,
+    BadAnswer,
+    RateLimited,
+    Refused,
+    StoreError,
+    Transient,
+    Unauthorized,
+    VendorError,
+)
 from worker.executors import executors
 from worker.executors.notify import NotifyExecutor
 from worker.executors.reclassify import ReclassifyExecutor
@@ -147,6 +156,24 @@ async def test_a_release_that_reached_some_is_not_sent_again_for_a_new_verdict(b
     assert len(bench.tenant.asked("release")) == 1
     assert await bench.desk.states() == {"m1": ["failed"]}
     assert len(await bench.desk.audit("joined")) == 1
+
+
+async def test_a_message_that_cannot_be_read_is_asked_for_less_and_less(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At most an hour apart, and each time a line says so; it is done once the vendor can tell."""
+    await bench.arrive(junk(), old=True)
+    bench.tenant.moved("m1", "JunkEmail", NOW - 30)
+    bench.tenant.will("action_log", *(BadAnswer("an entry cannot be read", status=200) for _ in range(9)))
+    waits = []
+    for _ in range(9):
+        await bench.work()
+        waits.append((await bench.desk.row())["due_at"] - bench.desk.clock.now())
+        bench.desk.clock.pass_time(waits[-1])
+    assert waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert capsys.readouterr().err.count("state.unreadable") == 9
+    await bench.work()
+    assert await bench.desk.states() == {"m1": ["skipped"]}
 
 
 async def test_the_intent_is_in_the_log_before_the_request(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from worker.executors.base import Effect, ReadBack
 from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
-from worker.reconciler import MAX_SENDS, Reconciler
+from worker.reconciler import LONGEST_SECONDS, MAX_SENDS, USELESS_READS, Reconciler
 
 DELAY = 30.0
 DONE, PARTLY, NOT_DONE, CANNOT_TELL = Effect
@@ -168,6 +168,44 @@ async def test_a_failing_read_back_changes_only_the_date(
         changed = {name for name in before if after[name] != before[name]}
         assert changed <= {"due_at", "error", "updated_at"}
         assert after["due_at"] > desk.clock.now()
+
+
+@pytest.mark.parametrize("kind", WISHES)
+async def test_what_the_vendor_never_tells_of_believably_waits_longer_and_then_for_a_person(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str
+) -> None:
+    """One poisoned log must not be asked for without end, ahead of the polls."""
+    tenant.will(
+        "action_log", *(BadAnswer("an entry cannot be read", status=200) for _ in range(USELESS_READS))
+    )
+    await lose(desk, kind)
+    desk.clock.pass_time(DELAY)
+    for number in range(USELESS_READS - 1):
+        assert await reconciler.step() == 1
+        wait = (await desk.row())["due_at"] - desk.clock.now()
+        assert wait == pytest.approx(DELAY / 4 * 2**number)
+        desk.clock.pass_time(wait)
+    assert await reconciler.step() == 1
+    assert (await desk.row())["due_at"] is None
+    assert "a person must look" in (await desk.row())["error"]
+
+
+async def test_a_vendor_that_answers_with_errors_is_asked_less_and_less_and_never_given_up(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """At most an hour apart: it proves nothing, however long it lasts."""
+    tenant.add(MESSAGE)
+    tenant.will("action_log", *(Transient("503", status=503) for _ in range(15)))
+    await lose(desk, "move")
+    wait = DELAY
+    for _ in range(15):
+        desk.clock.pass_time(wait)
+        assert await reconciler.step() == 1
+        wait = (await desk.row())["due_at"] - desk.clock.now()
+    assert wait == LONGEST_SECONDS
+    desk.clock.pass_time(wait)
+    await reconciler.step()
+    assert (await desk.row())["state"] == "ready"
 
 
 async def test_a_failing_database_leaves_the_look_for_later(

@@ -61,6 +61,7 @@ class Look(NamedTuple):
 
     `again_in`: it showed nothing; the action stays READY and is looked at again after so many seconds.
     `origin`: the folder that the message is in now, where the vendor's log told it.
+    `unread`: the vendor's answer about it was of no use; what `again_in` grows with.
     """
 
     action_id: str
@@ -68,6 +69,7 @@ class Look(NamedTuple):
     why: str = ""
     again_in: float | None = None
     origin: str | None = None
+    unread: bool = False
 
 
 class OurMove(NamedTuple):

@@ -360,6 +360,11 @@ _TABLE: dict[str, LogEvent] = {
         "Messages could not be read again before acting on them; their actions wait and are tried again.",
         f"If it repeats: {_DOCTOR}",
     ),
+    "state.unreadable": LogEvent(
+        "warning",
+        "The vendor answers, but of one message nothing that can be used: its action waits, each time twice as long.",
+        f"Look at the message in the dashboard and act there; `worker actions reject ID` ends it. {_DOCTOR}",
+    ),
     "state.superseded": LogEvent(
         "info/warning",
         "Someone else acted first, or the verdict changed: the action is `skipped` or `held`.",

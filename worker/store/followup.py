@@ -28,6 +28,7 @@ _LOOK = (
         due_at=func.coalesce(bindparam("to_due"), schema.actions.c.due_at),
         held_until=bindparam("to_held_until"),
         origin=func.coalesce(bindparam("to_origin"), schema.actions.c.origin),
+        refusals=schema.actions.c.refusals + bindparam("unread"),
         updated_at=bindparam("at"),
     )
 )
@@ -79,6 +80,7 @@ def _look_row(look: Look, now: float, seen: float, hold_seconds: float) -> dict[
         "to_due": None if look.again_in is None else now + look.again_in,
         "to_held_until": now + hold_seconds if look.state is State.HELD else None,
         "to_origin": look.origin,
+        "unread": int(look.unread),
         "at": now,
     }
 

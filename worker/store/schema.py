@@ -233,7 +233,8 @@ actions = Table(
     Column("lane", Text, nullable=False),
     Column("due_at", Float),
     Column("attempts", Integer, nullable=False, default=0),
-    # Times in a row that its call was not accepted; what the delay before the next one grows with.
+    # Times in a row that its call was not accepted, or that its message could not be read before acting; what the
+    # delay before the next one grows with.
     Column("refusals", Integer, nullable=False, default=0),
     Column("read_backs", Integer, nullable=False, default=0),
     # How many messages may share the call that carries this action; halved when a bulk call is refused.
