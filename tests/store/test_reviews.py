@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders import ACCOUNT, NOW, decided, detection, junk, report, vote
 from tests.desk import Desk
-from worker.model.actions import Mode, Move, State
+from worker.model.actions import Mode, Move, Release, State
 from worker.model.sweeps import Sweep
 from worker.store import reviews
 from worker.store.reviews import Verdict
@@ -168,6 +168,16 @@ async def test_a_move_that_worked_for_some_is_not_tried_again(desk: Desk) -> Non
     assert not verdict.ok
     assert f"`worker undo {row['id']}`" in verdict.message
     assert [one.action_id for one in await desk.ledger.our_moves("m1")] == [row["id"]]
+
+
+async def test_a_release_that_reached_some_is_not_tried_again(desk: Desk) -> None:
+    """They would get it twice; and it goes on barring another one."""
+    mail = detection(is_quarantined=True)
+    (row,) = await desk.bring(State.FAILED, decided(mail, Release(mail)))
+    await desk.edit(row["id"], error="delivered to some recipients only; not to bob@corp.example")
+    (verdict,) = await retry(desk, row["id"], checked=True)
+    assert (verdict.ok, (await desk.row())["state"]) == (False, "failed")
+    assert "by hand in the dashboard" in verdict.message
 
 
 @pytest.mark.parametrize("state", [*ENDED, State.HELD, State.READY, State.REJECTED])

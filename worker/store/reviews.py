@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from worker.model.actions import PARTLY, State
+from worker.model.actions import PARTLY, PARTLY_RELEASED, State
 from worker.model.kinds import contradicts, irreversible
 from worker.model.sweeps import Sweep
 from worker.store import approvals, schema
@@ -113,7 +113,7 @@ def retry(
 ) -> Review:
     """Failed and dead actions are tried again; unknown ones only where a person has checked their effect.
 
-    A move that worked for some recipients is not: a look would take it for done, and forget what there is to undo.
+    What worked for some recipients is not: a look would take it for done, and forget what it did.
 
     Who says so approves exactly these, as they are now.
     """
@@ -127,10 +127,9 @@ def retry(
         if row["kind"] == Sweep.kind and not row["subject"]:
             return _GIVEN_UP
         if (row["error"] or "").startswith(PARTLY):
-            return (
-                "has moved the message for some recipients: the vendor shows it as moved; move the rest by hand "
-                f"in the dashboard, or take it back with `worker undo {row['id']}`"
-            )
+            return f"has moved the message for some recipients: {_BY_HAND}, or `worker undo {row['id']}`"
+        if (row["error"] or "").startswith(PARTLY_RELEASED):
+            return f"has delivered the message to some recipients, who would get it twice: {_BY_HAND}"
         identity = (_about(row), row["kind"], row["target"], row["cause"])
         twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
         return "" if twin == row["id"] else f"{twin} already stands for the same action"
@@ -257,4 +256,5 @@ _GIVEN_UP = (
     "its search was given up and does not begin again: let its playbook name more in `by`, or a shorter window; "
     "search and move these siblings by hand"
 )
+_BY_HAND = "finish the others by hand in the dashboard"
 _MISSING = "no such action; see worker actions list"
