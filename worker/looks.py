@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
-from worker.errors import RateLimited, Refused, Unauthorized, VendorError
-from worker.executors.base import Elsewhere, Executor, OnMessages
+from worker.errors import Refused, VendorError
+from worker.executors.base import Elsewhere, Executor, OnMessages, postponed
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
@@ -38,8 +38,6 @@ SINGLE_READS = 50
 LOOK_SECONDS = 30.0
 """What is not looked at by then waits for the next round, or what was seen first would be too old to act on."""
 NOT_FOUND = 404
-POSTPONED_SECONDS, LONGEST_SECONDS = 30.0, 3600.0
-"""How long an action waits whose own message cannot be read, and at most, doubling each time; the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,7 @@ async def look(
         surveyed = [
             await _proven(one, items, executor, prove) for one in await executor.survey(items, read_at)
         ]
+        _tell_unread(items, surveyed)
         return Looked(tuple(surveyed), (), read_at)
     rows = await _listed(items, cloudflare, clock)
     seen: list[Look | Detection] = []
@@ -79,7 +78,24 @@ async def look(
         part = chosen[start : start + AT_ONCE]
         seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare, prove) for item in part))
     looks = tuple(one for one in seen if isinstance(one, Look))
+    _tell_unread(items, looks)
     return Looked(looks, tuple(one for one in seen if isinstance(one, Detection)), read_at)
+
+
+def _tell_unread(items: Sequence[Item], looks: Iterable[Look]) -> None:
+    by_id = {item.action_id: item for item in items}
+    for one in looks:
+        if one.unread:
+            item = by_id[one.action_id]
+            log.warning(
+                "state.unreadable",
+                action_id=item.action_id,
+                message_id=item.message_id,
+                kind=item.kind,
+                target=item.target,
+                reason=one.why,
+                again_in=one.again_in,
+            )
 
 
 async def _one(
@@ -100,27 +116,9 @@ async def _one(
         if found.state is State.READY and prove is not None and prove.needed(item, executor):
             found = await prove(item, executor)
     except VendorError as error:
-        if error.status is None or isinstance(error, RateLimited | Unauthorized):
-            raise
-        # The vendor answers; it is this message that it cannot tell of.
-        return _postponed(item, error)
+        return postponed(item, error)
     else:
         return found
-
-
-def _postponed(item: Item, error: VendorError) -> Look:
-    wait = min(POSTPONED_SECONDS * 2 ** min(item.refusals, 10), LONGEST_SECONDS)
-    log.warning(
-        "state.unreadable",
-        action_id=item.action_id,
-        message_id=item.message_id,
-        kind=item.kind,
-        target=item.target,
-        error=error,
-        again_in=wait,
-    )
-    why = f"the message cannot be read before acting: {error}"
-    return Look(item.action_id, State.READY, why, wait, unread=True)
 
 
 async def _proven(one: Look, items: Sequence[Item], executor: Executor, prove: Proof | None) -> Look:

@@ -21,8 +21,8 @@ BLOCK_SECONDS = 10.0
 """How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
 AUTH_SECONDS = 30.0
 """How long a kind of action waits before the same token is tried again."""
-POSTPONED_SECONDS = 30.0
-"""How long an action waits that the vendor cannot tell of; the others go on."""
+POSTPONED_SECONDS, LONGEST_SECONDS = 30.0, 3600.0
+"""How long an action waits that the vendor cannot tell of, and at most, doubling each time; the others go on."""
 
 
 class Effect(StrEnum):
@@ -163,4 +163,6 @@ def postponed(item: Item, error: VendorError) -> Look:
     answered = error.status is not None or isinstance(error, BadAnswer)
     if not answered or isinstance(error, RateLimited | Unauthorized):
         raise error
-    return Look(item.action_id, State.READY, f"cannot be looked up before acting: {error}", POSTPONED_SECONDS)
+    why = f"cannot be looked up before acting: {error}"
+    wait = min(POSTPONED_SECONDS * 2 ** min(item.refusals, 10), LONGEST_SECONDS)
+    return Look(item.action_id, State.READY, why, wait, unread=True)

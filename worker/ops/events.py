@@ -362,8 +362,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "state.unreadable": LogEvent(
         "warning",
-        "The vendor answers, but of one message nothing that can be used: its action waits, each time twice as long.",
-        f"Look at the message in the dashboard and act there; `worker actions reject ID` ends it. {_DOCTOR}",
+        "The vendor answers, but of one message or entry nothing usable: its action waits, each time twice as long.",
+        f"Look at it in the dashboard and act there; `worker actions reject ID` ends it. {_DOCTOR}",
     ),
     "state.superseded": LogEvent(
         "info/warning",
