@@ -122,7 +122,7 @@ async def _one(
 
 
 async def _proven(one: Look, items: Sequence[Item], executor: Executor, prove: Proof | None) -> Look:
-    if prove is None or one.state is not State.READY:
+    if prove is None or one.state is not State.READY or one.again_in is not None:
         return one
     item = next(item for item in items if item.action_id == one.action_id)
     return await prove(item, executor) if prove.needed(item, executor) else one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,8 +13,9 @@ from tests.fakes import FakeCloudflare, ManualClock
 from worker.cloudflare import LogEntry
 from worker.errors import BadAnswer, Transient
 from worker.executors import executors
-from worker.executors.base import Executor
+from worker.executors.base import POSTPONED_SECONDS, Executor, postponed
 from worker.looks import look
+from worker.model.calls import Item
 from worker.model.ledger import Look, Loss
 from worker.proof import Proof
 
@@ -99,6 +100,19 @@ async def test_what_cannot_be_told_is_held(ask: Ask, tenant: FakeCloudflare) -> 
     tenant.will("action_log", BadAnswer("nonsense"))
     found = await ask("reclassify")
     assert (found.state, "nobody can tell: nonsense" in found.why) == ("held", True)
+
+
+async def test_what_could_not_be_looked_at_waits_unproven(
+    ask: Ask, known: dict[str, Executor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its effect is not there yet does not say that acting still makes sense."""
+
+    async def survey(items: Sequence[Item], _: float) -> list[Look]:
+        return [postponed(one, BadAnswer("nonsense")) for one in items]
+
+    monkeypatch.setattr(known["notify"], "survey", survey)
+    found = await ask("notify")
+    assert (found.state, found.again_in) == ("ready", POSTPONED_SECONDS)
 
 
 async def test_a_vendor_that_cannot_be_reached_proves_nothing(ask: Ask, tenant: FakeCloudflare) -> None:
