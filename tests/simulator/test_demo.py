@@ -42,7 +42,10 @@ def test_demo_works_a_backlog_and_says_what_it_did() -> None:
     matched, acted, held = table["release-partner-quarantine"]
     assert matched == held > acted == 0
     matched, acted, held = table["remove-delivered-malicious"]
-    assert matched == acted > held == 0
+    assert acted > held == 0
+    # On a slow machine the end comes before the last one is sent, or a sweep has moved it already.
+    (rest,) = re.findall(r"^remove-delivered-malicious +\d+ +\d+ +\d+(.*)$", output, re.MULTILINE)
+    assert matched == acted + sum(map(int, re.findall(r"\d+", rest)))
     assert re.search(r"^requests +\d+ of the budget of 600 ", output, re.MULTILINE)
     assert re.search(r"^latency .* p50 \d+\.\d\d s, p99 \d+\.\d\d s", output, re.MULTILINE)
     assert re.search(r"^audit +\d+ records, intact", output, re.MULTILINE)
