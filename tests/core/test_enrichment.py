@@ -394,7 +394,7 @@ async def test_slow_messages_do_not_keep_others_waiting_for_ever(
         await asyncio.sleep(10)
 
     vendor.will("detections", *[crawl] * len(slow))
-    intake = make(wants_details(), seconds=0.1)
+    intake = make(wants_details(), seconds=1.0)
     await take(intake, page(*map(detection, [*slow, *quick])))
     assert {row["tries"] for row in await parked(desk) if row["key"] in slow} == {1}
     await intake.again.take_up_due(DETECTIONS)
