@@ -17,6 +17,7 @@ from worker.model.actions import Mode
 from worker.model.patterns import domain_pattern, malformed
 from worker.model.plans import Ceilings
 from worker.ops.bind import parse_bind
+from worker.origin import check_base_url
 
 if TYPE_CHECKING:
     from worker.webhook.target import Target
@@ -86,8 +87,6 @@ def _account(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    from worker.cloudflare.origin import check_base_url  # noqa: PLC0415 - aiohttp loads only where it is used
-
     check_base_url(value)
     return value.rstrip("/")
 

@@ -26,8 +26,10 @@ from worker.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
 
 log = get_logger()
 
-LOOK_SECONDS, FAILED_SECONDS = 1.0, 60.0
+LOOK_SECONDS = 1.0
 """How often it is asked whether there is something to search for."""
+FAILED_SECONDS = 60.0
+"""How long it rests after an error that nobody has foreseen."""
 
 
 class Sweeper:

@@ -28,7 +28,7 @@ MODULES = (
     "worker.cli",
     "worker.cli.applying",
     "worker.cli.gate",
-    "worker.cloudflare.origin",
+    "worker.origin",
     "worker.declared.export",
     "worker.playbooks.checking",
     "worker.pollers.scheduler",

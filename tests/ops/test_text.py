@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ops.lines import Lines
-from worker.cli.common import print_table, say
+from worker.cli.printing import print_table, say
 from worker.ops import logs
 from worker.ops.text import safe
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.common import Database, Json, database, person, print_json, print_json_array, print_table, say
+from worker.cli.common import Database, database, person
+from worker.cli.printing import Json, print_json, print_json_array, print_table, say
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State

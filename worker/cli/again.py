@@ -13,8 +13,9 @@ import typer
 from msgspec import to_builtins
 
 from worker import settings as settings_module
-from worker.cli.common import Json, database, print_json_array, say
+from worker.cli.common import database
 from worker.cli.histories import saved_lines
+from worker.cli.printing import Json, print_json_array, say
 from worker.cli.replay import playbooks
 from worker.errors import UsageError
 from worker.model.events import Detection

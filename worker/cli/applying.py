@@ -7,7 +7,8 @@ import sys
 import typer
 
 from worker.cli import plans
-from worker.cli.common import Database, person, say
+from worker.cli.common import Database, person
+from worker.cli.printing import say
 from worker.cli.vendor import Vendor, sharing
 from worker.declared.applying import Applier, Report, settle_left
 from worker.declared.comparing import Comparer

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.common import Json, database, print_json_array, print_table
+from worker.cli.common import database
+from worker.cli.printing import Json, print_json_array, print_table
 from worker.cli.proving import checkpoint, verify
 from worker.cli.replay import replay
 from worker.store import audit, queries

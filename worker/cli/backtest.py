@@ -14,7 +14,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from worker import settings as settings_module
-from worker.cli.common import Json, print_json, say
+from worker.cli.printing import Json, print_json, say
 from worker.cli.replay import playbooks
 from worker.errors import UsageError
 from worker.model.actions import Mode

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from worker.backtest.plotting import folded, sparkline
 from worker.backtest.report import Comparison, PlaybookResult, Report
-from worker.cli.common import print_table, say
+from worker.cli.printing import print_table, say
 
 COLUMNS = 48
 """Of a sparkline."""

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Json, database, person, print_json, say
+from worker.cli.common import database, person
+from worker.cli.printing import Json, print_json, say
 from worker.errors import StoreError, UsageError
 from worker.store import backups, files
 from worker.store.engine import sqlite_path

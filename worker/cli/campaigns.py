@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.common import Json, database, person, print_json, print_table, say
+from worker.cli.common import database, person
+from worker.cli.printing import Json, print_json, print_table, say
 from worker.errors import UsageError
 from worker.store import campaign_queries, campaigns
 

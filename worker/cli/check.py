@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Json, print_json, say
+from worker.cli.printing import Json, print_json, say
 from worker.errors import UsageError
 
 Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML for CI too.")]

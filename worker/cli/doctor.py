@@ -11,7 +11,7 @@ from typing import NamedTuple
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Json, print_json, say
+from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
 from worker.store.engine import sqlite_engine, sqlite_path, transact

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Database, Json, database, print_json, say
+from worker.cli.common import Database, database
+from worker.cli.printing import Json, print_json, say
 from worker.cli.replay import playbooks
 from worker.errors import UsageError
 from worker.settings import Settings

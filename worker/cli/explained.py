@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from worker.cli.common import Database, say
+from worker.cli.common import Database
+from worker.cli.printing import say
 from worker.explaining import Explanation, plain
 from worker.model.plans import Ceilings
 from worker.playbooks.conditions.base import Sight

@@ -10,7 +10,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from worker.cli.common import Database, Json, database, person, print_json, say
+from worker.cli.common import Database, database, person
+from worker.cli.printing import Json, print_json, say
 from worker.clock import iso
 from worker.errors import UsageError, WorkerError
 from worker.model.actions import Mode, lower_mode

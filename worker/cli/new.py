@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import say
+from worker.cli.printing import say
 
 
 def new(

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from worker.brake import Brake
-from worker.cli.common import database, person, say
+from worker.cli.common import database, person
+from worker.cli.printing import say
 from worker.store import flags
 from worker.store.engine import sqlite_path
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker.cli.common import print_json, say
+from worker.cli.printing import print_json, say
 from worker.declared.planning import Change, Op, Plan
 
 _SIGNS = {Op.DELETE: "-", Op.EDIT: "~", Op.ADD: "+"}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from worker.cli.common import Database, Json, database, print_json, say
+from worker.cli.common import Database, database
+from worker.cli.printing import Json, print_json, say
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.store.tools import Connection

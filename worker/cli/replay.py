@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Json, database, print_json, say
+from worker.cli.common import database
+from worker.cli.printing import Json, print_json, say
 from worker.model.replay import WRONG, Judgement, Replayed
 from worker.store.replays import past_decisions
 from worker.store.verification import require_whole

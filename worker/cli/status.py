@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from worker.brake import Brake
-from worker.cli.common import Database, Json, database, print_json, print_table, say
+from worker.cli.common import Database, database
 from worker.cli.ladder import standings
+from worker.cli.printing import Json, print_json, print_table, say
 from worker.clock import iso, utc
 from worker.model.actions import Mode
 from worker.playbooks.loader import lists_of

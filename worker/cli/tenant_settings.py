@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from worker import settings as settings_module
-from worker.cli.common import Json, database, say
+from worker.cli.common import database
+from worker.cli.printing import Json, say
 from worker.errors import StoreError, UsageError, VendorError
 from worker.store.engine import sqlite_path
 

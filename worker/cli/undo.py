@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from worker.brake import Brake
-from worker.cli.common import Database, Json, database, person, print_json, say
+from worker.cli.common import Database, database, person
 from worker.cli.moments import moment
+from worker.cli.printing import Json, print_json, say
 from worker.errors import UsageError
 from worker.model.actions import State
 from worker.model.undoing import MADE_AGAIN, REVERSIBLE, TAKEN_BACK

@@ -3,7 +3,6 @@
 from worker.cloudflare.api import Cloudflare
 from worker.cloudflare.listing import Listing
 from worker.cloudflare.operations import CLAIMED
-from worker.cloudflare.origin import check_base_url
 from worker.cloudflare.wire import (
     BadRow,
     MoveAnswer,
@@ -18,6 +17,7 @@ from worker.cloudflare.wire import (
     TokenStatus,
 )
 from worker.model.enrichment import LogEntry
+from worker.origin import check_base_url
 
 __all__ = [
     "CLAIMED",

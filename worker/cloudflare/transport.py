@@ -17,9 +17,9 @@ from yarl import URL
 from worker.cloudflare import verdicts
 from worker.cloudflare.headers import rate_limit, ray_id, retry_after, server_time
 from worker.cloudflare.operations import Operation, Query, encode_query
-from worker.cloudflare.origin import check_base_url, resolve
 from worker.cloudflare.session import BrokenConnectionError, Connect, make_session
 from worker.errors import Unauthorized, VendorError, WorkerError
+from worker.origin import check_base_url, resolve
 from worker.ports import Gate, Lane, Observation
 
 MAX_BYTES = 32 * 2**20

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from worker.cloudflare.origin import is_loopback
+from worker.origin import is_loopback
 
 _EXAMPLE = "use https, or http:// with a loopback address"
 _PREFIX = "whsec_"
