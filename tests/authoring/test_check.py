@@ -159,3 +159,14 @@ def test_a_watch_checks_again_after_each_save(folder: Folder) -> None:
         watching.send_signal(signal.SIGINT)
         assert watching.wait() == 0
         impatience.cancel()
+
+
+def test_it_loads_neither_database_nor_client(folder: Folder) -> None:
+    """They would be half of its time, and authors wait for it at every save."""
+    folder.playbook()
+    asked = f"from worker.cli import run_cli; run_cli(['check', {str(folder.path)!r}])"
+    told = "import sys; print(sorted({'aiohttp', 'alembic', 'sqlalchemy'} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{asked}; {told}"], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
