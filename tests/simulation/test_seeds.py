@@ -11,7 +11,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.history import play
 from tests.simulation.many import FIRST, play_all
 
-SEEDS = 120
+SEEDS = 200
 SOAK_SEEDS = int(os.environ.get("WORKER_SIMULATION_SEEDS", "10000"))
 HAPPENS = (
     "approve", "clock set", "crashes", "fault 202", "fault 401", "fault 429", "fault 500", "fault 500 after the effect",
