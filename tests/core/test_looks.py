@@ -280,6 +280,19 @@ async def test_an_undo_of_a_message_that_somebody_moved_meanwhile_is_held(
     assert await eye.state(going_back(one)) == ("skipped", "already in Inbox")
 
 
+async def test_an_undo_of_what_another_move_of_ours_followed_is_held(
+    eye: Eye, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """The message is not where the undone move had put it; with the later one undone, it is."""
+    one = await our_move(tenant, desk)
+    desk.clock.pass_time(10)
+    await desk.bring(State.SUCCEEDED, junk(to="DeletedItems", final_disposition="SUSPICIOUS"))
+    later = await desk.row(target="DeletedItems")
+    tenant.moved("m1", "DeletedItems", NOW + 10, by="worker")
+    why = f"{later['id']} has moved it on to DeletedItems since: undo that one first"
+    assert await eye.state(going_back(one)) == ("held", why)
+
+
 async def test_an_undo_waits_until_the_log_shows_what_it_undoes(
     eye: Eye, tenant: FakeCloudflare, desk: Desk
 ) -> None:

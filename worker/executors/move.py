@@ -15,6 +15,7 @@ from worker.model.actions import PARTLY, State
 from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.events import Detection
 from worker.model.ledger import Look, OurMove
+from worker.model.undoing import OwnMove, in_effect
 from worker.ports import Lane, Ledger
 
 PATIENT_READS = 5
@@ -116,11 +117,17 @@ def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -
         # Where we had moved it, too: they want it there, whatever its verdict has become since.
         return f"moved to {last.folder} by {last.requested_by}, after the worker had"
     undone = next((one for one in ours if one.action_id == item.cause), None)
+    if undone is not None and undone.action_id not in in_effect([_own(one) for one in ours]):
+        return f"{ours[-1].action_id} has moved it on to {last.folder} since: undo that one first"
     before = _before(moves, undone) if undone is not None else None
     if before in (None, item.target):
         return ""
     # The way back was assumed, or somebody moved the message just before we did.
     return f"the vendor's log shows it in {before} before {item.cause}"
+
+
+def _own(one: OurMove) -> OwnMove:
+    return OwnMove(one.action_id, one.cause, one.folder, None)
 
 
 def _before(moves: Sequence[LogEntry], ours: OurMove) -> str | None:

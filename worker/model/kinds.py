@@ -65,6 +65,8 @@ class Kind:
     carries it out."""
     stands: bool = False
     """Whether its effect stays in the way of what opposes it, until it is taken back."""
+    displaces: bool = False
+    """Whether it changes where the message is: of such, one at a time goes out for a message."""
 
 
 JOB = "job"
@@ -137,6 +139,7 @@ KINDS: dict[str, Kind] = {
         approval=_purge,
         for_good=_purged,
         seen_enough=lambda message: not message.has_moved,
+        displaces=True,
     ),
     Release.kind: Kind(
         action=Release,
@@ -145,6 +148,7 @@ KINDS: dict[str, Kind] = {
             "released mail has been delivered to its recipients; a move can take it out of their mailboxes"
         ),
         seen_enough=_in_quarantine,
+        displaces=True,
     ),
     Reclassify.kind: replace(_ASKED, action=Reclassify, opposes=frozenset({Submit.kind})),
     Submit.kind: replace(_ASKED, action=Submit, opposes=frozenset({Reclassify.kind})),

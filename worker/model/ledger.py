@@ -76,6 +76,8 @@ class OurMove(NamedTuple):
     """A move of a message by the worker itself: where to, when it was sent, and how many seconds ago that is."""
 
     action_id: str
+    cause: str
+    """The action that it undid; empty where it was no undo."""
     folder: str
     at: float
     age: float

@@ -18,6 +18,7 @@ from worker.store.audit import Entry, append
 from worker.store.entries import completed
 from worker.store.prepared import Prepared, among
 from worker.store.tools import from_json
+from worker.store.turns import in_turn
 
 VERIFIED_SECONDS = 60.0
 ITEM_COLUMNS = [
@@ -151,7 +152,8 @@ def unverified(
         .order_by(a.c.message_from, a.c.id)
         .limit(most)
     )
-    return [item(row) for row in conn.execute(query).mappings()]
+    rows = [dict(row) for row in conn.execute(query).mappings()]
+    return [item(row) for row in in_turn(conn, account_id, now, lane.kind, rows)]
 
 
 def claim(
@@ -166,7 +168,8 @@ def claim(
 ) -> Claimed:
     """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
-    Each call must be sent at once or settled as not sent. What was approved is compared with its approval here,
+    Each call must be sent at once or settled as not sent. What would move a message behind another move of ours that is
+    not settled waits. What was approved is compared with its approval here,
     and put back where that does not stand any more; so is what came back to a playbook that was demoted meanwhile.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
@@ -186,6 +189,7 @@ def claim(
     rows, back = approvals.sift(conn, account_id, now, lane.kind, lane.target, found, limits.hold_seconds)
     rows, demoted = levels.sift(conn, account_id, now, rows, limits.hold_seconds)
     back += demoted
+    rows = in_turn(conn, account_id, now, lane.kind, rows)
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)

@@ -101,11 +101,11 @@ def partly_released() -> ColumnElement[bool]:
 def our_moves(conn: Connection, account_id: str, message_id: str, now: float) -> list[OurMove]:
     """The moves of the message by the worker itself that took effect, oldest first."""
     a = schema.actions
-    query = select(a.c.id, a.c.target, a.c.submitted_at).where(
+    query = select(a.c.id, a.c.cause, a.c.target, a.c.submitted_at).where(
         a.c.account_id == account_id, a.c.message_id == message_id, took_effect()
     )
     rows = conn.execute(query.order_by(a.c.submitted_at, a.c.id))
-    return [OurMove(row.id, row.target, row.submitted_at, now - row.submitted_at) for row in rows]
+    return [OurMove(row.id, row.cause, row.target, row.submitted_at, now - row.submitted_at) for row in rows]
 
 
 def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:

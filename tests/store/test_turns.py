@@ -1,0 +1,83 @@
+"""Of several actions that change where a message is, one at a time goes out."""
+
+from __future__ import annotations
+
+from tests.builders import ENFORCE, detection, junk
+from tests.desk import Desk
+from worker.model.actions import Move, Reclassify, Release, State
+from worker.model.calls import Call
+from worker.store.turns import SOON_SECONDS
+
+READ_BACK = 30.0
+
+
+async def _first(desk: Desk) -> Call:
+    """A move of m1 to Junk that has been sent; then the verdict changes, and a playbook wants it elsewhere."""
+    await desk.take_in(junk("m1"))
+    (call,) = await desk.claim()
+    await desk.take_in(junk("m1", to="DeletedItems", final_disposition="SUSPICIOUS"))
+    return call
+
+
+async def test_a_move_waits_for_one_that_is_under_way(desk: Desk) -> None:
+    """It says for which, and has to be looked at again: the message is about to be somewhere else."""
+    call = await _first(desk)
+    assert await desk.claim() == []
+    second = await desk.row(target="DeletedItems")
+    assert (second["state"], second["due_at"]) == (State.READY, desk.clock.now() + SOON_SECONDS)
+    assert second["verified_at"] is None
+    assert second["error"] == f"waits for {call.items[0].action_id}, which may have moved the message"
+    assert await desk.ledger.lanes(ENFORCE.mode) == []
+
+
+async def test_a_move_waits_for_the_read_back_of_one_whose_answer_was_lost(desk: Desk) -> None:
+    """Not looked at, let alone sent, before it is known what became of the other; then it goes."""
+    call = await _first(desk)
+    await desk.settle(call, State.UNKNOWN, due_in=READ_BACK)
+    (lane,) = await desk.ledger.lanes(ENFORCE.mode)
+    await desk.edit((await desk.row(target="DeletedItems"))["id"], verified_at=None)
+    assert await desk.ledger.unverified(lane, ENFORCE.mode, 10) == []
+    due = (await desk.row(target="DeletedItems"))["due_at"]
+    assert due == desk.clock.now() + READ_BACK + SOON_SECONDS
+    await desk.edit(call.items[0].action_id, state=State.SUCCEEDED)
+    desk.clock.pass_time(READ_BACK + SOON_SECONDS)
+    assert [one.target for one in await desk.ledger.unverified(lane, ENFORCE.mode, 10)] == ["DeletedItems"]
+    await desk.edit((await desk.row(target="DeletedItems"))["id"], verified_at=desk.clock.now())
+    (second,) = await desk.claim()
+    assert second.target == "DeletedItems"
+    assert (await desk.row(target="DeletedItems"))["error"] is None
+
+
+async def test_what_nobody_reads_back_any_more_bars_nothing(desk: Desk) -> None:
+    """A person may take days to decide about it; what the vendor shows by then counts."""
+    call = await _first(desk)
+    await desk.settle(call, State.UNKNOWN, due_in=None)
+    assert [one.target for one in await desk.claim()] == ["DeletedItems"]
+
+
+async def test_other_messages_go_on(desk: Desk) -> None:
+    """Only the message that may be on its way waits."""
+    await _first(desk)
+    await desk.take_in(junk("m2", to="DeletedItems"))
+    assert [[item.message_id for item in call.items] for call in await desk.claim()] == [["m2"]]
+
+
+async def test_what_moves_nothing_does_not_wait(desk: Desk) -> None:
+    """A request for another verdict leaves the message where it is."""
+    call = await _first(desk)
+    await desk.settle(call, State.UNKNOWN, due_in=READ_BACK)
+    await desk.want(Reclassify(detection("m1", final_disposition="SPAM"), to="NONE"))
+    assert [one.kind for one in await desk.claim()] == ["reclassify"]
+
+
+async def test_a_move_waits_for_a_release_too(desk: Desk) -> None:
+    """A release takes the message out of quarantine: what follows acts on mail that has been delivered."""
+    await desk.want(Release(detection("m1", is_quarantined=True)))
+    (release,) = await desk.claim()
+    await desk.settle(release, State.UNKNOWN, due_in=READ_BACK)
+    await desk.want(Move(detection("m1", final_disposition="SPAM"), to="JunkEmail"))
+    moves = await desk.rows(message_id="m1", kind="move")
+    for move in moves:
+        await desk.edit(move["id"], state=State.READY, due_at=desk.clock.now(), verified_at=desk.clock.now())
+    assert moves
+    assert await desk.claim() == []
