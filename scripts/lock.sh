@@ -15,11 +15,11 @@ compile() {
 }
 
 # One resolution: every file is constrained by the one that it extends, so that they can share one environment.
-compile runtime pyproject.toml --extra postgresql "$@"
-compile test pyproject.toml --extra postgresql --group test --constraint requirements/runtime.txt "$@"
-compile soak pyproject.toml --extra postgresql --group soak --constraint requirements/test.txt "$@"
-compile bench pyproject.toml --extra postgresql --group bench --constraint requirements/soak.txt "$@"
-compile lint pyproject.toml --extra postgresql --group lint --constraint requirements/bench.txt "$@"
+compile runtime pyproject.toml "$@"
+compile test pyproject.toml --group test --constraint requirements/runtime.txt "$@"
+compile soak pyproject.toml --group soak --constraint requirements/test.txt "$@"
+compile bench pyproject.toml --group bench --constraint requirements/soak.txt "$@"
+compile lint pyproject.toml --group lint --constraint requirements/bench.txt "$@"
 compile build --group build --constraint requirements/lint.txt "$@"
 compile lock --group lock --constraint requirements/lint.txt "$@"
 
