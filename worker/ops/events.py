@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 
 class LogEvent(NamedTuple):
-    """One `event.action`. `level` is `info`, `warning` or `error`, or several such as `info/warning`."""
+    """One `event.action`. `level` is `debug`, `info`, `warning` or `error`, or several such as `info/warning`."""
 
     level: str
     meaning: str
@@ -30,14 +30,19 @@ _NONE = "Nothing."
 _STATUS = "`worker status`"
 _SHOW = "`worker actions show ID` (`worker.action_id`)"
 _DOCTOR = "`worker doctor`"
+_TAKEN_UP = "It is taken up within seconds (`WORKER_RELOAD=off`: restart)."
 
 _TABLE: dict[str, LogEvent] = {
-    "service.started": LogEvent("info", "The worker runs: version, mode, sources, playbooks.", _NONE),
+    "service.started": LogEvent("info", "The worker runs: mode, how many playbooks, request budget.", _NONE),
     "service.stopping": LogEvent("info", "Intake is stopped; work in flight is drained.", _NONE),
     "service.stopped": LogEvent(
         "info", "The worker has ended.", "If nobody stopped it: the lines before this one."
     ),
-    "service.signal": LogEvent("info", "A signal arrived; the first drains, the second ends at once.", _NONE),
+    "service.signal": LogEvent(
+        "info",
+        "A signal arrived: SIGTERM or SIGINT drains, and a second one ends at once; SIGUSR1 pauses.",
+        _NONE,
+    ),
     "service.stuck": LogEvent(
         "error",
         "Work in flight outlasted WORKER_DRAIN_TIMEOUT; the line names what blocks.",
@@ -51,9 +56,7 @@ _TABLE: dict[str, LogEvent] = {
     "clock.stepped": LogEvent(
         "warning",
         "The machine's clock was set by so many seconds; due dates follow it, and the next poll sweeps a day.",
-        "If nobody did that: the host's time synchronisation; "
-        + _DOCTOR
-        + " compares the clock with Cloudflare's.",
+        f"If nobody set the clock, check the host's NTP. {_DOCTOR} compares the clock with Cloudflare's.",
     ),
     "task.failed": LogEvent(
         "error",
@@ -69,7 +72,7 @@ _TABLE: dict[str, LogEvent] = {
     "store.unavailable": LogEvent(
         "error",
         "The database cannot be written (full disk, read-only, locked, deleted). No action starts.",
-        "Disk space and permissions, or the database server; then nothing: it resumes by itself. " + _DOCTOR,
+        "Disk space and permissions; then nothing: it resumes by itself. " + _DOCTOR,
     ),
     "store.damaged": LogEvent(
         "error",
@@ -77,7 +80,11 @@ _TABLE: dict[str, LogEvent] = {
         "Stop the worker, restore a backup: `worker restore FILE` (see Backup and restore).",
     ),
     "store.recovered": LogEvent("info", "The database can be written again; work resumes.", _NONE),
-    "playbook.loaded": LogEvent("debug/info", "A playbook was loaded: version, effective mode.", _NONE),
+    "playbook.loaded": LogEvent(
+        "debug",
+        "A playbook was loaded: version, and the mode that its file says, before levels and ceiling.",
+        _NONE,
+    ),
     "event.excluded": LogEvent(
         "info",
         "So many messages of a page are named by `rules/lists/_protected` or `_simulations`: no playbook was asked.",
@@ -99,7 +106,7 @@ _TABLE: dict[str, LogEvent] = {
     "playbooks.unwatched": LogEvent(
         "warning",
         "The system tells nothing of the rules folder; it is looked at every few seconds.",
-        "Nothing. `WORKER_RELOAD=poll` says so from the start; for more watches raise fs.inotify.max_user_instances.",
+        "Nothing. To silence it set `WORKER_RELOAD=poll`; or raise `fs.inotify.max_user_instances`.",
     ),
     "playbook.level": LogEvent(
         "warning",
@@ -114,23 +121,23 @@ _TABLE: dict[str, LogEvent] = {
     "playbook.refused": LogEvent(
         "error",
         "A playbook cannot be loaded; the line names file, line and reason.",
-        "`worker check`, mend the file, restart: what came in meanwhile is parked for it and decided then.",
+        f"Mend what `worker check` names. {_TAKEN_UP} What came in for it meanwhile is then decided.",
     ),
     "playbook.ended_worker": LogEvent(
         "error",
         "A playbook that nothing could stop ended the worker before this start (exit code 27). It is not run again on "
         "that event, which is parked for it; where the line names no event, it is watched until it does it again.",
-        "Mend the line that `file` names: bound the loop, the number or the text; `worker check`, restart.",
+        f"Mend the line that `file` names: bound the loop, the number or the text; `worker check`. {_TAKEN_UP}",
     ),
     "playbook.failed": LogEvent(
         "error",
         "A playbook raised on one event; that event is parked for this playbook, all others go on.",
-        "`worker status`; mend the playbook, `worker check`, restart: its parked events are decided again.",
+        f"`worker status`; mend it, `worker check`. {_TAKEN_UP} Its parked events are decided again.",
     ),
     "playbook.quarantined": LogEvent(
         "error",
         "A playbook raised on ten events in a row, or took too long: it is asked about one event now and then, a probe.",
-        "Mend it, `worker check`, restart: that ends it at once. Its events are parked with their evidence meanwhile.",
+        f"Mend it, `worker check`. {_TAKEN_UP} That ends it at once; what is parked is then decided.",
     ),
     "playbook.readmitted": LogEvent(
         "info", "A quarantined playbook decides again; what was parked meanwhile has been decided.", _NONE
@@ -271,7 +278,7 @@ _TABLE: dict[str, LogEvent] = {
     "job.beyond": LogEvent(
         "error",
         "A bulk job moved messages that were not on the frozen list, before it was stopped; named by postfix id.",
-        "Move them back in the dashboard where they were meant to stay: the ledger has no action for them.",
+        "If they should not have been moved, move them back in the dashboard. `worker undo` cannot.",
     ),
     "job.unseen": LogEvent(
         "warning",
@@ -362,7 +369,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "state.unreadable": LogEvent(
         "warning",
-        "The vendor answers, but of one message or entry nothing usable: its action waits, each time twice as long.",
+        "The vendor answers, but the data of one message or entry cannot be read. Its action waits, and the wait doubles"
+        " each time.",
         f"Look at it in the dashboard and act there; `worker actions reject ID` ends it. {_DOCTOR}",
     ),
     "state.superseded": LogEvent(

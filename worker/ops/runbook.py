@@ -1,4 +1,4 @@
-"""The runbook for on-call, made from the table of events, so that it cannot fall behind the code."""
+"""The runbook for on-call. Log lines and alerts come from their tables; the rest is written here."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from types import MappingProxyType
 from typing import Final
 
 from worker.model.actions import State
+from worker.ops.alerts import ALERTS, Alert
 from worker.ops.events import EVENTS
 
 STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
     {
         State.SHADOWED: (
             "A shadow playbook would have acted. Nothing was sent.",
-            "Nothing; a start under a higher mode within a day decides it anew.",
+            "Nothing; a promotion, or a start under a higher mode, within a day decides it anew.",
         ),
         State.HELD: (
-            "Waits for a person: a cap, a contradiction, a purge, or mode `approve`. Nothing was sent.",
+            (
+                "Waits for a person; `error` says why (cap, contradiction, purge, allowance, somebody moved it, "
+                "altered approval, mode `approve`). Nothing was sent."
+            ),
             "`worker actions show ID`, then `worker actions approve ID` or `reject ID`",
         ),
         State.READY: (
@@ -68,39 +72,16 @@ _EXIT_CODES = (
     ),
     ("3", "`run --once` only: it finished, and an action is `dead` or `unknown`."),
     (
+        "27",
+        "A playbook could not be stopped. Start it again: the log line `playbook.ended_worker` names it.",
+    ),
+    (
         "130",
         "A second signal, or Ctrl-C: it ended at once. What was in flight is read back at the next start.",
     ),
 )
 
-_ALERTS = (
-    ("`worker_ready == 0` for 5 min", "Database, playbooks or recovery: `curl` /readyz names the check."),
-    (
-        "`worker_poll_lag_seconds > 900`",
-        "A source is not read: poll.failed, auth.refused, rate.limited below.",
-    ),
-    (
-        '`worker_actions{state="held"} > 0` for 1 h',
-        "Someone has to decide: `worker actions list --state held`",
-    ),
-    (
-        "`worker_allowances_overdue > 0`",
-        "Mail passes that should not any more: `worker status` names the entries. entry.overdue below has the remedies.",
-    ),
-    (
-        "`worker_actions_parked > 0`",
-        "Nobody can tell whether they took effect: `worker actions list --state unknown` has the evidence.",
-    ),
-    ('`worker_actions{state=~"unknown|dead"} > 0` for 30 min', "As the table of states says."),
-    ("`increase(worker_playbook_failures_total[1h]) > 0`", "playbook.failed below."),
-    ("`worker_playbook_quarantined == 1`", "playbook.quarantined below: this playbook protects nobody now."),
-    (
-        "`worker_breaker_open == 1` for 10 min",
-        "breaker.opened below; `worker status` has the vendor's words.",
-    ),
-    ("`increase(worker_rows_quarantined_total[1h]) > 0`", "poll.row_quarantined below."),
-    ("`worker_paused == 1` for 8 h", "Forgotten? `worker status` says who paused and why."),
-)
+_UNITS = {"m": "min", "h": "h"}
 
 _FIRST_PAGE = (
     (
@@ -131,7 +112,10 @@ _FIRST_PAGE = (
     ),
     (
         "undo what a bad playbook did",
-        "`worker pause`, `worker undo --playbook NAME --since 2h --dry-run`, the same without; mend it, `worker resume`",
+        (
+            '`worker demote NAME --reason "..."`, `worker undo --playbook NAME --since 2h --dry-run`, '
+            "the same without; mend it; promote it again"
+        ),
     ),
     (
         "undo a release or a reclassify",
@@ -141,7 +125,13 @@ _FIRST_PAGE = (
         "undo a purge",
         "Impossible for users; a person approved each one: `worker actions show ID` names them.",
     ),
-    ("stop one playbook", '`mode="shadow"` in its file, `worker check`, restart'),
+    (
+        "stop one playbook",
+        (
+            '`worker demote NAME --reason "..."`: from now on nothing that it has not sent goes out; no restart. '
+            'Later `worker promote NAME --reason "..."`, one rung at a time'
+        ),
+    ),
     ("stop all of them but keep watching", "`WORKER_MODE=shadow`, restart"),
     (
         "let held actions go, or drop them",
@@ -160,6 +150,10 @@ _AFTER_FIRST_PAGE = """\
 These commands work while the worker runs, and read the same settings. Killing the worker at any moment is
 safe: what was in flight is read back at the next start before anything is sent again. Leave the database
 where it is: it is the only record of what was done.
+"""
+
+_AFTER_ALERTS = """\
+[deploy/alerts.yaml](../deploy/alerts.yaml) has them as rules for Prometheus.
 """
 
 _BACKUP = """\
@@ -187,7 +181,7 @@ as FILE before the start. An empty database where one was is refused. Remove the
 you put another in its place by hand: they belong to the old one.
 """
 
-_BEFORE_EVENTS = """\
+_AFTER_EVENTS = """\
 In JSON logs `event.action` names the line; `worker.*`, `rule.*`, `email.*` and `error.*` say to what it
 happened. These names are stable; `message` is for people and may change.
 """
@@ -197,6 +191,7 @@ def runbook() -> str:
     """The whole of docs/runbook.md."""
     states = ((f"`{state}`", *texts) for state, texts in STATES.items())
     events = ((f"`{name}`", *event) for name, event in EVENTS.items())
+    alerts = ((alert.name, _when(alert), alert.then) for alert in ALERTS)
     return "\n".join(
         (
             _BEFORE,
@@ -208,12 +203,18 @@ def runbook() -> str:
             _AFTER_FIRST_PAGE,
             _section("States of an action", ("state", "means", "next"), states),
             _section("Exit codes", ("code", "means"), _EXIT_CODES),
-            _section("Alerts worth having", ("alert", "then"), _ALERTS),
+            _section("Alerts worth having", ("alert", "where", "then"), alerts),
+            _AFTER_ALERTS,
             _BACKUP,
             _section("Log lines", ("event.action", "level", "meaning", "next"), events),
-            _BEFORE_EVENTS,
+            _AFTER_EVENTS,
         )
     )
+
+
+def _when(alert: Alert) -> str:
+    lasting = f" for {alert.lasting[:-1]} {_UNITS[alert.lasting[-1]]}" if alert.lasting else ""
+    return f"`{alert.expr}`{lasting}"
 
 
 def _section(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
