@@ -60,9 +60,10 @@ USER 10001:10001
 # SIGTERM drains: give the container longer to stop than WORKER_DRAIN_TIMEOUT (20 s).
 STOPSIGNAL SIGTERM
 
-# Asks on loopback whatever the bind address, without a proxy from the environment; healthy where HTTP is switched off.
+# Asks where the worker listens, without a proxy from the environment; on Linux 0.0.0.0 and :: reach loopback. Healthy where
+# HTTP is switched off.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; port = os.environ.get('WORKER_HTTP_BIND', '').rpartition(':')[2]; port or sys.exit(0); c = http.client.HTTPConnection('127.0.0.1', int(port), timeout=4); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client, os, sys; host, _, port = os.environ.get('WORKER_HTTP_BIND', '').rpartition(':'); port or sys.exit(0); c = http.client.HTTPConnection(host.strip('[]') or '127.0.0.1', int(port), timeout=4); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 
 ENTRYPOINT ["worker"]
 CMD ["run"]
