@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, suppress
@@ -165,23 +166,28 @@ class Reloader:
         return await asyncio.to_thread(fingerprint, self._directory)
 
 
-async def check_in_child(directory: Path) -> Report:
+async def check_in_child(directory: Path, *, seconds: float = CHECK_SECONDS) -> Report:
     """`worker check` in a new process, without any of our secrets. RefusedError where it does not come to an end."""
+    # It runs author code in a process of its own: only as a group do both end, whoever of them hangs.
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "worker", "check", str(directory), "--json",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
+        start_new_session=True,
     )  # fmt: skip
+    told = False
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(seconds):
             out, err = await child.communicate()
+        told = True
     except TimeoutError:
-        raise RefusedError(f"`worker check {directory}` took more than {CHECK_SECONDS:g} s") from None
+        raise RefusedError(f"`worker check {directory}` took more than {seconds:g} s") from None
     finally:
-        if child.returncode is None:
-            child.kill()
+        if not told:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             await child.wait()
     try:
         return json.loads(out)  # type: ignore[no-any-return]

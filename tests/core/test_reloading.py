@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from worker.model.levels import Level
 from worker.ops.metrics import Metrics
 from worker.playbooks.checking import check
 from worker.playbooks.loader import fingerprint, load
-from worker.reloading import Means, Reloader, check_in_child
+from worker.reloading import Means, RefusedError, Reloader, check_in_child
 
 JUNK = '    """Moves it."""\n    return Move(message, to="{}")\n'
 Build = Callable[..., Reloader]
@@ -205,6 +206,35 @@ async def test_the_check_runs_in_a_process_without_secrets(folder: Folder) -> No
     folder.write("b.py", "while True: pass\n")
     report = await check_in_child(folder.path)
     assert [one["path"] for one in report["problems"]] == [str(folder.path / "b.py")]
+
+
+@pytest.mark.parametrize("ended_by", ["time-out", "stop"])
+async def test_a_check_that_does_not_end_leaves_no_process(folder: Folder, ended_by: str) -> None:
+    """Neither itself nor the one that it runs author code in."""
+    for number in range(60):  # each is stopped after a second of computing
+        folder.write(f"b{number}.py", "while True: pass\n")
+    checking = asyncio.create_task(check_in_child(folder.path, seconds=8 if ended_by == "time-out" else 60))
+    async with asyncio.timeout(40):
+        while len(processes_with(folder.path)) < 2:
+            assert not checking.done()
+            await asyncio.sleep(0.01)
+        if ended_by == "stop":
+            checking.cancel()
+        with pytest.raises((RefusedError, asyncio.CancelledError)) as raised:
+            await checking
+        assert raised.type is (RefusedError if ended_by == "time-out" else asyncio.CancelledError)
+        while processes_with(folder.path):  # noqa: ASYNC110 - the kernel takes a moment
+            await asyncio.sleep(0.01)
+
+
+def processes_with(argument: Path) -> list[str]:
+    """The processes that were started with this argument."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if os.fsencode(argument) in file.read_bytes().split(b"\0"):
+                found.append(file.parent.name)
+    return found
 
 
 def test_memory_does_not_grow_over_500_generations(folder: Folder, intake: Intake) -> None:
