@@ -105,9 +105,6 @@ def show(action_id: Annotated[str, typer.Argument(metavar="ID")], json_: Json = 
         "mode",
         "plan_id",
         "call_id",
-    ):
-        say(f"{name:<12} {_plain(data[name])}")
-    for name in (
         "attempts",
         "created_at",
         "updated_at",
