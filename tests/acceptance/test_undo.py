@@ -88,6 +88,26 @@ async def test_what_was_undone_stays_so(worker: Bench, tenant: Tenant) -> None:
     assert (held["playbook"], "a person has it put back" in held["error"]) == ("later", True)
 
 
+async def test_the_page_for_three_in_the_morning(worker: Bench, tenant: Tenant) -> None:
+    """Demote, undo, mend, promote: the undo goes out although its playbook may not act, and nothing is moved again."""
+    worker.rule("junk", rules.JUNK)
+    (moved,) = await tenant.mail("MALICIOUS")
+    daemon = await worker.daemon()
+    await daemon.until("action.finished", state="succeeded")
+    assert (await worker.run("demote", "junk", "--reason", "3 a.m.")).code == 0
+    await tenant.mail("MALICIOUS")
+    await daemon.until("action.finished", state="shadowed")
+    assert len((await undo(worker, "--playbook", "junk", "--since", "2h", "--dry-run"))["planned"]) == 1
+    await undo(worker, "--playbook", "junk", "--since", "2h")
+    await daemon.until("action.finished", times=2, state="succeeded")
+    assert await tenant.folder(moved) == "Inbox"
+    for _ in ("approve", "enforce"):
+        assert (await worker.run("promote", "junk", "--reason", "mended", "--force")).code == 0
+    await settle(daemon)
+    assert await tenant.folder(moved) == "Inbox"
+    await daemon.stop()
+
+
 async def test_an_undo_waits_for_the_vendors_log(make_bench: Any) -> None:
     """Before the log shows the worker's own move nobody knows where the message is: the undo waits for it."""
     from tests.acceptance.conftest import connect  # noqa: PLC0415 - only here
