@@ -159,7 +159,7 @@ def assemble(
         settings.worker_request_budget,
         settings.worker_read_back_delay,
         outside.http_timeout,
-        vendor_time,
+        vendor_time.earliest,
     )
     dispatcher = Dispatcher(
         ledger,

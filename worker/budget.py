@@ -18,6 +18,7 @@ from worker.ports import Gate, Lane, Ledger, Observation
 log = get_logger()
 
 SHARES = {Lane.ACTION: 1.0, Lane.READ_BACK: 0.95, Lane.POLL: 0.85, Lane.ENRICH: 0.6}
+GOOD = range(200, 300)
 TOO_MANY = 429
 FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
 """Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
@@ -109,7 +110,7 @@ class RequestBudget:
 
     def observe(self, seen: Observation) -> None:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
-        if self._vendor_time is not None and seen.server_time is not None:
+        if self._vendor_time is not None and seen.server_time is not None and seen.status in GOOD:
             self._vendor_time.note(seen.server_time)
         if seen.status == TOO_MANY:
             # Those that were on their way together are one refusal.

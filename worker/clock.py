@@ -76,7 +76,10 @@ class SteadyClock:
 
 
 class VendorTime:
-    """The vendor's clock, as the `Date` of its answers tells it: what is compared with its logs must not be ours."""
+    """How far the vendor's clock may be from ours, as the `Date` of its answers tells it.
+
+    Its logs are read by both clocks: ours may have been set wrong, and a `Date` may come from somebody in between.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -86,12 +89,19 @@ class VendorTime:
         """An answer came: this was the vendor's time, in seconds since the epoch."""
         self._offset = told - self._clock.monotonic()
 
-    def __call__(self, at: float) -> float:
-        """One of our moments on the vendor's clock; as it is while nothing speaks against ours."""
+    def earliest(self, at: float) -> float:
+        """One of our moments on whichever clock says the earlier; as it is while nothing speaks against ours."""
+        return at + min(0.0, self._ahead())
+
+    def latest(self, at: float) -> float:
+        """The same by whichever clock says the later."""
+        return at + max(0.0, self._ahead())
+
+    def _ahead(self) -> float:
         if self._offset is None:
-            return at
+            return 0.0
         ahead = self._offset + self._clock.monotonic() - self._clock.now()
-        return at + ahead if abs(ahead) > _SKEW_SECONDS else at
+        return ahead if abs(ahead) > _SKEW_SECONDS else 0.0
 
 
 def _since_boot() -> float:

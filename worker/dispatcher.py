@@ -52,7 +52,7 @@ class DispatchOptions:
     read_back_delay: float
     http_timeout: float
     vendor_time: Callable[[float], float] = float
-    """One of our moments on the vendor's clock."""
+    """One of our moments on whichever clock says the earlier, the vendor's or ours."""
 
     @property
     def lease(self) -> float:
@@ -231,7 +231,10 @@ class Dispatcher:
         return bool(claimed.calls)
 
     def _as_the_vendor_dates(self, item: Item) -> Item:
-        """Whether somebody moved a message after its approval, the vendor's log tells by the vendor's clock."""
+        """Whether somebody moved a message after its approval, the vendor's log tells by the vendor's clock.
+
+        Where that and ours differ, a move that one of them puts after the approval is one that nobody knew of.
+        """
         if item.approved_at is None:
             return item
         return structs.replace(item, approved_at=self._options.vendor_time(item.approved_at))

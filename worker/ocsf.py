@@ -15,7 +15,24 @@ VERSION = "1.6.0"
 CATEGORY, CLASS = 7, 7001
 ISOLATE, EVICT, RESTORE, OTHER = 1, 2, 3, 99
 ACTIVITIES = {ISOLATE: "Isolate", EVICT: "Evict", RESTORE: "Restore"}
-STATUSES = {0: "Unknown", 1: "Success", 2: "Failure", 4: "Partial", 6: "Error"}
+STATUSES = {
+    0: "Unknown",
+    1: "Success",
+    2: "Failure",
+    3: "Does Not Exist",
+    4: "Partial",
+    6: "Error",
+    99: "Other",
+}
+# What the vendor did not take is tried again; what was lost is read back; what is skipped is gone, or was there before.
+OF_STATE = {
+    State.SUCCEEDED: 1,
+    State.FAILED: 2,
+    State.DEAD: 2,
+    State.SKIPPED: 3,
+    State.READY: 6,
+    State.UNKNOWN: 0,
+}
 SEVERITIES = {1: "Informational", 2: "Low", 3: "Medium"}
 TECHNIQUES = {EVICT: ("D3-ER", "Email Removal"), RESTORE: ("D3-RE", "Restore Email")}
 """MITRE D3FEND's names for it."""
@@ -25,7 +42,7 @@ def event(told: Told, account_id: str, version: str) -> dict[str, Any]:
     """The event; `version` is that of the worker."""
     activity = _activity(told.kind, told.target)
     status = _status(told)
-    severity = {1: 1, 6: 2}.get(status, 3)
+    severity = {1: 1, 3: 1, 6: 2}.get(status, 3)
     name = ACTIVITIES.get(activity, told.kind.capitalize())
     what = f"{told.kind} to {told.target}" if told.target else told.kind
     found: dict[str, Any] = {
@@ -68,12 +85,9 @@ def _activity(kind: str, target: str) -> int:
 
 
 def _status(told: Told) -> int:
-    if told.state == State.SUCCEEDED:
-        return 1
-    if told.state == State.FAILED:
-        return 4 if "some recipients only" in (told.error or "") else 2
-    # What the vendor did not take is tried again; what was lost is read back.
-    return {State.READY: 6, State.UNKNOWN: 0}.get(State(told.state), 2)
+    if told.state == State.FAILED and "some recipients only" in (told.error or ""):
+        return 4
+    return OF_STATE.get(State(told.state), 99)
 
 
 def _metadata(told: Told, account_id: str, version: str) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import structs
 
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
 from worker.model.actions import PARTLY, State
@@ -40,14 +40,14 @@ class Reconciler:
         clock: Clock,
         metrics: Metrics,
         read_back_delay: float,
-        vendor_time: Callable[[float], float] = float,
+        vendor_time: VendorTime | None = None,
     ) -> None:
         self._ledger = ledger
         self._executors = executors
         self._clock = clock
         self._metrics = metrics
         self._delay = read_back_delay
-        self._vendor_time = vendor_time
+        self._vendor_time = vendor_time or VendorTime(clock)
         self._stopping = asyncio.Event()
         self._useless: dict[str, int] = {}
 
@@ -122,9 +122,12 @@ class Reconciler:
         return outcome
 
     def _as_the_vendor_dates(self, item: Item) -> tuple[Item, float]:
-        """The action and now: its logs are read by the vendor's clock."""
-        sent = None if item.submitted_at is None else self._vendor_time(item.submitted_at)
-        return structs.replace(item, submitted_at=sent), self._vendor_time(self._clock.now())
+        """The action and now, so that what is between the two holds its effect by the vendor's clock and by ours."""
+        now = self._clock.now()
+        sent = now if item.submitted_at is None else min(item.submitted_at, now)
+        return structs.replace(item, submitted_at=self._vendor_time.earliest(sent)), self._vendor_time.latest(
+            now
+        )
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""

@@ -81,6 +81,7 @@ async def test_each_kind_of_action(
         (State.FAILED, PARTLY, "Partial"),
         (State.UNKNOWN, "AnswerLost: time-out", "Unknown"),
         (State.READY, "RateLimited: 429", "Error"),
+        (State.SKIPPED, "the entry was gone already", "Does Not Exist"),
     ],
 )
 async def test_each_end(desk: Desk, state: State, error: str | None, status: str) -> None:
@@ -143,8 +144,10 @@ async def test_a_call_that_a_crash_cut_off(desk: Desk) -> None:
 
 
 async def test_what_was_never_sent_is_no_attempt(desk: Desk) -> None:
-    """Held, shadowed, claimed too late: nothing was tried."""
+    """Held, shadowed, claimed too late, nobody to tell: nothing was tried."""
     await desk.take_in(junk(to="RecoverableItemsPurges"))
     await desk.take_in(junk("m2"))
     await answer(desk, State.READY, "too old", due_in=0.0, name="call.not_sent", status=None)
+    await answer(desk, State.SKIPPED, "nobody is named to tell", name="call.not_needed", status=None)
+    assert (await desk.row("m2"))["state"] == State.SKIPPED
     assert await events(desk) == []

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from worker.cloudflare import Cloudflare, ReleaseRow
-from worker.executors.base import Effect, ReadBack, ready, skipped, unmatched
+from worker.cloudflare import Cloudflare, LogEntry, ReleaseRow
+from worker.executors.base import Effect, ReadBack, moment, ready, skipped, unmatched
 from worker.model.actions import PARTLY_RELEASED, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.ports import Lane
 
+SKEW_SECONDS = 300.0
+"""How far the vendor's clock may be behind ours when its log is compared with a submission."""
 RELEASED = frozenset({"QUARANTINE_RELEASE", "RELEASE"})
 
 
@@ -39,9 +41,10 @@ class ReleaseExecutor:
         return Answered(outcomes, "call.answered", 200, answer.ray)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
-        """Done when the vendor's log, or the message itself, shows a release."""
+        """Done when the vendor's log shows a release since it was sent, or the message itself shows one."""
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=Lane.READ_BACK)
-        releases = [entry for entry in log if entry.operation in RELEASED]
+        since = min(item.submitted_at or now, now) - SKEW_SECONDS
+        releases = [entry for entry in log if entry.operation in RELEASED and _at(entry, since) >= since]
         seen = {"releases": [[str(entry.completed_at), entry.success] for entry in releases], "read_at": now}
         if any(entry.success is not False for entry in releases):
             return ReadBack(Effect.DONE, seen)
@@ -75,6 +78,11 @@ class ReleaseExecutor:
         if missing:
             return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", self._delay)
         return Outcome(item.action_id, State.SUCCEEDED)
+
+
+def _at(entry: LogEntry, otherwise: float) -> float:
+    """When it began, or ended; where the log does not say, it is not held against it."""
+    return moment(entry.started_at) or moment(entry.completed_at) or otherwise
 
 
 def _missing(item: Item, named: Collection[str]) -> set[str]:

@@ -13,6 +13,8 @@ from worker.store.audit import records
 from worker.store.tools import chunks, from_json
 
 KINDS = ("intent", "outcome", "orphaned", "read_back")
+NOTHING_LEFT = ("call.not_sent", "call.not_needed")
+"""Ends of a call of which nothing left the worker: no attempt."""
 
 
 class Told(NamedTuple):
@@ -76,7 +78,7 @@ def _told(
     found: Mapping[str, _Sent | None],
     doubtful: dict[str, _Sent],
 ) -> Iterator[Told]:
-    if body.get("event") == "call.not_sent":
+    if body.get("event") in NOTHING_LEFT:
         return
     outcomes = _outcomes(row, body)
     decisions = _decisions(conn, [action for action, _, _ in outcomes])
