@@ -6,9 +6,13 @@ import gc
 import os
 import sys
 
+from worker import signals
+
 
 def main() -> None:
     """Runs the command line; errors become one line on stderr and an exit code."""
+    if sys.argv[1:2] == ["run"]:
+        signals.hold_back()
     # Collecting while modules load finds nothing and takes a third of the start.
     gc.disable()
     from worker.cli import run_cli  # noqa: PLC0415

@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from worker import signals
 from worker.clock import utc
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
@@ -267,8 +268,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
         loop.add_signal_handler(signal.SIGUSR1, self._pause)
-        # Held back until now: it would have ended the process.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        signals.let_in()
 
     def _pause(self) -> None:
         """SIGUSR1 pauses and never resumes: pulled twice in a hurry, a brake must not let go."""

@@ -119,8 +119,12 @@ def _domain(value: str) -> str:
 
 
 Domain = Annotated[str, AfterValidator(_domain)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)]
-Count = Annotated[int, Field(gt=0), BeforeValidator(_no_switch)]
+_ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+MOST_DAYS, MOST_OF_ALL = 3650, 2**31 - 1
+"""Ten years, and what every database can count: more is a mistake, and dates would overflow."""
+MOST_SECONDS = MOST_DAYS * 86_400
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False), BeforeValidator(_no_switch)]
+Count = Annotated[int, Field(gt=0, le=MOST_OF_ALL), BeforeValidator(_no_switch)]
 Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_no_switch)]
 
 
@@ -153,17 +157,17 @@ class Settings(BaseSettings):
     worker_keep_events: Annotated[str, _one_of("decided", "all")] = "decided"
     worker_http_bind: Annotated[str, AfterValidator(_bind)] = "127.0.0.1:8080"
     worker_drain_timeout: Seconds = 20.0
-    worker_log_format: Literal["json", "console"] = "json"
-    worker_log_level: Literal["debug", "info", "warning", "error"] = "info"
+    worker_log_format: Annotated[Literal["json", "console"], _ANY_CASE] = "json"
+    worker_log_level: Annotated[Literal["debug", "info", "warning", "error"], _ANY_CASE] = "info"
     worker_move_batch: Annotated[Count, Field(le=1000)] = 500
     worker_sweep_job_over: Annotated[Count | None, BeforeValidator(_no_text)] = None
-    worker_retention_days: Annotated[Seconds, Field(ge=2)] = 90.0
+    worker_retention_days: Annotated[Seconds, Field(ge=2, le=MOST_DAYS)] = 90.0
     worker_audit_key: SecretStr | None = None
     worker_audit_key_file: Path | None = None
-    worker_reclassify_via: Literal["investigate", "submissions"] = "investigate"
+    worker_reclassify_via: Annotated[Literal["investigate", "submissions"], _ANY_CASE] = "investigate"
     worker_promote_matches: Count = 20
-    worker_list_review_days: Count = 180
-    worker_reload: Literal["auto", "poll", "off"] = "auto"
+    worker_list_review_days: Annotated[Count, Field(le=MOST_DAYS)] = 180
+    worker_reload: Annotated[Literal["auto", "poll", "off"], _ANY_CASE] = "auto"
     worker_notify_url: SecretStr | None = None
     worker_notify_url_file: Path | None = None
     worker_notify_secret: SecretStr | None = None

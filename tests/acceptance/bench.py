@@ -219,7 +219,7 @@ class Bench:
         """Every record of an audit log that verifies."""
         verified = await self.run("audit", "verify")
         assert verified.code == 0, verified
-        exported = await self.run("audit", "export")
+        exported = await self.run("audit", "export", "--json")
         assert exported.code == 0
         return [json.loads(line) for line in exported.out.split("\n")[:-1]]
 

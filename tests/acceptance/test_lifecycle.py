@@ -40,6 +40,19 @@ async def test_signal_drains(worker: Bench, tenant: Tenant, number: signal.Signa
     assert await worker.states() == {"succeeded": 1}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("seconds", [0.1, 0.4])
+async def test_a_signal_while_it_starts(worker: Bench, number: signal.Signals, seconds: float) -> None:
+    """It waits until the service listens: the end is as clean as later."""
+    worker.rule("junk", rules.JUNK)
+    process = await worker.start("run")
+    await asyncio.sleep(seconds)
+    process.signal(number)
+    result = await process.wait(10)
+    assert (result.code, result.err) == (0, "")
+    assert [event["event.action"] for event in result.events][-1] == "service.stopped"
+
+
 async def test_stop_is_bounded(worker: Bench, tenant: Tenant) -> None:
     """A request that hangs does not hold a stop up beyond the drain timeout; the next run reads its effect back."""
     worker.rule("junk", rules.JUNK)

@@ -127,6 +127,10 @@ def test_settings_are_frozen(env: Env) -> None:
         *[(name, "", "valid number") for name in SECONDS],
         *[(name, "inf", "finite") for name in SECONDS],
         *[(name, "nan", "") for name in SECONDS],
+        *[(name, "1e12", "less than or equal to 315360000") for name in SECONDS],
+        *[(name, "9" * 20, "less than or equal to") for name in COUNTS],
+        ("WORKER_RETENTION_DAYS", "1e6", "less than or equal to 3650"),
+        ("WORKER_LIST_REVIEW_DAYS", "99999", "less than or equal to 3650"),
         *[(name, "1.5", "valid integer") for name in COUNTS],
         *[(name, "many", "valid integer") for name in COUNTS],
         *[("WORKER_CAP_SHARE", share, "") for share in ("0", "1.01", "-0.5", "nan", "half")],
@@ -156,6 +160,13 @@ def test_a_wrong_choice_names_all_choices(env: Env, name: str) -> None:
     """Nobody has to look them up."""
     text = env.refusal(CLOUDFLARE_API_TOKEN=CANARY, CLOUDFLARE_ACCOUNT_ID=ACCOUNT, **{name: "sometimes"})
     assert all(choice in text for choice in CHOICES[name])
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_may_be_written_in_any_case(env: Env, name: str) -> None:
+    """As people write INFO."""
+    for choice in CHOICES[name]:
+        assert str(getattr(env.load(**{name: choice.upper()}), name.lower())) == choice
 
 
 @pytest.mark.parametrize("name", ["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ops.lines import Lines
-from worker.cli.printing import print_table, say
+from worker.cli.printing import glance, print_table, say
 from worker.ops import logs
 from worker.ops.text import safe
 
@@ -84,6 +84,22 @@ def test_no_hostile_subject_steers_a_terminal(capsys: pytest.CaptureFixture[str]
         assert len(text.splitlines()) == lines
         shown = set(text) - {"\n"}
         assert all(character.isprintable() or unicodedata.category(character) == "Zs" for character in shown)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_only_a_terminal_gets_less(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    """Whatever else reads a line, a table or one value gets all of it."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    text = "a" * 50_000 + "\x1b"
+    say(text)
+    print_table(["body"], [[text]])
+    shown = capsys.readouterr().out
+    whole = "a" * 50_000 + r"\x1b"
+    assert (shown.count(whole) == 2) is not terminal
+    assert "\x1b" not in shown
+    assert (glance(text) == text) is not terminal
 
 
 def test_every_character_of_the_living_planes_is_handled() -> None:

@@ -6,7 +6,9 @@ actions.
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Annotated, NamedTuple
 
@@ -16,6 +18,7 @@ from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
 EXIT_PROBLEM, EXIT_USAGE = 1, 2
+_DEBUG = "WORKER_LOG_LEVEL=debug shows where"
 
 
 class _Command(NamedTuple):
@@ -113,6 +116,12 @@ def run_cli(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one f
         return _show(error)
     except BrokenPipeError:
         return 0
+    except Exception as error:  # noqa: BLE001 - one line here too
+        if os.environ.get("WORKER_LOG_LEVEL", "").lower() == "debug":
+            traceback.print_exc()
+        return _fail(
+            f"a fault of the worker itself: {type(error).__name__}: {error} ({_DEBUG})", EXIT_PROBLEM
+        )
     return result if isinstance(result, int) else 0
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.common import Database, database, person
-from worker.cli.printing import Json, print_json, print_json_array, print_table, say
+from worker.cli.printing import Json, glance, print_json, print_json_array, print_table, say
 from worker.clock import iso
 from worker.errors import UsageError
 from worker.model.actions import State
@@ -39,8 +39,6 @@ COLUMNS = (
     "message_id",
     "updated_at",
 )
-GLANCE = 300
-"""Characters of what was fetched that a person is shown."""
 EVIDENCE = ("from", "subject", "final_disposition", "client_recipients", "delivery_status")
 
 
@@ -240,12 +238,7 @@ def _say_fetched(enrichment: dict[str, Any]) -> None:
     if enrichment:
         say("enrichment")
     for name, value in enrichment.items():
-        say(f"  {name:<26} {_short(_plain(value))}")
-
-
-def _short(text: str) -> str:
-    """At most so much of a text as a person looks at; `--json` has all of it."""
-    return text if len(text) <= GLANCE else f"{text[:GLANCE]}... ({len(text)} characters; --json shows all)"
+        say(f"  {name:<26} {glance(_plain(value))}")
 
 
 def _cell(row: dict[str, Any], name: str, undone: Collection[str]) -> Any:

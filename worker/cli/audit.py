@@ -63,8 +63,9 @@ def export(
     form: Annotated[
         Format, typer.Option("--format", help="jsonl: every record as it is. ocsf: attempts, for a SIEM.")
     ] = Format.JSONL,
+    _json: Json = False,
 ) -> None:
-    """Writes one JSON object a line.
+    """Writes one JSON object a line, with or without --json.
 
     jsonl: every record, with the hashes that chain them. ocsf: OCSF 1.6.0 events of the class Remediation Activity, one
     for each action in each answer, loss or read-back; what was only decided, held or shadowed is no attempt: see jsonl.

@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.cli.common import Database
-from worker.cli.printing import say
+from worker.cli.printing import glance, say
 from worker.explaining import Explanation, plain
 from worker.model.plans import Ceilings
 from worker.playbooks.conditions.base import Sight
 from worker.store import prospects, queries
 
-GLANCE = 300
-"""Characters of a value that are shown; `--json` has all of it."""
 LEDGER = 20
 """Actions on the message that are shown, the newest."""
 
@@ -110,6 +108,5 @@ def _lines(sight: Sight, indent: str) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    """As JSON, in one line, cut; what JSON cannot say as text."""
-    text = json.dumps(plain(value), ensure_ascii=False)
-    return text if len(text) <= GLANCE else f"{text[:GLANCE]}... ({len(text)} characters; --json shows all)"
+    """As JSON, in one line; what JSON cannot say as text."""
+    return glance(json.dumps(plain(value), ensure_ascii=False))

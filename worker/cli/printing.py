@@ -13,6 +13,8 @@ from worker.ops.text import safe
 
 ROWS_ALIGNED = 1000
 """Rows of a table that are aligned together."""
+LONGEST, GLANCE = 10_000, 300
+"""Characters of a line, and of one value in it, that a terminal shows; whatever else reads them gets all."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -33,11 +35,12 @@ def print_json_array(rows: Iterable[Any]) -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Aligned columns, never wrapped or cut; text from mail is escaped. Of a long table only a part is held."""
+    """Aligned columns, never wrapped; text from mail is escaped. Of a long table only a part is held."""
     widths = list(map(len, header))
     cells = [list(header)]
+    limit = LONGEST if sys.stdout.isatty() else None
     for row in rows:
-        cells.append([safe(str("" if cell is None else cell), 10_000) for cell in row])
+        cells.append([safe(str("" if cell is None else cell), limit) for cell in row])
         if len(cells) >= ROWS_ALIGNED:
             _print_cells(cells, widths)
             cells = []
@@ -54,4 +57,12 @@ def _print_cells(cells: Sequence[Sequence[str]], widths: list[int]) -> None:
 
 def say(text: str, to: TextIO | None = None) -> None:
     """One line on stdout, or `to`, escaped."""
-    (to or sys.stdout).write(safe(text, 10_000) + "\n")
+    stream = to or sys.stdout
+    stream.write(safe(text, LONGEST if stream.isatty() else None) + "\n")
+
+
+def glance(text: str) -> str:
+    """As much of one value as a person at a terminal looks at; `--json` has all of it."""
+    if len(text) <= GLANCE or not sys.stdout.isatty():
+        return text
+    return f"{text[:GLANCE]}... ({len(text)} characters; --json shows all)"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from worker import settings as settings_module
+from worker import signals
 from worker.errors import WorkerError, first_error
 from worker.ops import logs
 from worker.settings import Settings
@@ -32,6 +32,7 @@ def run(
 
     With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read.
     """
+    signals.hold_back()
     settings = settings_module.load()
     token = settings.token()
     settings.account()
@@ -57,8 +58,6 @@ def _share_memory() -> None:
 def _run(settings: Settings, *, once: bool) -> int:
     gc.disable()
     _share_memory()
-    # Until the service listens: its default would end the process.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     from worker.bootstrap import build  # noqa: PLC0415 - wrong settings are told before anything heavy loads
 
     service, store = build(settings, listen=not once)

@@ -9,8 +9,17 @@ ELLIPSIS = "…"
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
-def safe(text: str, limit: int = 200) -> str:
-    r"""The text in one line of at most `limit` characters; what acts or hides shows as `\x1b`, `\u202e`."""
+LONGEST_PIECE = len(r"\U0010ffff")
+"""Characters of the longest escape."""
+
+
+def safe(text: str, limit: int | None = 200) -> str:
+    r"""The text in one line of at most `limit` characters; what acts or hides shows as `\x1b`, `\u202e`.
+
+    None leaves nothing out.
+    """
+    if limit is None:
+        limit = LONGEST_PIECE * len(text)
     if len(text) <= limit and text.isprintable() and _INVISIBLE.isdisjoint(text):
         return text
     pieces: list[str] = []
