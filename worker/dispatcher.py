@@ -104,6 +104,7 @@ class Dispatcher:
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._strange: set[str] = set()
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -140,13 +141,22 @@ class Dispatcher:
             # Which the store itself tells: nothing starts before it works again.
             return bool(self._busy)
         for lane in lanes:
-            if lane.kind in FINDS:
+            if lane.kind in FINDS or not self._can_carry_out(lane):
                 continue
             if lane.name not in self._busy and not self._stopping and self._line(lane.kind).open(lane.kind):
                 task = asyncio.create_task(self._work(lane), name=f"lane {lane.name}")
                 self._busy[lane.name] = task
                 task.add_done_callback(partial(self._finished, lane.name))
         return bool(self._busy)
+
+    def _can_carry_out(self, lane: BulkLane) -> bool:
+        """Whether anybody can; what a newer version has planned waits for it, and that is said once."""
+        if carrier(lane.name, lane.kind) in self._executors:
+            return True
+        if lane.kind not in self._strange:
+            self._strange.add(lane.kind)
+            log.error("dispatch.unknown_kind", kind=lane.kind, count=lane.waiting)
+        return False
 
     async def settled(self) -> None:
         """Waits until nothing is in flight."""
@@ -185,9 +195,7 @@ class Dispatcher:
         self._wake.set()
 
     async def _work(self, lane: BulkLane) -> None:
-        executor = self._executors.get(carrier(lane.name, lane.kind))
-        if executor is None:
-            return
+        executor = self._executors[carrier(lane.name, lane.kind)]
         # What has been looked at goes first: it would be too old once everything else has been looked at too.
         await self._send_verified(lane, executor)
         blocked = self._line(lane.kind).budget.blocked_for()

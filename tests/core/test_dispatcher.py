@@ -142,6 +142,20 @@ async def test_every_kind_finds_its_way(bench: Bench) -> None:
     ]
 
 
+async def test_a_kind_that_this_version_does_not_know_waits(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newer version planned it: that is said once, and the lane is not asked again and again."""
+    await bench.arrive(junk("m1"), junk("m2"))
+    row = await bench.desk.row("m1")
+    await bench.desk.edit(row["id"], kind="teleport", lane="teleport")
+    assert await bench.dispatcher.step()
+    await bench.work(2)
+    assert not await bench.dispatcher.step()
+    assert (await bench.desk.row("m1"))["state"] == "ready"
+    assert capsys.readouterr().err.count("dispatch.unknown_kind kind=teleport") == 1
+
+
 async def test_a_release_that_reached_some_is_not_sent_again_for_a_new_verdict(bench: Bench) -> None:
     """Those whom it reached would get it twice: the same wish joins what a person has to finish."""
     people = ("ann@corp.example", "bob@corp.example")

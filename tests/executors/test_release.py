@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, call, detection, item
+from tests.builders import NOW, at, call, detection, item
 from tests.fakes import FakeCloudflare
 from worker.cloudflare import LogEntry, ReleaseAnswer, ReleaseRow
 from worker.executors.base import Effect
@@ -95,6 +95,25 @@ async def test_a_message_that_no_row_names_is_unknown(
     """Rows of a release carry the message's own id."""
     assert (await outcome(executor, tenant)).state is State.UNKNOWN
     assert (await outcome(executor, tenant, ReleaseRow(id="m2", delivered=(ANN,)))).state is State.UNKNOWN
+
+
+async def test_a_release_to_somebody_else_is_unknown(
+    executor: ReleaseExecutor, tenant: FakeCloudflare
+) -> None:
+    """Also where the message has one recipient alone."""
+    one = await outcome(executor, tenant, ReleaseRow(id="m1", delivered=("eve@evil.example",)))
+    assert (one.state, one.due_in) == (State.UNKNOWN, DELAY)
+
+
+async def test_a_release_long_before_it_was_sent_is_none_of_ours(
+    executor: ReleaseExecutor, tenant: FakeCloudflare
+) -> None:
+    """The mail may have been quarantined again since; without a time, an entry counts."""
+    tenant.add(detection())
+    tenant.logs["m1"] = [LogEntry(operation="QUARANTINE_RELEASE", completed_at=at(NOW - 86400), success=True)]
+    assert (await executor.read_back(RELEASE, NOW + 30)).effect is Effect.NOT_DONE
+    tenant.logs["m1"] = [LogEntry(operation="QUARANTINE_RELEASE", success=True)]
+    assert (await executor.read_back(RELEASE, NOW + 30)).effect is Effect.DONE
 
 
 async def test_a_release_in_the_log_is_done(executor: ReleaseExecutor, tenant: FakeCloudflare) -> None:

@@ -75,8 +75,8 @@ class ReleaseExecutor:
         if not good:
             why = "the answer names no recipient that it was delivered to"
             return unmatched(item, why, self._delay)
-        if missing:
-            return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", self._delay)
+        if others := missing or _strange(item, good):
+            return unmatched(item, f"the answer does not name {', '.join(sorted(others))}", self._delay)
         return Outcome(item.action_id, State.SUCCEEDED)
 
 
@@ -91,3 +91,9 @@ def _missing(item: Item, named: Collection[str]) -> set[str]:
         return set()
     known = {name.casefold() for name in named}
     return {name for name in item.recipients if name.casefold() not in known}
+
+
+def _strange(item: Item, good: Collection[str]) -> set[str]:
+    """The message's only recipient, where it was delivered to somebody else, by name."""
+    known = {name.casefold() for name in good if name}
+    return {name for name in item.recipients if known and name.casefold() not in known}

@@ -63,6 +63,11 @@ _TABLE: dict[str, LogEvent] = {
         "One piece of work failed unforeseen; it is tried again and all others go on.",
         "The line's `error.*` fields; if it repeats: report the line.",
     ),
+    "dispatch.unknown_kind": LogEvent(
+        "error",
+        "Actions of a kind that this version cannot carry out wait: a newer version has planned them.",
+        "Go back to the newer version, or drop them: `worker actions list`, `worker actions reject ID`.",
+    ),
     "config.mode_lowered": LogEvent(
         "warning",
         "WORKER_MODE is lower than it was: actions that nobody had approved are `held` now.",
