@@ -112,6 +112,9 @@ class Parts:
             one.id: {"version": one.version, "mode": one.mode, "owner": one.owner, "title": one.title}
             for one in self.intake.rules.loaded.playbooks
         }
+        for name in told:
+            # From the start, so that the first failure is an increase.
+            self.metrics.playbook_failed(name, 0)
         await self.ledger.remember(Kept.PLAYBOOKS, told)
 
     def reload_notes(self) -> dict[str, Any]:

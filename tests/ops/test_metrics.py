@@ -24,7 +24,7 @@ def _busy() -> Metrics:
     metrics.rows("detections", read=100, quarantined=1, new=7)
     metrics.tick_missed("detections")
     metrics.tick_overlapped("detections")
-    metrics.decision("junk-spoofed-invoices", "matched", 3)
+    metrics.decision("junk-spoofed-invoices", "ready", 3)
     metrics.playbook_failed("junk-spoofed-invoices")
     metrics.action("move", "succeeded", 250)
     metrics.action_counts(lambda: {("move", "held"): 4})
@@ -50,7 +50,7 @@ def _busy() -> Metrics:
         "worker_rate_limited_seconds_total 1.5",
         'worker_poll_lag_seconds{source="detections"} 10.0',
         'worker_rows_read_total{source="detections"} 100.0',
-        'worker_decisions_total{outcome="matched",playbook="junk-spoofed-invoices"} 3.0',
+        'worker_decisions_total{outcome="ready",playbook="junk-spoofed-invoices"} 3.0',
         'worker_action_transitions_total{kind="move",state="succeeded"} 250.0',
         'worker_actions{kind="move",state="held"} 4.0',
         'worker_effect_latency_seconds_bucket{kind="move",le="45.0"} 1.0',

@@ -160,6 +160,28 @@ async def test_an_open_poll_that_ends_in_the_future_is_read_up_to_now(
     assert cursor.watermark == NOW
 
 
+async def test_the_lag_is_told_before_anything_was_read(
+    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, budget: OpenBudget
+) -> None:
+    """After a restart with a token that is refused, an alert on the lag must have something to look at."""
+    metrics = Metrics(clock=clock.now)
+    intake = Intake(ledger.port, catalogue(), ENFORCE, clock, metrics, wake=lambda: None, keep_all=False)
+    poller = Poller(
+        DetectionSource(tenant.client, clock),
+        intake,
+        ledger.port,
+        budget,
+        clock,
+        metrics,
+        reach=Reach(3000.0, 900.0),
+        interval=30.0,
+    )
+    tenant.will("list", Unauthorized("revoked", status=401))
+    assert not await poller.try_poll()
+    clock.pass_time(60)
+    assert b'worker_poll_lag_seconds{source="detections"} 3060.0' in metrics.render()[0]
+
+
 @pytest.mark.parametrize("error", [DOWN, Unauthorized("who are you", status=401)])
 async def test_a_failing_source_is_told_once_and_so_is_its_recovery(
     poller: Poller, tenant: FakeCloudflare, capsys: pytest.CaptureFixture[str], error: VendorError
@@ -228,4 +250,4 @@ def test_the_interval_stretches_when_the_budget_runs_low(
 ) -> None:
     """Actions come before polls."""
     budget.used = used
-    assert poller._stretched() == pytest.approx(seconds, abs=0.1)
+    assert poller._least_gap() == pytest.approx(seconds, abs=0.1)

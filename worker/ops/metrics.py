@@ -105,7 +105,7 @@ class Metrics:
 
     def _define_work(self) -> None:
         self._decisions = self._counter(
-            "decisions", "Events decided, by what came of it.", "playbook", "outcome"
+            "decisions", "Actions of closed plans, by the state they came to.", "playbook", "outcome"
         )
         self._failures = self._counter("playbook_failures", "Events parked by an exception.", "playbook")
         self._excluded = self._counter("events_excluded", "Events that no playbook was asked about.", "list")
@@ -192,7 +192,7 @@ class Metrics:
         self._overlapped.labels(self._label("source", source)).inc(count)
 
     def decision(self, playbook: str, outcome: str, count: int = 1) -> None:
-        """Decisions of one playbook: `matched`, `missed`, `shadowed`, ..."""
+        """Actions that a plan of one playbook came to, by their state: `ready`, `held`, `shadowed`, `skipped`."""
         self._decisions.labels(self._label("playbook", playbook), self._label("outcome", outcome)).inc(count)
 
     def enriched(self, need: str, result: str) -> None:

@@ -94,7 +94,7 @@ class Poller:
             if not succeeded:
                 await self._pause(source_delay(self._failures, self._interval))
                 continue
-            await self._pause(self._stretched() - (self._clock.monotonic() - started))
+            await self._pause(self._least_gap() - (self._clock.monotonic() - started))
             await self._tick.due.wait()
 
     async def try_poll(self, *, last_chance: bool = False) -> bool:
@@ -119,6 +119,8 @@ class Poller:
 
     async def poll(self, *, last_chance: bool = False) -> None:
         """Finishes polls that were cut off under their own ids, then reads the next window."""
+        # Its lag is told also where nothing can be read.
+        await self._cursor()
         cut_off = await self._ledger.open_polls(self.source.name)
         for poll in cut_off:
             now = self._clock.now()
@@ -139,7 +141,9 @@ class Poller:
         )
 
     async def _cursor(self) -> Cursor:
-        return await self._ledger.begin(self.source.name, begin(self._clock.now(), self._reach))
+        cursor = await self._ledger.begin(self.source.name, begin(self._clock.now(), self._reach))
+        self._metrics.watermark(self.source.name, cursor.watermark)
+        return cursor
 
     async def _read(self, poll: Poll, *, last_chance: bool) -> None:
         started = self._clock.monotonic()
@@ -169,8 +173,11 @@ class Poller:
             seconds=round(self._clock.monotonic() - started, 3),
         )
 
-    def _stretched(self) -> float:
-        """The interval, longer where the request budget runs low: actions come before polls."""
+    def _least_gap(self) -> float:
+        """Seconds that must lie between the starts of two polls beside the tick: actions come before polls.
+
+        0 while at most half of the request budget is used.
+        """
         pressure = self._budget.pressure()
         if pressure <= RELAXED:
             return 0.0
