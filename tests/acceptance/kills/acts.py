@@ -252,6 +252,12 @@ ACTS: dict[str, Act] = {
     "unwilling": Act(breaks=("unwilling_store",), seconds=2.5),
     "refused": Act(faults=every("401", *WRITES, count=2)),
     "partial": Act(before=crowds, faults=every("partial", "move", "release", recipients=[BOB])),
+    "half-heard": Act(
+        before=crowds,
+        faults=every("partial", "move", "release", recipients=[BOB]),
+        breaks=("mumbles",),
+        seconds=2.5,
+    ),
     "unreadable": Act(
         before=paused,
         meanwhile=the_world_moves_on,

@@ -13,10 +13,10 @@ from worker import bootstrap
 from worker import dispatcher as dispatcher_module
 from worker.clock import SteadyClock
 from worker.dispatcher import Dispatcher
-from worker.errors import StoreError, VendorError
+from worker.errors import AnswerLost, StoreError, VendorError
 from worker.executors.base import Executor, ReadBack, from_error
 from worker.executors.move import MoveExecutor
-from worker.model.actions import Mode, State
+from worker.model.actions import PARTLY, Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Look
@@ -100,6 +100,19 @@ def slip_after_sending() -> None:
         answered = await honest(self, call)
         if times():
             raise SlipError
+        return answered
+
+    MoveExecutor.execute = execute  # type: ignore[method-assign]
+
+
+def mumbles() -> None:
+    """The answer to a move that failed for some recipients is lost."""
+    honest = MoveExecutor.execute
+
+    async def execute(self: MoveExecutor, call: Call) -> Answered:
+        answered = await honest(self, call)
+        if any((one.error or "").startswith(PARTLY) for one in answered.outcomes):
+            raise AnswerLost("mumbled")
         return answered
 
     MoveExecutor.execute = execute  # type: ignore[method-assign]
