@@ -15,6 +15,7 @@ async def _first(desk: Desk) -> Call:
     """A move of m1 to Junk that has been sent; then the verdict changes, and a playbook wants it elsewhere."""
     await desk.take_in(junk("m1"))
     (call,) = await desk.claim()
+    desk.clock.pass_time(1)
     await desk.take_in(junk("m1", to="DeletedItems", final_disposition="SUSPICIOUS"))
     return call
 
@@ -52,6 +53,26 @@ async def test_what_nobody_reads_back_any_more_bars_nothing(desk: Desk) -> None:
     """A person may take days to decide about it; what the vendor shows by then counts."""
     call = await _first(desk)
     await desk.settle(call, State.UNKNOWN, due_in=None)
+    assert [one.target for one in await desk.claim()] == ["DeletedItems"]
+
+
+async def test_what_was_looked_at_before_the_other_went_out_is_looked_at_again(desk: Desk) -> None:
+    """The other is done, but the look shows the message where it was before."""
+    await desk.take_in(junk("m1"))
+    (call,) = await desk.claim()
+    await desk.settle(call, State.SUCCEEDED)
+    desk.clock.pass_time(1)
+    await desk.take_in(
+        junk("m1", to="DeletedItems", final_disposition="SUSPICIOUS"), read_at=desk.clock.now() - 1
+    )
+    assert await desk.claim() == []
+    second = await desk.row(target="DeletedItems")
+    assert (second["state"], second["due_at"], second["verified_at"]) == (
+        State.READY,
+        desk.clock.now(),
+        None,
+    )
+    await desk.edit(second["id"], verified_at=desk.clock.now())
     assert [one.target for one in await desk.claim()] == ["DeletedItems"]
 
 

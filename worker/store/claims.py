@@ -27,7 +27,7 @@ ITEM_COLUMNS = [
         "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
         "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
         "refusals", "cause", "source", "batch", "plan_id", "call_id", "playbook",
-        "playbook_version", "approval_id",
+        "playbook_version", "approval_id", "verified_at",
     )
 ]  # fmt: skip
 
