@@ -27,8 +27,7 @@ def ledger(desk: Desk) -> FailingLedger:
     return FailingLedger(desk.ledger)
 
 
-@pytest.fixture
-def poller(
+def make(
     ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
 ) -> Poller:
     """Polls detections, all of which one playbook wants in Junk."""
@@ -44,6 +43,14 @@ def poller(
         reach=Reach(3000.0, 900.0),
         interval=30.0,
     )
+
+
+@pytest.fixture
+def poller(
+    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+) -> Poller:
+    """One that nobody has used yet."""
+    return make(ledger, tenant, clock, metrics, budget)
 
 
 def windows(tenant: FakeCloudflare) -> list[tuple[float, float]]:
@@ -165,17 +172,7 @@ async def test_the_lag_is_told_before_anything_was_read(
 ) -> None:
     """After a restart with a token that is refused, an alert on the lag must have something to look at."""
     metrics = Metrics(clock=clock.now)
-    intake = Intake(ledger.port, catalogue(), ENFORCE, clock, metrics, wake=lambda: None, keep_all=False)
-    poller = Poller(
-        DetectionSource(tenant.client, clock),
-        intake,
-        ledger.port,
-        budget,
-        clock,
-        metrics,
-        reach=Reach(3000.0, 900.0),
-        interval=30.0,
-    )
+    poller = make(ledger, tenant, clock, metrics, budget)
     tenant.will("list", Unauthorized("revoked", status=401))
     assert not await poller.try_poll()
     clock.pass_time(60)
