@@ -171,7 +171,7 @@ async def test_a_brake_pulled_after_the_backup_holds_after_the_restore(worker: B
 )
 @pytest.mark.slow
 async def test_restored_at_random(bench: Bench, seed: int) -> None:
-    """A copy of any moment after the first plan, put back in any way after any end: nothing is done twice, nothing is lost."""
+    """A copy of any moment after a plan, put back in any way after any end: nothing is done twice or lost."""
     chance = random.Random(seed)
     async with open_tenant(seed=seed, latency=0.01, limit=5000) as tenant:
         connect(bench, tenant)
