@@ -15,7 +15,7 @@ from worker.model.calls import Item, Outcome
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
-from worker.retry import action_delay
+from worker.retry import action_delay, unusable_delay
 
 log = get_logger()
 
@@ -25,7 +25,6 @@ PARKING_READS = 2
 """Looks without effect, one delay apart, after which a release waits for a person, as does what cannot be told."""
 USELESS_READS = 8
 """Answers in a row that cannot be believed, each wait twice as long, after which one counts as no answer for good."""
-LONGEST_SECONDS = 3600.0
 AT_ONCE = 8
 IDLE_SECONDS = 1.0
 
@@ -116,7 +115,7 @@ class Reconciler:
             item.action_id,
             State.UNKNOWN,
             f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
-            min(first * 2 ** min(max(useless - 1, 0), 10), max(first, LONGEST_SECONDS)),
+            unusable_delay(first, max(useless - 1, 0)),
         )
         await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
         return outcome
@@ -125,9 +124,8 @@ class Reconciler:
         """The action and now, so that what is between the two holds its effect by the vendor's clock and by ours."""
         now = self._clock.now()
         sent = now if item.submitted_at is None else min(item.submitted_at, now)
-        return structs.replace(item, submitted_at=self._vendor_time.earliest(sent)), self._vendor_time.latest(
-            now
-        )
+        dated = structs.replace(item, submitted_at=self._vendor_time.earliest(sent))
+        return dated, self._vendor_time.latest(now)
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""

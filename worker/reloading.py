@@ -92,9 +92,8 @@ class Reloader:
             async for _ in told:
                 try:
                     await self.look()
-                except (
-                    OSError
-                ) as error:  # no process to check it in, a folder on its way out: the next look is soon
+                except OSError as error:
+                    # No process to check it in, or a folder on its way out: the next look is soon.
                     self._refuse(RefusedError(f"cannot be looked at: {error}"))
 
     async def look(self) -> bool:

@@ -26,6 +26,7 @@ PAGE_WAIT = 2.0
 ACTION_WAIT = 60.0
 SOURCE_WAIT = 10.0
 FETCH_WAIT = 3600.0
+UNUSABLE_WAIT = 3600.0
 _FIRST = 0.25
 _FETCH_AHEAD = 2
 """Doublings that the first wait has behind it."""
@@ -73,6 +74,14 @@ def source_delay(failures: int, interval: float) -> float:
 def fetch_delay(failures: int) -> float:
     """Seconds before something that playbooks wait for is fetched again: random, doubling, at most FETCH_WAIT."""
     return _delay(failures + _FETCH_AHEAD, FETCH_WAIT)
+
+
+def unusable_delay(first: float, times: int) -> float:
+    """Seconds before the vendor is asked again about what it tells of in no usable way: doubling from `first`.
+
+    At most UNUSABLE_WAIT, or `first` where that is longer.
+    """
+    return min(first * 2.0 ** min(times, 10), max(first, UNUSABLE_WAIT))
 
 
 def _delay(attempt: int, longest: float) -> float:

@@ -15,7 +15,8 @@ from worker.executors.base import Effect, ReadBack
 from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
-from worker.reconciler import LONGEST_SECONDS, MAX_SENDS, USELESS_READS, Reconciler
+from worker.reconciler import MAX_SENDS, USELESS_READS, Reconciler
+from worker.retry import UNUSABLE_WAIT
 
 DELAY = 30.0
 DONE, PARTLY, NOT_DONE, CANNOT_TELL = Effect
@@ -202,7 +203,7 @@ async def test_a_vendor_that_answers_with_errors_is_asked_less_and_less_and_neve
         desk.clock.pass_time(wait)
         assert await reconciler.step() == 1
         wait = (await desk.row())["due_at"] - desk.clock.now()
-    assert wait == LONGEST_SECONDS
+    assert wait == UNUSABLE_WAIT
     desk.clock.pass_time(wait)
     await reconciler.step()
     assert (await desk.row())["state"] == "ready"

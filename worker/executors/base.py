@@ -15,14 +15,14 @@ from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
-from worker.retry import action_delay
+from worker.retry import action_delay, unusable_delay
 
 BLOCK_SECONDS = 10.0
 """How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
 AUTH_SECONDS = 30.0
 """How long a kind of action waits before the same token is tried again."""
-POSTPONED_SECONDS, LONGEST_SECONDS = 30.0, 3600.0
-"""How long an action waits that the vendor cannot tell of, and at most, doubling each time; the others go on."""
+POSTPONED_SECONDS = 30.0
+"""How long an action waits at first that the vendor cannot tell of; the others go on."""
 
 
 class Effect(StrEnum):
@@ -164,5 +164,6 @@ def postponed(item: Item, error: VendorError) -> Look:
     if not answered or isinstance(error, RateLimited | Unauthorized):
         raise error
     why = f"cannot be looked up before acting: {error}"
-    wait = min(POSTPONED_SECONDS * 2 ** min(item.refusals, 10), LONGEST_SECONDS)
-    return Look(item.action_id, State.READY, why, wait, unread=True)
+    return Look(
+        item.action_id, State.READY, why, unusable_delay(POSTPONED_SECONDS, item.refusals), unread=True
+    )

@@ -169,8 +169,8 @@ def claim(
     """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
     Each call must be sent at once or settled as not sent. What would move a message behind another move of ours that is
-    not settled waits. What was approved is compared with its approval here,
-    and put back where that does not stand any more; so is what came back to a playbook that was demoted meanwhile.
+    not settled waits. What was approved is compared with its approval here, and put back where that does not stand any
+    more; so is what came back to a playbook that was demoted meanwhile.
     """
     if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
         return Claimed([], 0.0)
