@@ -18,7 +18,7 @@ _READY_SECONDS = 60
 _READS = frozenset({"GET", "HEAD"})
 
 Effect = tuple[str, str, str]
-"""Kind, postfix id and target: the same mail has the same one in every tenant of a seed."""
+"""Kind, message and target: the same mail has the same one in every tenant of a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,7 @@ class Tenant:
 
     def effects(self) -> Counter[Effect]:
         """What was truly done, and how often each."""
-        return Counter(
-            (one["kind"], one["id"].partition("-")[0], one["target"]) for one in self._admin("effects")
-        )
+        return Counter((one["kind"], _drawn(one["id"]), one["target"]) for one in self._admin("effects"))
 
     def changes(self) -> Counter[Effect]:
         """What truly became of the settings: operation, collection and whom it names."""
@@ -130,3 +128,9 @@ def tenant(*flags: str) -> Iterator[Tenant]:
         finally:
             process.terminate()
             process.wait(timeout=_READY_SECONDS)
+
+
+def _drawn(investigate_id: str) -> str:
+    """What the seed has drawn of a message's id; the rest of it is its time, another one in every tenant."""
+    queue_id, *_, number = investigate_id.split("-")
+    return f"{queue_id[-5:]}-{number}"

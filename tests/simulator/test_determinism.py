@@ -73,3 +73,20 @@ def test_default_mail_gives_playbooks_something_to_do() -> None:
     assert {("NONE", name) for name in ("SPAM", "BULK", "SUSPICIOUS")} & verdicts
     assert ("MALICIOUS", "NONE") in verdicts
     assert ("NONE", "MALICIOUS") not in verdicts
+
+
+def test_queue_ids_are_those_of_the_mail_server() -> None:
+    """Postfix' long ones, as in the vendor's own examples: they begin with the time, and sort by it."""
+    tenant = Tenant(SimulatorConfig(messages=300, span=600.0, clock=Clock()))
+    rows = [message.row for message in tenant.newest_first(0, tenant.now_ms)]
+    names = [row.postfix_id for row in rows]
+    assert names == sorted(names, reverse=True)
+    digits = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+    for row in rows:
+        assert len(row.postfix_id) == 16
+        seconds = 0
+        for digit in row.postfix_id[:6]:
+            seconds = seconds * 52 + digits.index(digit)
+        assert seconds == parse_rfc3339(row.scanned_at) // 1000
+        assert row.postfix_id[10] == "z"
+        assert set(row.postfix_id[11:]) <= set(digits) - {"z"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 from random import Random
-from string import ascii_letters, digits
 from uuid import UUID
 
 from .mailworld import CLEAN, CORP, FALSE_POSITIVE, HABITS, PARTNER, SHARED_MAILBOXES, STAFF, Habit
@@ -21,8 +20,8 @@ from .rows import (
     to_rfc3339,
 )
 
-_ALPHABET = (f"{ascii_letters}{digits}" * 5)[:256].encode()
-"""Turns random bytes into letters and digits (bytes.translate)."""
+_ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+"""The digits of Postfix' long queue ids (its parameter enable_long_queue_ids): no vowels, so no words."""
 _SEVERAL_RECIPIENTS = 0.08
 _SHARED_MAILBOX = 0.12
 _FALSE_POSITIVE = 0.06
@@ -53,7 +52,7 @@ class Generator:
         habit = self._habit(verdict)
         address, name = draw.choice(habit.senders)
         recipients = self._recipients()
-        postfix_id = draw.randbytes(16).translate(_ALPHABET).decode()
+        postfix_id = self._queue_id(scanned_ms)
         scanned_at = to_rfc3339(scanned_ms)
         prefix = f"{postfix_id}-{scanned_at[:19]}"
         spf, dkim, dmarc = habit.authentication
@@ -152,8 +151,24 @@ class Generator:
             return draw.sample(STAFF, draw.randrange(2, 6))
         return [draw.choice(SHARED_MAILBOXES if draw.random() < _SHARED_MAILBOX else STAFF)]
 
+    def _queue_id(self, at_ms: int) -> str:
+        """A long queue id of Postfix, like `4Njp3P0STMz2c02Q`: seconds, microseconds, `z` and the number of a file."""
+        drawn = self._random.getrandbits(128)
+        micros = at_ms % 1000 * 1000 + drawn % 1000
+        file = drawn // 1000 % 51**5
+        return f"{_in_base(52, at_ms // 1000, 6)}{_in_base(52, micros, 4)}z{_in_base(51, file, 5)}"
+
     def _hex(self, length: int) -> str:
         return f"{self._random.getrandbits(4 * length):0{length}x}"
+
+
+def _in_base(base: int, number: int, width: int) -> str:
+    """The number's last `width` digits; base 51 leaves out the last one, which parts the fields."""
+    written = ""
+    for _ in range(width):
+        number, digit = divmod(number, base)
+        written = _ALPHABET[digit] + written
+    return written
 
 
 def judgement(draw: Random, row: Row) -> str:
