@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -47,41 +48,75 @@ def decide(
     `protected` are domains that no entry of the tenant's settings may cover. `watch` knows the campaigns whose late
     siblings are caught.
     """
-    rest = ceiling, now, histories, only, quarantine, views, protected, watch
-    if catalogue.exclusions and any(excluded := [catalogue.exclusions.of(one.message) for one in sightings]):
+    asking = _Round(catalogue, ceiling, now, histories or {}, only, quarantine, views or {}, protected, watch)
+    return asking.decide(sightings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What holds for all events that are decided together."""
+
+    catalogue: Catalogue
+    ceiling: Mode
+    now: datetime
+    histories: Mapping[str, History]
+    only: Collection[str] | None
+    quarantine: Quarantine | None
+    views: Views
+    protected: Collection[str]
+    watch: Watch | None
+
+    def decide(self, sightings: Sequence[Sighting]) -> list[Decided]:
+        """One answer for each, in order; mail that a list excludes is not shown to anybody."""
+        exclusions = self.catalogue.exclusions
+        excluded = [exclusions.of(one.message) for one in sightings] if exclusions else []
+        if not any(excluded):
+            return self._of_any_type(sightings)
         told = list(zip(sightings, excluded, strict=True))
-        answers = iter(decide([one for one, why in told if why is None], catalogue, *rest))
+        answers = iter(self._of_any_type([one for one, why in told if why is None]))
         return [next(answers) if why is None else Decided(one, excluded=why.by) for one, why in told]
-    if len({type(one.event) for one in sightings}) > 1:
-        return [decided for one in sightings for decided in decide([one], catalogue, *rest)]
-    page = Page.of(sightings, Context(now=now, lists=catalogue.lists), histories or {}, views or {})
-    wanted: dict[int, list[tuple[Action, Vote]]] = defaultdict(list)
-    failures: dict[int, list[Failure]] = defaultdict(list)
-    with catalogue.guard.watching():
-        for asked in catalogue.asked(page.events, only):
-            vote = None
-            for place, answer in ask(asked, page, quarantine):
-                if isinstance(answer, Failure):
-                    failures[place].append(answer)
-                    continue
-                vote = vote or _vote(asked.playbook, ceiling)
-                wanted[place] += [(action, vote) for action in answer]
-    broken = _broken_files(catalogue) if only is None else ()
-    playbooks = {one.id: one for one in catalogue.playbooks} if wanted or watch else {}
-    votes = {name: _vote(one, ceiling) for name, one in playbooks.items()} if watch else {}
-    decided = [Decided(one, (), broken) for one in sightings]
-    # Of most events nobody has said anything.
-    for place in range(len(sightings)) if watch else wanted.keys() | failures.keys():
-        sighting = sightings[place]
-        wishes = _wishes(wanted[place], protected) if place in wanted else ()
-        if watch and isinstance(sighting.event, Detection):
-            late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
-            wishes = (*wishes, *filter(None, late))
-        voters = [playbooks[vote.playbook] for wish in wishes for vote in wish.votes]
-        seen = page.contexts[place].seen() if any(one.sees_context for one in voters) else None
-        failed = (*failures.get(place, ()), *broken)
-        decided[place] = Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters))
-    return decided
+
+    def _of_any_type(self, sightings: Sequence[Sighting]) -> list[Decided]:
+        if len({type(one.event) for one in sightings}) > 1:
+            return [decided for one in sightings for decided in self._of_one_type([one])]
+        return self._of_one_type(sightings)
+
+    def _of_one_type(self, sightings: Sequence[Sighting]) -> list[Decided]:
+        plain = Context(now=self.now, lists=self.catalogue.lists)
+        page = Page.of(sightings, plain, self.histories, self.views)
+        wanted, failures = self._ask(page)
+        watch = self.watch
+        broken = _broken_files(self.catalogue) if self.only is None else ()
+        playbooks = {one.id: one for one in self.catalogue.playbooks} if wanted or watch else {}
+        votes = {name: _vote(one, self.ceiling) for name, one in playbooks.items()} if watch else {}
+        decided = [Decided(one, (), broken) for one in sightings]
+        # Of most events nobody has said anything.
+        for place in range(len(sightings)) if watch else wanted.keys() | failures.keys():
+            sighting = sightings[place]
+            wishes = _wishes(wanted[place], self.protected) if place in wanted else ()
+            if watch and isinstance(sighting.event, Detection):
+                late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
+                wishes = (*wishes, *filter(None, late))
+            voters = [playbooks[vote.playbook] for wish in wishes for vote in wish.votes]
+            seen = page.contexts[place].seen() if any(one.sees_context for one in voters) else None
+            failed = (*failures.get(place, ()), *broken)
+            decided[place] = Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters))
+        return decided
+
+    def _ask(self, page: Page) -> tuple[dict[int, list[tuple[Action, Vote]]], dict[int, list[Failure]]]:
+        """What was wanted, with the vote for it, and what failed: both by the event's place in the page."""
+        wanted: dict[int, list[tuple[Action, Vote]]] = defaultdict(list)
+        failures: dict[int, list[Failure]] = defaultdict(list)
+        with self.catalogue.guard.watching():
+            for asked in self.catalogue.asked(page.events, self.only):
+                vote = None
+                for place, answer in ask(asked, page, self.quarantine):
+                    if isinstance(answer, Failure):
+                        failures[place].append(answer)
+                        continue
+                    vote = vote or _vote(asked.playbook, self.ceiling)
+                    wanted[place] += [(action, vote) for action in answer]
+        return wanted, failures
 
 
 def decide_siblings(

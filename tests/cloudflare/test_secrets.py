@@ -126,3 +126,11 @@ async def test_the_body_of_mail_never_keeps_our_token(vendor: Vendor, cloudflare
     vendor.will(answer(envelope({"id": "one", "subject": f"look: {TOKEN}"})))
     message = await cloudflare.investigate.get("one", lane=Lane.POLL)
     assert message.subject == "look: [token]"
+
+
+async def test_a_short_token_is_kept_out_too(vendor: Vendor, connect: Connect) -> None:
+    """Eight characters are no ordinary word yet."""
+    cloudflare = await connect(token=lambda: "t0k-8chr")
+    vendor.will(answer(envelope({"id": "one", "subject": "look: t0k-8chr"})))
+    message = await cloudflare.investigate.get("one", lane=Lane.POLL)
+    assert message.subject == "look: [token]"

@@ -139,7 +139,7 @@ async def test_a_backlog_over_several_windows_never_trips_the_block(tmp_path: Pa
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize(("batch", "budget"), [(250, 120), (50, 600), (10, 600)])
+@pytest.mark.parametrize("batch, budget", [(250, 120), (50, 600), (10, 600)])
 async def test_a_backlog_of_fifty_thousand_never_trips_the_block(
     tmp_path: Path, batch: int, budget: int
 ) -> None:

@@ -150,6 +150,16 @@ async def test_after_an_hour_a_report_is_decided_without_its_message(
     assert await join(source, report()) == ([] if waits else [None])
 
 
+async def test_a_report_that_keeps_changing_is_decided_after_an_hour_too(
+    source: PhishGuardSource, clock: ManualClock
+) -> None:
+    """Since it was first seen, whatever its revision."""
+    for change in range(3):
+        assert await join(source, report(updated_at=at(NOW + change))) == []
+        clock.pass_time(PATIENCE_SECONDS / 3)
+    assert await join(source, report(updated_at=at(NOW + 3))) == [None]
+
+
 async def test_a_single_run_does_not_wait(source: PhishGuardSource, desk: Desk) -> None:
     """There is no next poll."""
     assert await join(source, report(), last_chance=True) == [None]

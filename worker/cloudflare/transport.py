@@ -26,7 +26,7 @@ MAX_BYTES = 32 * 2**20
 """Bytes of a body after inflating. A page of 1,000 rows has about one or two million."""
 WRITE_CONNECT_SECONDS = 2.5
 """How long a write waits for its connection: one that starts later may start after a pause."""
-_SHORTEST_SECRET, _REMEMBERED = 16, 4
+_SHORTEST_SECRET, _REMEMBERED = 8, 4
 _READ, _WRITE = aiohttp.ClientTimeout(), aiohttp.ClientTimeout(connect=WRITE_CONNECT_SECONDS)
 
 

@@ -56,7 +56,11 @@ class WaitingRoom:
 
         `found` has an entry for each event that was looked for: None where it was not there. What has no entry waits.
         """
-        since = {sighting_of(event).key: first for event, first in await self._ledger.waiting(self._source)}
+        # Of several revisions the first one counts: what is changed again and again would else wait for ever.
+        since = {
+            sighting_of(event).key: first
+            for event, first in reversed(await self._ledger.waiting(self._source))
+        }
         now = self._clock.now()
         complete, waiting = [], []
         for one in fresh:

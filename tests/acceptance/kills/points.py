@@ -110,9 +110,7 @@ def out_of_reach() -> set[tuple[str, int]]:
 
     What stops an endless playbook where there is no quarantine, and what decides on a page with events of several types.
     """
-    (mixed,) = (
-        n for n, text in enumerate(_source("pipeline.py"), 1) if "decide([one], catalogue, *rest)" in text
-    )
+    (mixed,) = (n for n, text in enumerate(_source("pipeline.py"), 1) if "self._of_one_type([one])" in text)
     (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED)"))
     return {("asking.py", line) for line in range(at, at + 3)} | {("pipeline.py", mixed)}
 
