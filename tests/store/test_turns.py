@@ -6,9 +6,11 @@ from tests.builders import ENFORCE, detection, junk
 from tests.desk import Desk
 from worker.model.actions import Move, Reclassify, Release, State
 from worker.model.calls import Call
+from worker.model.ledger import TimeMark
 from worker.store.turns import SOON_SECONDS
 
 READ_BACK = 30.0
+DAY = 86400.0
 
 
 async def _first(desk: Desk) -> Call:
@@ -74,6 +76,29 @@ async def test_what_was_looked_at_before_the_other_went_out_is_looked_at_again(d
     )
     await desk.edit(second["id"], verified_at=desk.clock.now())
     assert [one.target for one in await desk.claim()] == ["DeletedItems"]
+
+
+async def test_a_clock_that_was_set_back_does_not_hold_up_the_next(desk: Desk) -> None:
+    """By the old time the other was sent tomorrow: what was looked at since the step is looked at after it."""
+    call = await _first(desk)
+    await desk.settle(call, State.SUCCEEDED)
+    desk.clock.jump(-DAY)
+    await desk.ledger.follow_clock(-DAY, TimeMark("boot", 0.0, desk.clock.now()))
+    second = await desk.row(target="DeletedItems")
+    assert second["verified_at"] is None
+    await desk.edit(second["id"], verified_at=desk.clock.now())
+    assert [one.target for one in await desk.claim()] == ["DeletedItems"]
+
+
+async def test_a_look_by_a_clock_that_was_set_back_does_not_count(desk: Desk) -> None:
+    """Before the step is noticed, too: what seems to have been looked at tomorrow is looked at again."""
+    call = await _first(desk)
+    await desk.settle(call, State.SUCCEEDED)
+    await desk.edit((await desk.row(target="DeletedItems"))["id"], verified_at=desk.clock.now() - 2)
+    desk.clock.jump(-DAY)
+    await desk.edit((await desk.row(target="DeletedItems"))["id"], due_at=desk.clock.now())
+    assert await desk.claim() == []
+    assert (await desk.row(target="DeletedItems"))["verified_at"] is None
 
 
 async def test_other_messages_go_on(desk: Desk) -> None:

@@ -61,9 +61,12 @@ def in_turn(
 def _again_at(row: Mapping[str, Any], other: Any, now: float) -> float | None:
     """When the row's turn is tried again because of the other; None where that is over, and was before the look.
 
-    One that nobody reads back any more bars nothing: what the vendor shows by now counts.
+    One that nobody reads back any more bars nothing: what the vendor shows by now counts. One that was sent later than
+    now was sent before the clock was set back, and looks from before that do not stand.
     """
     if other.state == State.SUBMITTED or (other.state == State.UNKNOWN and other.due_at is not None):
         return max(now, other.due_at or now) + SOON_SECONDS
     looked_at = row["verified_at"]
-    return now if looked_at is not None and looked_at <= other.submitted_at else None
+    if looked_at is None:
+        return None
+    return now if looked_at > now or looked_at <= other.submitted_at <= now else None
