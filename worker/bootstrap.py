@@ -202,7 +202,7 @@ def assemble(
         reconciler=Reconciler(
             ledger, carry_out, clock, metrics, settings.worker_read_back_delay, vendor_time
         ),
-        confirmer=Confirmer(ledger, cloudflare, clock),
+        confirmer=Confirmer(ledger, cloudflare, clock, vendor_time),
         metrics=metrics,
         storage=storage,
         clock=clock,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import StoreError, VendorError
 from worker.executors.submissions import SKEW_SECONDS, Team
@@ -30,10 +30,13 @@ IDLE_SECONDS = 5.0
 class Confirmer:
     """Looks for what was taken when it falls due."""
 
-    def __init__(self, ledger: Ledger, cloudflare: Cloudflare, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, cloudflare: Cloudflare, clock: Clock, vendor_time: VendorTime | None = None
+    ) -> None:
         self._ledger = ledger
         self._cloudflare = cloudflare
         self._clock = clock
+        self._vendor_time = vendor_time or VendorTime(clock)
 
     async def run(self) -> None:
         """Works until it is cancelled: nothing hangs on it."""
@@ -57,9 +60,12 @@ class Confirmer:
 
     async def _look(self, items: Sequence[Item], team: Team) -> list[Confirmation]:
         now = self._clock.now()
-        since = min(item.submitted_at or now for item in items) - SKEW_SECONDS
+        # A clock that was set back since would have the list begin in the future, which the vendor refuses.
+        sent = min(now, *(item.submitted_at or now for item in items))
+        since = self._vendor_time.earliest(sent) - SKEW_SECONDS
+        until = self._vendor_time.latest(now)
         try:
-            found = [await team.submission_of(item, since, now) for item in items]
+            found = [await team.submission_of(item, since, until) for item in items]
         except VendorError as error:
             log.warning("reclassify.lookup_failed", count=len(items), error=error)
             return [_again(item) or Confirmation(item.action_id, {}, LATER[-1]) for item in items]

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import NOW, detection
+from tests.builders import NOW, at, detection
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.clock import VendorTime
 from worker.cloudflare import Submission
 from worker.confirmer import LATER, Confirmer
 from worker.errors import AnswerLost
 from worker.model.actions import Reclassify, State, Submit
+from worker.model.ledger import TimeMark
 
 DELAY = 30.0
+DAY = 86400.0
 
 
 @pytest.fixture
@@ -94,6 +97,37 @@ async def test_one_list_serves_all(desk: Desk, confirmer: Confirmer, tenant: Fak
     assert await confirmer.step() == 20
     assert len(tenant.asked("submissions")) == 1
     assert tenant.asked("submissions")[0]["start"].timestamp() < NOW
+
+
+async def test_the_list_never_starts_in_the_future(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """Sent by a clock that was set back since, it is looked for all the same."""
+    await take(desk)
+    tenant.tickets.append(ticket())
+    desk.clock.jump(-DAY)
+    await desk.ledger.follow_clock(-DAY, TimeMark("boot", 0.0, desk.clock.now()))
+    desk.clock.pass_time(DELAY)
+    assert await confirmer.step() == 1
+    (asked,) = tenant.asked("submissions")
+    assert asked["start"] < asked["end"] <= at(desk.clock.now())
+    assert len(await told(desk)) == 1
+
+
+@pytest.mark.parametrize("ahead", [-600.0, 600.0])
+async def test_the_list_is_read_by_the_vendors_clock_too(
+    desk: Desk, tenant: FakeCloudflare, clock: ManualClock, ahead: float
+) -> None:
+    """What its answers say of the time: the list spans what was sent by either clock."""
+    vendor_time = VendorTime(clock)
+    vendor_time.note(clock.now() + ahead)
+    await take(desk)
+    sent = clock.now()
+    clock.pass_time(DELAY)
+    assert await Confirmer(desk.ledger, tenant.client, clock, vendor_time).step() == 1
+    (asked,) = tenant.asked("submissions")
+    assert asked["start"] <= at(min(sent, sent + ahead))
+    assert asked["end"] >= at(max(clock.now(), clock.now() + ahead))
 
 
 async def test_one_list_serves_a_whole_round(
