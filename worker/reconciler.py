@@ -25,6 +25,8 @@ PARKING_READS = 2
 """Looks without effect, one delay apart, after which a release waits for a person, as does what cannot be told."""
 USELESS_READS = 8
 """Answers in a row that cannot be believed, each wait twice as long, after which one counts as no answer for good."""
+CLOCKS_APART = 30.0
+"""Seconds between two answers to what time it is that matter: every kind allows for less when it compares times."""
 AT_ONCE = 8
 IDLE_SECONDS = 1.0
 
@@ -80,7 +82,7 @@ class Reconciler:
         """Looks once at one action's effect and settles what that proves."""
         executor = self._executors[item.kind]
         try:
-            seen = await executor.read_back(*self._as_the_vendor_dates(item))
+            seen = await self._look(item, executor)
         except Refused as error:
             seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
         except Exception as error:
@@ -120,12 +122,23 @@ class Reconciler:
         await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
         return outcome
 
-    def _as_the_vendor_dates(self, item: Item) -> tuple[Item, float]:
-        """The action and now, so that what is between the two holds its effect by the vendor's clock and by ours."""
+    async def _look(self, item: Item, executor: Executor) -> ReadBack:
+        """What the vendor shows; asked for once more where its answers only now tell how far our clock is from its own.
+
+        After a start nothing is known of that, and where our clock is wrong an effect lies outside of what was asked for.
+        """
+        sent, until = self._span(item)
+        seen = await executor.read_back(structs.replace(item, submitted_at=sent), until)
+        earlier, later = self._span(item)
+        if seen.effect is Effect.NOT_DONE and max(sent - earlier, later - until) > CLOCKS_APART:
+            seen = await executor.read_back(structs.replace(item, submitted_at=earlier), later)
+        return seen
+
+    def _span(self, item: Item) -> tuple[float, float]:
+        """From its request until now: what holds its effect by the vendor's clock and by ours."""
         now = self._clock.now()
         sent = now if item.submitted_at is None else min(item.submitted_at, now)
-        dated = structs.replace(item, submitted_at=self._vendor_time.earliest(sent))
-        return dated, self._vendor_time.latest(now)
+        return self._vendor_time.earliest(sent), self._vendor_time.latest(now)
 
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""

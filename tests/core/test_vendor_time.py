@@ -8,12 +8,15 @@ from tests.fakes import FakeCloudflare, ManualClock
 from worker.budget import RequestBudget
 from worker.clock import VendorTime
 from worker.executors import executors
+from worker.executors.base import ReadBack
 from worker.model.actions import Move, Reclassify, Release, State
+from worker.model.calls import Item
 from worker.ops.metrics import Metrics
 from worker.ports import Observation
 from worker.reconciler import Reconciler
 
 HOUR = 3600.0
+AHEAD = 700.0
 
 
 def test_ours_is_believed_until_an_answer_says_otherwise(clock: ManualClock) -> None:
@@ -72,3 +75,34 @@ async def test_a_wrong_date_does_not_hide_an_effect(
     assert await reconciler.step() == 1
     assert (await desk.row())["state"] == State.SUCCEEDED
     assert all(one["start"].timestamp() <= clock.now() for one in tenant.asked("submissions"))
+
+
+async def test_what_the_first_answer_tells_of_the_time_counts_for_it_too(
+    desk: Desk, clock: ManualClock, metrics: Metrics
+) -> None:
+    """After a start with a clock that is ahead, the read-back is the first to hear of it: it looks once more."""
+    tenant = FakeCloudflare(clock)
+    message = detection()
+    tenant.add(message)
+    await desk.want(Reclassify(message, to="SPAM"))
+    (call,) = await desk.claim()
+    carry_out = executors(tenant.client, desk.ledger, 30.0, 250)
+    await carry_out["reclassify"].execute(call)
+    await desk.settle(call, State.UNKNOWN, due_in=30.0)
+    clock.pass_time(AHEAD + 30)
+    await desk.edit(call.items[0].action_id, submitted_at=NOW + AHEAD)
+    vendor_time = VendorTime(clock)
+    read_back = carry_out["reclassify"].read_back
+    asked = []
+
+    async def answered(item: Item, now: float) -> ReadBack:
+        asked.append(now)
+        seen = await read_back(item, now)
+        vendor_time.note(clock.now() - AHEAD)
+        return seen
+
+    carry_out["reclassify"].read_back = answered  # type: ignore[method-assign]
+    reconciler = Reconciler(desk.ledger, carry_out, clock, metrics, 30.0, vendor_time)
+    assert await reconciler.step() == 1
+    assert (await desk.row())["state"] == State.SUCCEEDED
+    assert len(asked) == 2
