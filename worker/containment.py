@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -54,6 +55,8 @@ def _attempt(directory: Path, memory: Memory, last_resort: float) -> dict[str, A
 def _run(directory: Path, watchdog: Watchdog, writable: int) -> None:
     """The life of the child: ends the process."""
     code = _OUR_FAULT
+    # Ctrl-C ends this process without a word: the parent has it, too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         report = check(directory, watchdog, simulated_mail()).as_json()
         with open(writable, "wb") as pipe:

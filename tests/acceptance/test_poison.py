@@ -87,12 +87,13 @@ async def test_hostile_text(worker: Bench, tenant: Tenant) -> None:
     assert len((await worker.run("actions", "list")).out.splitlines()) == 3
 
 
-async def test_a_playbook_that_always_raises(worker: Bench, tenant: Tenant) -> None:
+@pytest.mark.parametrize("fault", ["message.subject.no_such_thing", "raise KeyboardInterrupt"])
+async def test_a_playbook_that_always_raises(worker: Bench, tenant: Tenant, fault: str) -> None:
     """It goes into quarantine, told once and seen everywhere; the others act; its mended file decides what it missed."""
     worker.rule("junk", rules.JUNK)
     wanted = rules.to("DeletedItems")
     odd = rules.on_verdict("SPOOF", wanted, name="odd")
-    worker.rule("odd", odd.replace("    if ", "    message.subject.no_such_thing\n    if "))
+    worker.rule("odd", odd.replace("    if ", f"    {fault}\n    if "))
     spoofs = await tenant.mail(*["SPOOF"] * 15, subject="x")
     daemon = await worker.daemon(WORKER_HTTP_BIND="127.0.0.1:0")
     await daemon.until("playbook.quarantined")

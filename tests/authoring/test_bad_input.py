@@ -36,6 +36,8 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "memory_in_example": (playbook("memory_in_example", "    x = 'x' * 10**11\n"), "raised MemoryError"),
     "recursion": (playbook("recursion", "    return recursion(message)\n"), "raised RecursionError"),
     "exit": (playbook("exit", "    raise SystemExit(0)\n"), "raised SystemExit: 0 while it decided hit()"),
+    "interrupt": (playbook("interrupt", "    raise KeyboardInterrupt\n"), "raised KeyboardInterrupt"),
+    "interrupts_loading": ("raise KeyboardInterrupt\n", "KeyboardInterrupt"),
     "raises_iter": (hook("raises_iter", "iter"), "raised LookupError: odd"),
     "raises_len": (
         hook("raises_len", "len", "Move(message, to='Inbox', reason=Odd())"),

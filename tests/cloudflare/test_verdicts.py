@@ -158,15 +158,29 @@ async def test_reclassify_wants_its_receipt(vendor: Vendor, cloudflare: Cloudfla
         await WRITES["reclassify"](cloudflare)
 
 
-@pytest.mark.parametrize("status", [200, 201, 202])
 @pytest.mark.parametrize("result", [{}, None])
-async def test_reclassify_takes_any_believable_success(
-    vendor: Vendor, cloudflare: Cloudflare, status: int, result: Any
+async def test_a_202_is_the_receipt_of_a_reclassify(
+    vendor: Vendor, cloudflare: Cloudflare, result: Any
 ) -> None:
-    """200, 201 and 202 with success true are receipts."""
-    vendor.will(answer(envelope(result), status, CF_Ray="8f1-AMS"))
+    """It holds no more than that."""
+    vendor.will(answer(envelope(result), 202, CF_Ray="8f1-AMS"))
     receipt = await cloudflare.investigate.reclassify("one", "SPAM")
-    assert (receipt.status, receipt.ray) == (status, "8f1-AMS")
+    assert (receipt.status, receipt.ray) == (202, "8f1-AMS")
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 206])
+async def test_another_success_is_no_receipt(vendor: Vendor, cloudflare: Cloudflare, status: int) -> None:
+    """Something in between may have answered: whether the vendor was asked is read back."""
+    vendor.will(answer(envelope({}), status))
+    with pytest.raises(AnswerLost):
+        await cloudflare.investigate.reclassify("one", "SPAM")
+
+
+async def test_errors_beside_a_success_are_no_receipt(vendor: Vendor, cloudflare: Cloudflare) -> None:
+    """An answer that contradicts itself is not believed."""
+    vendor.will(answer(envelope({}, errors=[{"code": 10001, "message": "not submitted"}]), 202))
+    with pytest.raises(AnswerLost, match="10001 not submitted"):
+        await cloudflare.investigate.reclassify("one", "SPAM")
 
 
 async def test_cancellation_passes_through(vendor: Vendor, cloudflare: Cloudflare, gate: OpenGate) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,24 @@ def test_an_interrupt_is_not_an_authors_mistake() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         returning(interrupt).decide(MESSAGE, CONTEXT)
+
+
+def test_where_nobody_can_interrupt_an_interrupt_is_an_authors_mistake() -> None:
+    """The daemon listens to Ctrl-C itself: what raises it is a playbook, which must not be able to end the worker."""
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        assert isinstance(failure_of(interrupt).__cause__, KeyboardInterrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        assert isinstance(failure_of(interrupt).__cause__, KeyboardInterrupt)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def test_a_generator_that_raises_is_a_failure() -> None:

@@ -21,7 +21,7 @@ MAX_IDS = 1000
 MOVE = Operation("POST", "investigate/move")
 MOVE_ONE = Operation("POST", "investigate/{id}/move")
 RELEASE = Operation("POST", "investigate/release")
-RECLASSIFY = Operation("POST", "investigate/{id}/reclassify", accepts=frozenset({200, 201, 202}))
+RECLASSIFY = Operation("POST", "investigate/{id}/reclassify", accepts=frozenset({202}))
 
 ReleaseBody = Literal["object", "array"]
 
@@ -74,8 +74,9 @@ class MailActions:
     ) -> Receipt:
         """Asks for another verdict; it comes later, and twice when it is sent twice.
 
-        The API has deprecated it, without a date, in favour of `submissions.create`. A 202 with an empty body is
-        `AnswerLost`: the contract promises an envelope, a read-back costs less than a lost request.
+        The API has deprecated it, without a date, in favour of `submissions.create`. Another success than 202, and
+        a 202 with an empty body or with errors, is `AnswerLost`: the contract promises 202 and an envelope, and a
+        read-back costs less than a lost request.
 
         Raises:
             ValueError: no usable id, or no such disposition; nothing has been sent.

@@ -138,7 +138,7 @@ def read_groups(answer: Answer, shapes: Mapping[str, Shape[Any, Any]]) -> dict[s
 
 
 def read_receipt(answer: Answer) -> None:
-    """An envelope with `success` true whose result, an object or null, says nothing more.
+    """An envelope with `success` true and no errors, whose result, an object or null, says nothing more.
 
     Raises:
         VendorError: the envelope cannot be believed.
@@ -147,6 +147,8 @@ def read_receipt(answer: Answer) -> None:
         _result(answer.body, dict, missing={})
     except UnbelievableError as error:
         raise answer.unbelievable(str(error)) from None
+    if told := verdicts.describe(verdicts.api_errors(answer.body)):
+        raise answer.unbelievable(f"errors beside a success ({told})")
 
 
 def has_more(decoded: Decoded[Any], *, per_page: int, seen: int) -> bool:

@@ -22,6 +22,7 @@ from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
 from worker.playbooks.examples import Example
 from worker.playbooks.guard import NotRunAgainError, Overran
+from worker.playbooks.interrupts import by_a_person
 from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.problems import nearest
 
@@ -110,9 +111,10 @@ class Playbook:
                     return ()
             wanted = self.function(event, context) if self.takes_context else self.function(event)
             return () if wanted is None else self.actions(wanted, event)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: a playbook must not be able to end the worker
+        except BaseException as error:
+            # SystemExit too: a playbook must not be able to end the worker.
+            if by_a_person(error):
+                raise
             failure = self.failure(error)
             raise failure from failure.__cause__
 

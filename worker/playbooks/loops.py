@@ -15,6 +15,7 @@ from worker.model.events import Event
 from worker.playbooks.conditions.base import Test
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook, PlaybookFailure, WaitsError
+from worker.playbooks.interrupts import by_a_person
 
 Answer = tuple[Action, ...] | PlaybookFailure | WaitsError
 
@@ -37,9 +38,10 @@ def answers(
             if wanted is None:
                 return
             answer = playbook.actions(wanted[1], wanted[0])
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: a playbook must not be able to end the worker
+        except BaseException as error:
+            # SystemExit too: a playbook must not be able to end the worker.
+            if by_a_person(error):
+                raise
             answer = playbook.failure(error)
         if answer:
             yield len(events) - 1 - length_hint(rest), answer

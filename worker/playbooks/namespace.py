@@ -25,6 +25,7 @@ from typing import Any, Self
 
 from worker.playbooks.declaration import Caps, playbook
 from worker.playbooks.guard import NO_GUARD, PACKAGE, Guard, NotRunAgainError, Overran
+from worker.playbooks.interrupts import by_a_person
 from worker.playbooks.problems import Problem, clip, nearest
 from worker.playbooks.purity import cautions, guarded_builtins, impurities
 
@@ -129,9 +130,10 @@ class Namespace:
         try:
             with self.holding(stem):
                 exec(code, module.__dict__)  # noqa: S102 - running playbooks is what this is for
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: no file may end the worker
+        except BaseException as error:
+            # SystemExit too: no file may end the worker.
+            if by_a_person(error):
+                raise
             self.problems.setdefault(stem, (self._raised(source, error),))
         else:
             self._modules[stem] = module

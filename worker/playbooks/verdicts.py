@@ -72,7 +72,11 @@ def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
         return str(failure), _GUARD
     if isinstance(cause, UnfetchedError):
         return undeclared_fault(cause.need, playbook.needs)
-    what = str(cause) if failure.overran else clip(f"raised {type(cause).__name__}: {shown(cause, str)}", 300)
+    what = (
+        str(cause)
+        if failure.overran
+        else clip(f"raised {type(cause).__name__}: {shown(cause, str)}".removesuffix(": "), 300)
+    )
     return what, TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
 
 
