@@ -26,7 +26,7 @@ PARKING_READS = 2
 USELESS_READS = 8
 """Answers in a row that cannot be believed, each wait twice as long, after which one counts as no answer for good."""
 CLOCKS_APART = 30.0
-"""Seconds between two answers to what time it is that matter: every kind allows for less when it compares times."""
+"""Seconds between two beliefs about the time that matter: what is less, every kind allows for by itself."""
 AT_ONCE = 8
 IDLE_SECONDS = 1.0
 
