@@ -146,7 +146,9 @@ def catalogue_of(catalogue: Catalogue, playbooks: Iterable[Playbook]) -> Catalog
 
 
 def _sources(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
-    remedy = "name the folder that holds the playbooks, for example WORKER_RULES_DIR=rules or `worker check rules`"
+    remedy = (
+        "name the folder that holds the playbooks, for example WORKER_RULES_DIR=rules or `worker check rules`"
+    )
     try:
         files = sorted(file for file in directory.iterdir() if file.suffix == ".py" and not file.is_dir())
     except OSError as error:
