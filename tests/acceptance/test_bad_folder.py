@@ -14,7 +14,7 @@ from tests.authoring.test_bad_input import BAD
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 RUNS = frozenset(
-    {"loop_in_example", "memory_in_example", "recursion", "exit", "wrong_type"}
+    {"loop_in_example", "memory_in_example", "recursion", "exit", "interrupt", "wrong_type"}
     | {"raises_iter", "raises_len", "raises_eq", "raises_bool", "raises_class"}
 )
 """What goes wrong when it decides only: no example is run while the daemon loads."""
