@@ -72,11 +72,8 @@ def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
         return str(failure), _GUARD
     if isinstance(cause, UnfetchedError):
         return undeclared_fault(cause.need, playbook.needs)
-    what = (
-        str(cause)
-        if failure.overran
-        else clip(f"raised {type(cause).__name__}: {shown(cause, str)}".removesuffix(": "), 300)
-    )
+    raised = f"raised {type(cause).__name__}: {shown(cause, str)}".removesuffix(": ")
+    what = str(cause) if failure.overran else clip(raised, 300)
     return what, TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
 
 
