@@ -136,6 +136,24 @@ async def test_analyst_between_decision_and_approval(worker: Bench, tenant: Tena
     assert await tenant.requests("POST") == []
 
 
+async def test_an_approver_is_told_of_an_analysts_move(worker: Bench, tenant: Tenant) -> None:
+    """What waited for its approval alone is held once more where somebody has moved the message since."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    await worker.once(WORKER_MODE="approve")
+    await tenant.analyst_moves(message, "Inbox")
+    (held,) = await worker.actions(state="held")
+    assert (await worker.run("actions", "approve", held["id"])).code == 0
+    await worker.once()
+    (again,) = await worker.actions(state="held")
+    assert again["id"] == held["id"]
+    assert again["error"].startswith("moved to Inbox by analyst")
+    assert await tenant.requests("POST") == []
+    assert (await worker.run("actions", "approve", held["id"])).code == 0
+    await worker.once()
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+
+
 async def test_released_by_an_analyst(worker: Bench, tenant: Tenant) -> None:
     """Mail that left the quarantine while its release waited for approval is not released again."""
     worker.rule("release", rules.RELEASE)

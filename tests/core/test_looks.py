@@ -117,17 +117,39 @@ async def test_what_somebody_moved_there_too_stays(eye: Eye, tenant: FakeCloudfl
 
 
 async def test_an_approval_covers_moves_before_it(eye: Eye, tenant: FakeCloudflare) -> None:
-    """The person who approved saw them; what came later nobody saw."""
+    """The person who approved was told of them; what came later nobody was."""
     tenant.add(detection())
     tenant.moved("m1", "Inbox", NOW - 10)
-    assert (await eye.state(item(approved_at=NOW - 5)))[0] == "ready"
-    assert (await eye.state(item(approved_at=NOW - 15)))[0] == "held"
+    assert (await eye.state(item(approved_at=NOW - 5, origin="Inbox")))[0] == "ready"
+    assert (await eye.state(item(approved_at=NOW - 15, origin="Inbox")))[0] == "held"
+
+
+@pytest.mark.parametrize("origin", [None, "DeletedItems"])
+async def test_an_approval_covers_no_move_that_nobody_told_of(
+    eye: Eye, tenant: FakeCloudflare, origin: str | None
+) -> None:
+    """It was held for its cap, or because the message was in another folder: now the hold says where it is."""
+    tenant.add(detection())
+    tenant.moved("m1", "Inbox", NOW - 10, by="bob@corp.example")
+    (seen,) = (await eye(item(approved_at=NOW - 5, origin=origin))).looks
+    assert (seen.state, seen.why, seen.origin) == ("held", "moved to Inbox by bob@corp.example", "Inbox")
 
 
 async def test_a_move_that_the_log_does_not_show_yet_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
     """The row says moved, the log not where to: it may lag."""
     tenant.add(detection(post_delivery_operations=("MOVE",)))
     assert (await eye.state(item(submitted_at=None)))[0] == "held"
+
+
+async def test_a_move_that_no_log_ever_shows_can_be_approved(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Once its hold has said so; where the log shows it after all, the approver is told that too."""
+    tenant.add(detection(post_delivery_operations=("MOVE",)))
+    assert (await eye.state(item(submitted_at=None, approved_at=NOW - 5)))[0] == "held"
+    (seen,) = (await eye(item(submitted_at=None))).looks
+    told = item(submitted_at=None, approved_at=NOW - 5, origin=seen.origin)
+    assert (await eye.state(told))[0] == "ready"
+    tenant.moved("m1", "Inbox", NOW - 10, by="bob@corp.example")
+    assert await eye.state(told) == ("held", "moved to Inbox by bob@corp.example")
 
 
 async def test_a_move_that_may_be_our_own_is_read_back(eye: Eye, tenant: FakeCloudflare) -> None:
@@ -317,7 +339,7 @@ async def test_an_undo_whose_way_back_was_assumed_wrongly_is_held(
     one = await our_move(tenant, desk)
     why = f"the vendor's log shows it in DeletedItems before {one}"
     assert await eye.state(going_back(one)) == ("held", why)
-    assert (await eye.state(going_back(one, approved_at=NOW + 1)))[0] == "ready"
+    assert (await eye.state(going_back(one, approved_at=NOW + 1, origin="JunkEmail")))[0] == "ready"
     elsewhere = item(target="DeletedItems", cause=one, submitted_at=None)
     assert (await eye.state(elsewhere))[0] == "ready"
 

@@ -20,6 +20,8 @@ from worker.ports import Lane, Ledger
 
 PATIENT_READS = 5
 """Read-backs after which a move that no log explains is shown to a person."""
+UNTOLD = ""
+"""The folder of a message that was moved, where the vendor's log does not show it."""
 SKEW_SECONDS = 60.0
 """How far the vendor's clock may be behind ours when its log is compared with a submission."""
 
@@ -86,28 +88,28 @@ class MoveExecutor:
         if moves[-1].folder == item.target:
             return skipped(item, f"already in {item.target}")
         why = _elsewhere(item, moves, ours)
-        return self._foreign(item, why) if why else ready(item)._replace(origin=moves[-1].folder)
+        look = Look(item.action_id, State.HELD, why) if why else ready(item)
+        return look._replace(origin=moves[-1].folder)
 
     async def _moves(self, item: Item, lane: Lane) -> list[LogEntry]:
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=lane)
         return latest(entry for entry in log if entry.operation == "MOVE")
 
     def _unlogged(self, item: Item) -> Look:
+        if item.approved_at is not None and item.origin == UNTOLD:
+            return ready(item)
         if item.submitted_at is None or item.read_backs >= PATIENT_READS:
-            return self._foreign(item, "somebody moved the message; the vendor's log does not say where yet")
+            why = "somebody moved the message; the vendor's log does not say where yet"
+            return Look(item.action_id, State.HELD, why, origin=UNTOLD)
         # Perhaps our own move, whose answer was lost: no person has to decide, the log has to catch up.
         why = "the message shows a move that the vendor's log does not show yet"
         return Look(item.action_id, State.UNKNOWN, why, again_in=self._delay)
-
-    def _foreign(self, item: Item, why: str) -> Look:
-        return Look(item.action_id, State.HELD, why)
 
 
 def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -> str:
     """Why the message is not where the decision took it to be; empty where it is, or where a person knew."""
     last = moves[-1]
-    at = moment(last.completed_at)
-    if item.approved_at is not None and (at is None or at <= item.approved_at):
+    if _approver_knew(item, last):
         return ""
     if not ours or last.folder != ours[-1].folder:
         return f"moved to {last.folder} by {last.requested_by or 'somebody else'}"
@@ -124,6 +126,16 @@ def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -
         return ""
     # The way back was assumed, or somebody moved the message just before we did.
     return f"the vendor's log shows it in {before} before {item.cause}"
+
+
+def _approver_knew(item: Item, last: LogEntry) -> bool:
+    """Whether the action was held because the message is in this folder, and let go after it had come there.
+
+    Who approves what waits for another reason, a cap or the mode, is not told where the message is.
+    """
+    at = moment(last.completed_at)
+    before = item.approved_at is not None and (at is None or at <= item.approved_at)
+    return before and item.origin == last.folder
 
 
 def _own(one: OurMove) -> OwnMove:

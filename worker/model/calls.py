@@ -36,7 +36,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     playbook: str = ""
     playbook_version: str = ""
     origin: str | None = None
-    """What the look before acting has found, of a kind that acts on something else than the message; as its reason."""
+    """What an earlier look has found: the folder that the message was in, or what another kind acts on."""
     reason: str = ""
 
 

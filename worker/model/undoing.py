@@ -54,8 +54,9 @@ def way_back(done: OwnMove, before: OwnMove | None, chosen: str | None = None) -
     if done.origin in REVERSIBLE:
         return WayBack(done.origin, "the vendor's log showed it there")
     if done.origin is not None:
-        why = f"assumed: it was in {done.origin}, which the API cannot move it to"
-        return WayBack(DELIVERED_TO, why, known=False)
+        where = f"it was in {done.origin}, which the API cannot move it to"
+        untold = "somebody had moved it, and the vendor's log did not say where"
+        return WayBack(DELIVERED_TO, f"assumed: {where if done.origin else untold}", known=False)
     if before is not None and before.target in REVERSIBLE:
         return WayBack(before.target, f"{before.id} had moved it there")
     why = "assumed: nobody had moved it, and the vendor does not tell the folder of a delivery"

@@ -142,7 +142,7 @@ def unverified(
     if flags.paused(conn, account_id):
         return []
     query = (
-        select(*ITEM_COLUMNS)
+        select(*ITEM_COLUMNS, a.c.origin)
         .where(
             *_due(account_id, now, ceiling),
             *_of(lane),
@@ -153,7 +153,8 @@ def unverified(
         .limit(most)
     )
     rows = [dict(row) for row in conn.execute(query).mappings()]
-    return [item(row) for row in in_turn(conn, account_id, now, lane.kind, rows)]
+    turns = in_turn(conn, account_id, now, lane.kind, rows)
+    return [structs.replace(item(row), origin=row["origin"]) for row in turns]
 
 
 def claim(
