@@ -213,6 +213,7 @@ def assemble(
         retention=Retention(
             ledger,
             clock,
+            vendor_time,
             metrics,
             Keep(settings.worker_retention_days * DAY, furthest, tuple(source.name for source, _ in sources)),
         ),

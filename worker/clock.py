@@ -12,6 +12,8 @@ from typing import Protocol
 _BOTH_READ_SECONDS = 0.1
 _SKEW_SECONDS = 5.0
 """A `Date` has whole seconds and has been on its way."""
+_SANE = (631_152_000.0, 7_258_118_400.0)
+"""1990 to 2200: a `Date` outside of that tells no time."""
 
 
 class Clock(Protocol):
@@ -87,7 +89,13 @@ class VendorTime:
 
     def note(self, told: float) -> None:
         """An answer came: this was the vendor's time, in seconds since the epoch."""
-        self._offset = told - self._clock.monotonic()
+        if _SANE[0] <= told < _SANE[1]:
+            self._offset = told - self._clock.monotonic()
+
+    @property
+    def told(self) -> bool:
+        """Whether any answer has told it since the process began."""
+        return self._offset is not None
 
     def earliest(self, at: float) -> float:
         """One of our moments on whichever clock says the earlier; as it is while nothing speaks against ours."""

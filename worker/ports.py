@@ -385,8 +385,8 @@ class Ledger(Waiting, Protocol):
         """Plans the removal of entries whose time is over, and says which are no more. In shadow it only counts."""
         ...
 
-    async def prune(self, keep: Keep, most: int) -> Pruned:
-        """Looks at the next `most` rows and removes those that are too old, where it is time for that."""
+    async def prune(self, keep: Keep, most: int, now: float) -> Pruned:
+        """Looks at the next `most` rows and removes those that are too old at `now`, where it is time for that."""
         ...
 
     async def probe(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.errors import StoreError
 from worker.model.ledger import Keep
 from worker.ops.logs import get_logger
@@ -21,11 +21,18 @@ LOOK_SECONDS = 60.0
 
 
 class Retention:
-    """Walks through the ledger's tables every few hours and removes what is older than the operator wants."""
+    """Walks through the ledger's tables every few hours and removes what is older than the operator wants.
 
-    def __init__(self, ledger: Ledger, clock: Clock, metrics: Metrics, keep: Keep) -> None:
+    Nothing is removed on the word of our clock alone, which may have been set far ahead: what looks old then is gone
+    for good. It must be old by the vendor's clock too.
+    """
+
+    def __init__(
+        self, ledger: Ledger, clock: Clock, vendor_time: VendorTime, metrics: Metrics, keep: Keep
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
+        self._vendor_time = vendor_time
         self._metrics = metrics
         self._keep = keep
         self._removed: Counter[str] = Counter()
@@ -51,7 +58,10 @@ class Retention:
             self._removed.clear()
 
     async def _step(self) -> bool:
-        pruned = await self._ledger.prune(self._keep, BATCH)
+        if not self._vendor_time.told:
+            return True
+        now = self._vendor_time.earliest(self._clock.now())
+        pruned = await self._ledger.prune(self._keep, BATCH, now)
         if pruned.removed:
             self._removed[pruned.table] += pruned.removed
             self._metrics.pruned(pruned.table, pruned.removed)

@@ -39,6 +39,15 @@ def test_a_moment_of_ours_is_told_by_both_clocks(clock: ManualClock, ahead: floa
     assert vendor_time.earliest(NOW + ahead) == vendor_time.latest(NOW + ahead) == NOW + ahead
 
 
+@pytest.mark.parametrize("told", [-1.0, 0.0, 253_402_300_799.0, 1e18])
+def test_an_absurd_date_tells_no_time(clock: ManualClock, told: float) -> None:
+    """Nobody reckons with the year 9999: a moment of ours stays one that can be written down."""
+    vendor_time = VendorTime(clock)
+    vendor_time.note(told)
+    assert not vendor_time.told
+    assert vendor_time.earliest(NOW) == vendor_time.latest(NOW) == NOW
+
+
 async def test_every_good_answer_tells_the_time(desk: Desk, clock: ManualClock, metrics: Metrics) -> None:
     """A failed request does not; nor does an error, which may come from somebody in between."""
     vendor_time = VendorTime(clock)

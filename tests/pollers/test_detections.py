@@ -11,7 +11,7 @@ from worker.cloudflare import BadRow
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer, Refused, Transient, VendorError
 from worker.model.events import Detection
-from worker.pollers.detections import LOOPS_BELIEVED, DetectionSource
+from worker.pollers.detections import EMPTY_PAGES, LOOPS_BELIEVED, DetectionSource
 from worker.pollers.source import Page
 from worker.pollers.windows import SLICES
 from worker.retry import PAGE_TRIES, PAGE_WAIT
@@ -82,6 +82,16 @@ async def test_a_repeated_cursor_ends_the_window(
     tenant.will("list", *(page(f"m{n}", next=cursor) for n, cursor in enumerate(cursors)))
     await asyncio.wait_for(source.read(poll(), taken), 5)
     assert taken.ids == [f"m{n}" for n in range(len(cursors))]
+
+
+@pytest.mark.parametrize("names, pages", [(("m1", "m2"), 2), ((), EMPTY_PAGES)])
+async def test_cursors_that_never_come_again_end_too(
+    source: DetectionSource, tenant: FakeCloudflare, taken: Taken, names: tuple[str, ...], pages: int
+) -> None:
+    """A new one each time, behind the same rows or behind none at all."""
+    tenant.will("list", *(page(*names, next=f"a{n}") for n in range(2 * EMPTY_PAGES)))
+    await source.read(poll(), taken)
+    assert len(tenant.requests) == len(taken.pages) == pages
 
 
 async def test_bad_rows_travel_beside_the_good_ones(

@@ -66,7 +66,7 @@ async def test_equal_ones_are_stored_once_and_as_long_as_the_last_of_them(desk: 
     desk.clock.pass_time(60 * DAY)
     await desk.take_in(resting("m4", same), advance=Cursor(desk.clock.now(), NOW, NOW))
     desk.clock.pass_time(60 * DAY)
-    while not (await desk.ledger.prune(Keep(90 * DAY, DAY), 1000)).done:
+    while not (await desk.ledger.prune(Keep(90 * DAY, DAY), 1000, desk.clock.now())).done:
         pass
     assert await stored(desk) == 1
     assert await desk.run(enrichments.read, ACCOUNT, same.sha256) == same.body

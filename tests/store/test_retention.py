@@ -32,7 +32,7 @@ async def prune(desk: Desk, keep: Keep = KEEP, most: int = 2000) -> dict[str, in
     """One whole pass; what went."""
     removed: dict[str, int] = {}
     for _ in range(1000):
-        one = await desk.ledger.prune(keep, most)
+        one = await desk.ledger.prune(keep, most, desk.clock.now())
         if one.removed:
             removed[one.table] = removed.get(one.table, 0) + one.removed
         if one.done:
@@ -97,7 +97,7 @@ async def test_a_young_ledger_is_not_walked(desk: Desk) -> None:
     """Its first pass is over at once; the one that comes when something may be old is a whole one."""
     await desk.take_in(junk("m1"))
     await settle(desk, m1=State.FAILED)
-    assert (await desk.ledger.prune(KEEP, 1)).done
+    assert (await desk.ledger.prune(KEEP, 1, desk.clock.now())).done
     await age(desk, 91)
     assert (await prune(desk, most=1))["actions"] == 1
 
@@ -189,15 +189,15 @@ async def test_a_pass_goes_on_where_it_was(desk: Desk) -> None:
     await settle(desk, **{f"m{number}": State.SKIPPED for number in range(7)})
     await age(desk, 91)
     sizes = []
-    while not (one := await desk.ledger.prune(KEEP, 3)).done:
+    while not (one := await desk.ledger.prune(KEEP, 3, desk.clock.now())).done:
         sizes.append((one.table, one.removed))
     assert sizes[:3] == [("events", 3), ("events", 3), ("events", 1)]
     assert sum(removed for table, removed in sizes if table == "actions") == 7
     await age(desk, 0)
-    assert (await desk.ledger.prune(KEEP, 3)).done
-    assert (await desk.ledger.prune(KEEP, 3)).table == ""
+    assert (await desk.ledger.prune(KEEP, 3, desk.clock.now())).done
+    assert (await desk.ledger.prune(KEEP, 3, desk.clock.now())).table == ""
     desk.clock.pass_time(retention.EVERY)
-    assert (await desk.ledger.prune(KEEP, 3)).table == "events"
+    assert (await desk.ledger.prune(KEEP, 3, desk.clock.now())).table == "events"
 
 
 async def test_approvals_go_with_what_they_let_go(desk: Desk) -> None:

@@ -185,7 +185,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "poll.cursor_loop": LogEvent(
         "warning",
-        "The vendor repeated a cursor; the rows are kept and the window counts as read.",
+        "The vendor repeated a cursor or a page, or sent one empty page after the other; the rows are kept and the "
+        "window counts as read.",
         "If it repeats: report it to the vendor; the hourly sweep reads the window again.",
     ),
     "poll.page_retried": LogEvent(

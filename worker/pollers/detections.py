@@ -22,6 +22,8 @@ LOOPS_BELIEVED = 5
 """Times that a slice has to end in a loop before it is taken for all that there is."""
 PAGES_PER_SLICE = 5000
 """A bound on cursors that never end."""
+EMPTY_PAGES = 20
+"""Pages without a row, one after the other, after which no more is expected of the next cursor."""
 
 
 class DetectionSource:
@@ -47,12 +49,16 @@ class DetectionSource:
         return list(fresh)
 
     async def _read_slice(self, start: float, end: float, take: Take) -> None:
-        known: set[str] = set()
+        known: set[str | int] = set()
+        empty = 0
         coming = asyncio.create_task(self._read(start, end, None))
         try:
             for _ in range(PAGES_PER_SLICE):
                 page, cursor = await coming
-                looped = cursor in known
+                shown = hash(tuple([one.key for one in page.sightings]))
+                empty = 0 if page.rows else empty + 1
+                looped = cursor in known or empty == EMPTY_PAGES or bool(page.sightings and shown in known)
+                known.add(shown)
                 if cursor is not None and not looped:
                     # Under way while this page is recorded, which it must not hinder should it fail.
                     coming = asyncio.create_task(self._read(start, end, cursor))
@@ -75,7 +81,7 @@ class DetectionSource:
             return
         self._loops[start] += 1
         if self._loops[start] < LOOPS_BELIEVED:
-            raise BadAnswer("a cursor came again, and no sweep would read the rest of the window")
+            raise BadAnswer("a cursor or its page came again, and no sweep would read the rest of the window")
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:
         answer = await read_page(

@@ -357,8 +357,8 @@ class StoreLedger:
             self._batch,
         )
 
-    async def prune(self, keep: Keep, most: int) -> Pruned:
-        return await self.store.run(retention.step, self.account_id, self._clock.now(), keep, most)
+    async def prune(self, keep: Keep, most: int, now: float) -> Pruned:
+        return await self.store.run(retention.step, self.account_id, now, keep, most)
 
     async def probe(self) -> None:
         await self.store.run(flags.set_value, self.account_id, flags.PROBE, None, self._clock.now())
