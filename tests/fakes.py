@@ -15,6 +15,7 @@ from tests.builders import NOW, at
 from worker.cloudflare import (
     BadRow,
     Cloudflare,
+    Listing,
     LogEntry,
     MoveAnswer,
     MoveRow,
@@ -27,6 +28,7 @@ from worker.cloudflare import (
     SubmissionResult,
 )
 from worker.cloudflare.evidence import RawMessage
+from worker.cloudflare.listing import Position
 from worker.cloudflare.submissions import MissedDetection, Reclassification
 from worker.errors import Refused, StoreError, VendorError
 from worker.model.enrichment import Details, Trace
@@ -348,7 +350,7 @@ class _PhishGuard:
             rows = [one for one in tenant.told if one.created_at and start <= one.created_at <= end]
             first = (page - 1) * tenant.per_page
             last = first + tenant.per_page
-            return Page(tuple(rows[first:last]), more=last < len(rows))
+            return Page(tuple(rows[first:last]), full=last < len(rows))
 
         got: Page[PhishReport] = await tenant.answer("reports", some, start=start, end=end, page=page)
         return got
@@ -358,15 +360,23 @@ class _PhishGuard:
 class _Submissions:
     vendor: FakeCloudflare
 
-    async def list(
+    def list(
         self,
         *,
         start: datetime,
         end: datetime,
         type: Literal["TEAM", "USER"] = "TEAM",  # noqa: A002 - the API's name
         page: int = 1,
-        per_page: int = 1000,
         lane: Lane,
+    ) -> Listing[Submission]:
+        async def fetch(position: Position) -> Page[Submission]:
+            assert isinstance(position, int)
+            return await self._page(start, end, type, position)
+
+        return Listing("GET submissions", fetch, page)
+
+    async def _page(
+        self, start: datetime, end: datetime, wanted: Literal["TEAM", "USER"], number: int
     ) -> Page[Submission]:
         tenant = self.vendor
 
@@ -376,15 +386,15 @@ class _Submissions:
             rows = [
                 one
                 for one in tenant.tickets
-                if (one.type or type).upper() == type
+                if (one.type or wanted).upper() == wanted
                 and (one.requested_at is None or start <= one.requested_at <= end)
             ]
-            first = (page - 1) * tenant.per_page
+            first = (number - 1) * tenant.per_page
             last = first + tenant.per_page
-            return Page(tuple(rows[first:last]), more=last < len(rows))
+            return Page(tuple(rows[first:last]), full=last < len(rows))
 
         got: Page[Submission] = await tenant.answer(
-            "submissions", some, start=start, end=end, type=type, page=page
+            "submissions", some, start=start, end=end, type=wanted, page=number
         )
         return got
 

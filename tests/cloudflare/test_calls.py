@@ -181,7 +181,7 @@ async def test_reports_are_read_page_by_page(vendor: Vendor, cloudflare: Cloudfl
     (report,) = page.rows
     assert report.fields == ReportFields(to=("a@x",), sender="b@y", postfix_id="p", occurred_at=WHEN)
     assert report.tags == (Tag(category="c", value="v"),)
-    assert (page.next, page.more, len(page.bad)) == (None, True, 1)
+    assert (page.next, page.full, len(page.bad)) == (None, True, 1)
 
 
 @pytest.mark.parametrize(
@@ -192,15 +192,20 @@ async def test_reports_are_read_page_by_page(vendor: Vendor, cloudflare: Cloudfl
         (0, {}, False),
         (1, {"total_count": 9}, True),
         (0, {"total_count": 9}, False),
+        (2, {"total_count": 2}, True),
+        (1, {"total_count": 1, "per_page": 1}, True),
+        (1, {"total_pages": 1}, False),
+        (1, {"total_pages": 2}, True),
+        (0, {"total_pages": 2, "per_page": -1}, False),
     ],
 )
 async def test_more_is_a_full_page_or_the_vendors_count(
     vendor: Vendor, cloudflare: Cloudflare, count: int, info: dict[str, Any], more: bool
 ) -> None:
-    """An empty page is the end whatever is counted."""
+    """Whatever says so is believed; but an empty page is the end."""
     vendor.will(answer(envelope([{"id": number} for number in range(count)], **info)))
     page = await cloudflare.phishguard.reports(start=START, end=END, page=1, per_page=2, lane=Lane.POLL)
-    assert page.more is more
+    assert page.has_more(page.count) is more
 
 
 async def test_submissions_are_listed_by_type(vendor: Vendor, cloudflare: Cloudflare) -> None:

@@ -54,6 +54,35 @@ async def test_numbers_are_counted_to_a_short_page(vendor: Vendor, cloudflare: C
     assert all((one["per_page"], one["search"]) == (["2"], ["x"]) for one in asked)
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"total_count": 5},
+        {"total_count": 5, "per_page": 1000},
+        {"total_count": 0, "per_page": 2},
+        {"total_count": 2, "per_page": 2},
+        {"total_pages": 3},
+    ],
+)
+async def test_a_vendor_that_gives_less_than_it_is_asked_for(
+    vendor: Vendor, cloudflare: Cloudflare, info: dict[str, Any]
+) -> None:
+    """What was seen is counted, not what was asked for: any sign of more is followed, whatever the others say."""
+    pages = [[{"id": str(number), "pattern": "x"} for number in some] for some in ([1, 2], [3, 4], [5])]
+    vendor.will(*[answer(envelope(some, **info)) for some in pages], answer(envelope([], **info)))
+    found = [one.id async for one in cloudflare.settings.block_senders.list(lane=Lane.ENRICH)]
+    assert found == ["1", "2", "3", "4", "5"]
+    assert len(vendor.requests) <= 4
+
+
+async def test_rows_that_cannot_be_read_are_counted(vendor: Vendor, cloudflare: Cloudflare) -> None:
+    """They are rows of the list too: nobody asks for a page beyond its end because of them."""
+    some = [[{"id": "a"}, {"id": 7}], [{"id": 8}]]
+    vendor.will(*[answer(envelope(rows, total_count=3)) for rows in some])
+    pages = [page async for page in cloudflare.settings.trusted_domains.list(lane=Lane.ENRICH).pages()]
+    assert ([page.count for page in pages], len(vendor.requests)) == ([2, 1], 2)
+
+
 async def test_a_listing_sends_nothing_by_itself(
     vendor: Vendor, cloudflare: Cloudflare, gate: OpenGate
 ) -> None:
@@ -82,6 +111,14 @@ async def test_a_vendor_that_does_not_turn_the_page(vendor: Vendor, cloudflare: 
     vendor.will(senders(1, 2))
     with pytest.raises(BadAnswer, match="twice"):
         [one async for one in cloudflare.settings.block_senders.list(per_page=2, lane=Lane.ENRICH)]
+    assert len(vendor.requests) == 2
+
+
+async def test_a_vendor_that_does_not_turn_the_page_of_poison(vendor: Vendor, cloudflare: Cloudflare) -> None:
+    """Neither would one go on in which nothing can be read."""
+    vendor.will(answer(envelope([{"id": 7}], total_count=9)))
+    with pytest.raises(BadAnswer, match="twice"):
+        [page async for page in cloudflare.settings.trusted_domains.list(lane=Lane.ENRICH).pages()]
     assert len(vendor.requests) == 2
 
 

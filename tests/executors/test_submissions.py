@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, call, detection, item
+from tests.builders import NOW, at, call, detection, item
 from tests.fakes import FakeCloudflare
-from worker.cloudflare import SubmissionAnswer, SubmissionResult
+from worker.cloudflare import BadRow, LogEntry, Page, Submission, SubmissionAnswer, SubmissionResult
 from worker.cloudflare.submissions import MissedDetection
-from worker.errors import AnswerLost, Refused
+from worker.errors import AnswerLost, BadAnswer, Refused
 from worker.executors.base import Effect
 from worker.executors.submissions import SHARED_SECONDS, SubmissionExecutor, settle
 from worker.model.actions import Reclassify, State, Submit, named
@@ -184,6 +184,33 @@ async def test_what_neither_list_nor_log_shows_is_not_done(
     assert (await executor.read_back(A, NOW + DELAY)).effect is Effect.NOT_DONE
     assert tenant.asked("action_log") == [{"id": "m1"}]
     assert executor.proofs == 2
+
+
+async def test_a_submission_on_the_third_short_page_is_found(
+    executor: SubmissionExecutor, tenant: FakeCloudflare
+) -> None:
+    """The vendor gives fewer than were asked for: one that was not read would be submitted a second time."""
+    rows = [
+        Submission(submission_id=f"s{n}", original_postfix_id=f"postfix-m{n}", requested_disposition="NONE")
+        for n in (3, 2, 1)
+    ]
+    tenant.will("submissions", *[lambda row=row, **_: Page((row,), total=3) for row in rows])
+    found = await executor.read_back(A, NOW + DELAY)
+    assert (found.effect, found.seen) == (Effect.DONE, {"submission_id": "s1"})
+
+
+async def test_a_row_that_cannot_be_read_may_be_the_one(
+    executor: SubmissionExecutor, tenant: FakeCloudflare
+) -> None:
+    """It proves no absence, and hides no other: what the other rows or the log show is done."""
+    good = Submission(submission_id="s1", original_postfix_id="postfix-m1", requested_disposition="NONE")
+    poison = BadRow(None, "Expected str, got int", "d", "{}")
+    tenant.will("submissions", lambda **_: Page((good,), (poison,)))
+    assert (await executor.read_back(A, NOW + DELAY)).effect is Effect.DONE
+    with pytest.raises(BadAnswer, match="cannot be read"):
+        await executor.read_back(B, NOW + DELAY)
+    tenant.logs["m2"].append(LogEntry(operation="SUBMISSION", started_at=at(NOW)))
+    assert (await executor.read_back(B, NOW + DELAY)).effect is Effect.DONE
 
 
 async def test_a_users_report_is_passed_on_also_where_the_verdict_is_right(

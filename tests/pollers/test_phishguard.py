@@ -40,16 +40,6 @@ async def test_every_page_of_reports_is_handed_over(source: PhishGuardSource, te
     assert [one["page"] for one in tenant.asked("reports")] == [1, 2, 3]
 
 
-async def test_a_page_that_comes_again_ends_the_window(
-    source: PhishGuardSource, tenant: FakeCloudflare
-) -> None:
-    """A vendor that ignores the page number would be asked for ever."""
-    from worker.cloudflare import Page as WirePage  # noqa: PLC0415 - only here
-
-    tenant.will("reports", *[lambda **_: WirePage((report(1),), more=True)] * 9)
-    assert await pages(source, POLL) == [["1"]]
-
-
 async def test_a_page_is_tried_five_times(source: PhishGuardSource, tenant: FakeCloudflare) -> None:
     """What may pass by itself is waited for."""
     tenant.told.append(report(1))

@@ -166,7 +166,7 @@ class Investigate(MailActions):
             if decoded.bad:
                 raise answer.unbelievable(f"an entry of the log cannot be read: {decoded.bad[0].reason}")
             entries += decoded.rows
-            if not rows.has_more(decoded, per_page=MAX_PER_PAGE, seen=len(entries)):
+            if not rows.numbered_page(decoded, page=page, per_page=MAX_PER_PAGE).has_more(len(entries)):
                 return tuple(entries)
             if page == MAX_LOG_PAGES:
                 raise answer.unbelievable(f"the log has more than {MAX_LOG_PAGES} pages")

@@ -65,13 +65,15 @@ class Listing(Generic[R]):
             VendorError: as any request.
         """
         position, asked = self._start, {self._start}
-        before: tuple[R, ...] = ()
+        before: Page[R] = Page(())
+        seen = 0
         for _ in range(limit):
             page = await self._fetch(position)
-            if page.rows and page.rows == before:
+            if page.count and (page.rows, page.bad) == (before.rows, before.bad):
                 raise BadAnswer(f"{self._endpoint}: the same page came twice")
             yield page
-            position, before = _after(position, page), page.rows
+            seen += page.count
+            position, before = _after(position, page, seen), page
             if position is None:
                 return
             if position in asked:
@@ -80,9 +82,9 @@ class Listing(Generic[R]):
         raise BadAnswer(f"{self._endpoint}: more than {limit} pages; narrow the list")
 
 
-def _after(position: Position, page: Page[R]) -> Position:
+def _after(position: Position, page: Page[R], seen: int) -> Position:
     if isinstance(position, int):
-        return position + 1 if page.more else None
+        return position + 1 if page.has_more(seen) else None
     return page.next
 
 

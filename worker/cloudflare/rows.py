@@ -29,12 +29,14 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[R]):
-    """The rows of an answer; `next` and `total` as its `result_info` says, None where it does not."""
+    """The rows of an answer, and what its `result_info` says: None or 0 where it does not."""
 
     rows: tuple[R, ...]
     bad: tuple[BadRow, ...] = ()
     next: str | None = None
-    total: int | None = None
+    total: int = 0
+    per_page: int = 0
+    pages: int = 0
 
 
 _DETECTIONS = FastRows(DETECTION.wire, DETECTION.settle, usual=2 * 2**20)
@@ -72,13 +74,13 @@ def read_list(answer: Answer, shape: Shape[Any, R]) -> Decoded[R]:
     """
     try:
         rows, info = _result(answer.body, list)
-        cursor, total = _result_info(info)
+        cursor, numbers = _result_info(info)
     except UnbelievableError as error:
         raise answer.unbelievable(str(error)) from None
     if len(rows) > MAX_ROWS:
         raise answer.unbelievable(f"more than {MAX_ROWS} rows")
     good, bad = _convert(rows, shape)
-    return Decoded(good, bad, cursor, total)
+    return Decoded(good, bad, cursor, *numbers)
 
 
 def read_one(answer: Answer, shape: Shape[Any, R]) -> R:
@@ -151,21 +153,14 @@ def read_receipt(answer: Answer) -> None:
         raise answer.unbelievable(f"errors beside a success ({told})")
 
 
-def has_more(decoded: Decoded[Any], *, per_page: int, seen: int) -> bool:
-    """Whether a numbered page may have a successor, `seen` rows counted up to and with it.
+def numbered_page(decoded: Decoded[R], *, page: int, per_page: int) -> Page[R]:
+    """The rows as a page of a list whose pages have numbers.
 
-    A page shorter than asked for is the end, unless the vendor counts more: it may give less than it is asked
-    for. An empty page is always the end.
+    The vendor may give less than it is asked for: a page is full with as many rows as the vendor says its pages have.
     """
     count = len(decoded.rows) + len(decoded.bad)
-    return count > 0 and (count >= per_page or (decoded.total or 0) > seen)
-
-
-def numbered_page(decoded: Decoded[R], *, page: int, per_page: int) -> Page[R]:
-    """The rows as a page of a list whose pages have numbers."""
-    count = len(decoded.rows) + len(decoded.bad)
-    seen = (page - 1) * per_page + count
-    return Page(decoded.rows, decoded.bad, more=has_more(decoded, per_page=per_page, seen=seen))
+    full = count >= min(per_page, decoded.per_page or per_page) or page < decoded.pages
+    return Page(decoded.rows, decoded.bad, full=full, total=decoded.total)
 
 
 def _result(body: bytes, kind: type[K], missing: K | None = None) -> tuple[K, Any]:
@@ -182,13 +177,14 @@ def _result(body: bytes, kind: type[K], missing: K | None = None) -> tuple[K, An
     return result, envelope.get("result_info", {})
 
 
-def _result_info(info: object) -> tuple[str | None, int | None]:
+def _result_info(info: object) -> tuple[str | None, list[int]]:
     if not isinstance(info, dict) or any(isinstance(value, Poison) for value in info.values()):
         raise UnbelievableError("result_info is not what the API sends")
-    cursor, total = info.get("next", ""), info.get("total_count")
+    cursor = info.get("next", "")
     if not isinstance(cursor, str) or len(cursor) > _MAX_CURSOR or lenient.UNSAFE in cursor:
         raise UnbelievableError("result_info.next is not a cursor")
-    return cursor or None, int(total) if isinstance(total, int | float) else None
+    numbers = (info.get(name) for name in ("total_count", "per_page", "total_pages"))
+    return cursor or None, [int(one) if isinstance(one, int | float) else 0 for one in numbers]
 
 
 def _convert(rows: list[Any], shape: Shape[Any, R]) -> tuple[tuple[R, ...], tuple[BadRow, ...]]:

@@ -34,8 +34,23 @@ class Page(Generic[R]):
     bad: tuple[BadRow, ...] = ()
     next: str | None = None
     """The cursor of the next page (Investigate list alone has one); None at the end."""
-    more: bool = False
-    """Whether a further page may follow, where pages have numbers."""
+    full: bool = False
+    """Where pages have numbers: whether this one holds as much as one can, or the vendor numbers later ones."""
+    total: int = 0
+    """Where pages have numbers: how many rows the vendor counts on all of them; 0 where it does not say."""
+
+    @property
+    def count(self) -> int:
+        """How many rows it showed, readable or not."""
+        return len(self.rows) + len(self.bad)
+
+    def has_more(self, seen: int) -> bool:
+        """Whether a further number may have rows, `seen` rows counted on all pages up to and with this one.
+
+        Only who has read those pages knows that sum: a page may have fewer rows than were asked for. An empty page is
+        always the end.
+        """
+        return self.count > 0 and (self.full or self.total > seen)
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):

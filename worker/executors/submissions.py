@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from worker.clock import utc
-from worker.cloudflare import CLAIMED, Cloudflare
+from worker.cloudflare import CLAIMED, Cloudflare, Page
 from worker.cloudflare.submissions import MissedDetection, Reclassification
 from worker.cloudflare.wire import Submission, SubmissionAnswer, SubmissionResult
 from worker.errors import BadAnswer, Refused
@@ -24,7 +24,6 @@ from worker.model.kinds import UNNAMED, kind_of
 from worker.model.ledger import Look
 from worker.ports import Lane
 
-PAGES = 20
 SKEW_SECONDS = 300.0
 """How long before our submission the same request by anybody still counts as its effect."""
 _UNNAMED = (
@@ -44,18 +43,23 @@ class Team:
         self._shared = shared
         self._found: dict[tuple[str | None, str | None], str] = {}
         self._span: tuple[float, float] | None = None
+        self.unread: str | None = None
+        """Why a row of the list last read could not be: what is not found may be in it."""
 
     async def submission_of(self, item: Item, since: float, now: float) -> str | None:
-        """The id of a submission of this message, with this disposition, since then; None where there is none.
+        """The id of a submission of this message, with this disposition, since then; None where no row shows one.
 
         Raises:
             VendorError: the list could not be read.
         """
         if not self._covers(since, now):
-            rows = await team_submissions(self._cloudflare, since, now, self._lane)
+            pages = await team_submissions(self._cloudflare, since, now, self._lane)
             self._found = {
-                (row.original_postfix_id, row.requested_disposition): row.submission_id for row in rows
+                (row.original_postfix_id, row.requested_disposition): row.submission_id
+                for page in pages
+                for row in page.rows
             }
+            self.unread = next((row.reason for page in pages for row in page.bad), None)
             self._span = since, now
         return self._found.get((item.postfix_id, item.target)) if item.postfix_id else None
 
@@ -78,9 +82,14 @@ class Asked:
         self._team = Team(cloudflare, Lane.READ_BACK)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
-        """Done when the team's submissions, which many share, or the message's own log show the request."""
+        """Done when the team's submissions, which many share, or the message's own log show the request.
+
+        Raises:
+            VendorError: one could not be read; BadAnswer where the request may be in a row that cannot be.
+        """
         since = min(item.submitted_at or now, now) - SKEW_SECONDS
         found = await self._team.submission_of(item, since, now)
+        unread = self._team.unread
         if found is not None:
             return ReadBack(Effect.DONE, {"submission_id": found})
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=Lane.READ_BACK)
@@ -91,6 +100,8 @@ class Asked:
                 continue
             if entry.operation == "SUBMISSION" and fits and entry.success is not False:
                 return ReadBack(Effect.DONE, {"submission_id": entry.submission_id, "at": str(at)})
+        if unread is not None:
+            raise BadAnswer(f"the submissions: a row cannot be read: {unread}")
         return ReadBack(Effect.NOT_DONE, {"read_at": now})
 
     async def look(self, item: Item, row: Detection) -> Look:
@@ -175,18 +186,11 @@ def _messages(call: Call) -> Sequence[Reclassification] | Sequence[MissedDetecti
 
 async def team_submissions(
     cloudflare: Cloudflare, since: float, until: float, lane: Lane
-) -> list[Submission]:
-    """What the team and this worker asked for between two times, in seconds since the epoch.
+) -> list[Page[Submission]]:
+    """What the team and this worker asked for between two times, in seconds since the epoch; all of it.
 
     Raises:
-        VendorError: it could not be read; BadAnswer where it does not end.
+        VendorError: it could not be read; BadAnswer where a page comes twice or the list does not end.
     """
-    rows: list[Submission] = []
-    for page in range(1, PAGES + 1):
-        answer = await cloudflare.submissions.list(
-            start=utc(since), end=utc(until), type="TEAM", page=page, lane=lane
-        )
-        rows.extend(answer.rows)
-        if not answer.more:
-            return rows
-    raise BadAnswer(f"the submissions did not end after {PAGES} pages")
+    listing = cloudflare.submissions.list(start=utc(since), end=utc(until), type="TEAM", lane=lane)
+    return [page async for page in listing.pages()]

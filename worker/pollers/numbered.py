@@ -11,7 +11,9 @@ from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
 from worker.model.plans import Sighting
 from worker.ops.logs import get_logger
+from worker.pollers.loops import Loops
 from worker.pollers.source import Page, Take
+from worker.pollers.windows import SWEEP_REACH
 from worker.retry import read_page
 
 log = get_logger()
@@ -22,28 +24,44 @@ PAGES = 1000
 """A bound on lists that never end."""
 
 
-async def read_numbered(
-    source: str,
-    fetch: Callable[[int], Awaitable[WirePage[R]]],
-    sighting: Callable[[R], Sighting],
-    clock: Clock,
-    take: Take,
-) -> None:
-    """Hands over page after page until one says that it is the last, or comes again."""
-    seen: set[Sequence[str]] = set()
-    for number in range(1, PAGES + 1):
-        answer = await read_page(
-            partial(fetch, number),
-            clock.sleep,
-            lambda error: log.warning("poll.page_retried", source=source, error=error),
-        )
-        sightings = tuple(sighting(row) for row in answer.rows)
-        keys = tuple(one.key for one in sightings)
-        if keys and keys in seen:
-            log.warning("poll.cursor_loop", source=source)
-            return
-        seen.add(keys)
-        await take(Page(sightings, answer.bad, len(answer.rows) + len(answer.bad), clock.now()))
-        if not answer.more:
-            return
-    raise BadAnswer(f"the {source} did not end after {PAGES} pages")
+class Numbered:
+    """One list of a source. `sweep`: how many seconds the source's hourly sweep reaches back."""
+
+    def __init__(self, source: str, clock: Clock, sweep: float = SWEEP_REACH) -> None:
+        self._source = source
+        self._clock = clock
+        self._loops = Loops(source, clock, sweep)
+
+    async def read(
+        self,
+        start: float,
+        fetch: Callable[[int], Awaitable[WirePage[R]]],
+        sighting: Callable[[R], Sighting],
+        take: Take,
+    ) -> None:
+        """Hands over page after page of the window that begins at `start`, until the last one or one that came before.
+
+        Raises:
+            VendorError: a page could not be had; BadAnswer where the list goes in a circle or does not end.
+        """
+        shown: set[Sequence[str]] = set()
+        seen = 0
+        for number in range(1, PAGES + 1):
+            answer = await read_page(
+                partial(fetch, number),
+                self._clock.sleep,
+                lambda error: log.warning("poll.page_retried", source=self._source, error=error),
+            )
+            sightings = tuple(sighting(row) for row in answer.rows)
+            keys = (*(one.key for one in sightings), *(row.digest for row in answer.bad))
+            looped = bool(keys) and keys in shown
+            if looped:
+                self._loops.meet(start)
+            else:
+                shown.add(keys)
+                seen += answer.count
+                await take(Page(sightings, answer.bad, answer.count, self._clock.now()))
+            if looped or not answer.has_more(seen):
+                self._loops.over(start)
+                return
+        raise BadAnswer(f"the {self._source} did not end after {PAGES} pages")

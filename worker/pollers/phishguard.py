@@ -17,7 +17,7 @@ from worker.model.events import Detection, PhishReport
 from worker.model.plans import PHISHGUARD, Poll, Sighting, report_sighting
 from worker.ops.logs import get_logger
 from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom, best, is_right
-from worker.pollers.numbered import PAGES, read_numbered
+from worker.pollers.numbered import PAGES, Numbered
 from worker.pollers.source import Take
 from worker.ports import Lane, Waiting
 from worker.retry import read_page
@@ -33,13 +33,14 @@ class PhishGuardSource:
     def __init__(self, cloudflare: Cloudflare, ledger: Waiting, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._room = WaitingRoom(self.name, ledger, clock)
+        self._numbered = Numbered(self.name, clock)
         self._clock = clock
 
     async def read(self, poll: Poll, take: Take) -> None:
         """The reports that wait for their message, then the window's, page by page until a short one."""
         if (held_back := await self._room.page()) is not None:
             await take(held_back)
-        await read_numbered(self.name, partial(self._reports, poll), report_sighting, self._clock, take)
+        await self._numbered.read(poll.start, partial(self._reports, poll), report_sighting, take)
 
     async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
         """Joins the reports with their messages; those without one wait, up to an hour or until `last_chance`."""

@@ -27,7 +27,7 @@ from worker.model.events import Detection, Submission
 from worker.model.plans import SUBMISSIONS, Poll, Sighting, submission_sighting
 from worker.ops.logs import get_logger
 from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom, best, is_right
-from worker.pollers.numbered import read_numbered
+from worker.pollers.numbered import Numbered
 from worker.pollers.source import Take
 from worker.pollers.windows import Reach
 from worker.ports import Lane, Waiting
@@ -45,6 +45,9 @@ SEARCHES, PAGES = 20, 3
 AGAIN_SECONDS = 300.0
 """How long until a message is searched for again that was not there."""
 WORDS, LONGEST_WORD = 8, 64
+
+# What is listed where no type is asked for is not documented.
+TYPES: tuple[Literal["TEAM", "USER"], ...] = ("TEAM", "USER")
 
 
 def reach(chosen: Reach) -> Reach:
@@ -72,6 +75,7 @@ class SubmissionSource:
     def __init__(self, cloudflare: Cloudflare, ledger: Waiting, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._room = WaitingRoom(self.name, ledger, clock)
+        self._numbered = {one: Numbered(self.name, clock, SWEEP_SECONDS) for one in TYPES}
         self._clock = clock
         self._missed: dict[str, float] = {}
 
@@ -79,10 +83,8 @@ class SubmissionSource:
         """The submissions that wait for their message, then the window's, type by type."""
         if (held_back := await self._room.page()) is not None:
             await take(held_back)
-        # What is listed where no type is asked for is not documented.
-        types: tuple[Literal["TEAM", "USER"], ...] = ("TEAM", "USER")
-        for one in types:
-            await read_numbered(self.name, partial(self._list, poll, one), _sighting, self._clock, take)
+        for one in TYPES:
+            await self._numbered[one].read(poll.start, partial(self._list, poll, one), _sighting, take)
 
     async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
         """Joins the submissions with their messages; those without one wait, up to an hour or until `last_chance`."""
