@@ -20,6 +20,7 @@ from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
 from worker.ops.logs import get_logger
+from worker.pollers.windows import merged
 from worker.ports import Lane
 from worker.proof import Proof
 
@@ -165,18 +166,12 @@ async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -
 
 def spans(items: Sequence[Item], now: float) -> list[tuple[float, float]]:
     """The stretches of time that hold all messages whose times are known, none reaching into the future."""
-    stretches = sorted(
+    stretches = (
         (item.message_from - MARGIN_SECONDS, min((item.message_until or now) + MARGIN_SECONDS, now))
         for item in items
         if item.message_from is not None and item.message_from - MARGIN_SECONDS < now
     )
-    merged: list[tuple[float, float]] = []
-    for start, end in stretches:
-        if merged and start - merged[-1][1] <= GAP_SECONDS:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    return merged(stretches, GAP_SECONDS)
 
 
 async def _single(item: Item, cloudflare: Cloudflare) -> Detection | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,14 +9,16 @@ from tests.builders import ENFORCE, NOW, at, decided, detection, poll, report, s
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
 from tests.taking_in import pages
-from worker.errors import Transient
+from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
 from worker.model.events import Detection, PhishReport, ReportFields
 from worker.model.plans import PHISHGUARD, Sighting, sighting_of
-from worker.pollers.joining import MARGIN_SECONDS, PATIENCE_SECONDS
-from worker.pollers.phishguard import PhishGuardSource
+from worker.pollers.joining import AGAIN_SECONDS, MARGIN_SECONDS, MOST_AGAIN_SECONDS, PATIENCE_SECONDS
+from worker.pollers.phishguard import PAGES, PhishGuardSource
+from worker.pollers.source import Page
 from worker.retry import PAGE_TRIES
 
 POLL = poll(source=PHISHGUARD)
+DAY = 86400.0
 
 
 @pytest.fixture
@@ -30,6 +33,18 @@ async def join(
     """The messages of the reports that are complete."""
     done = await source.complete([sighting(one) for one in reports], last_chance=last_chance)
     return [one.message for one in done]
+
+
+def dated(number: int, occurred: float, postfix_id: str = "x", **changes: Any) -> PhishReport:
+    """A report about mail of that time; it says no other, unless it is told to."""
+    moment = datetime.fromtimestamp(occurred, UTC)
+    fields = ReportFields(postfix_id=postfix_id, occurred_at=moment)
+    return report(number, **{"fields": fields, "created_at": None} | changes)
+
+
+def spans(tenant: FakeCloudflare) -> list[tuple[float, float]]:
+    """What the list of messages was asked for."""
+    return [(one["start"].timestamp(), one["end"].timestamp()) for one in tenant.asked("list")]
 
 
 async def test_every_page_of_reports_is_handed_over(source: PhishGuardSource, tenant: FakeCloudflare) -> None:
@@ -57,24 +72,140 @@ async def test_a_report_finds_its_message(source: PhishGuardSource, tenant: Fake
     assert asked["detections_only"] is False
 
 
-async def test_the_list_spans_the_reports_with_a_margin_and_not_the_future(
+async def test_the_list_spans_a_report_with_a_margin_and_not_the_future(
     source: PhishGuardSource, tenant: FakeCloudflare
 ) -> None:
-    """From a quarter of an hour before the first of them, to now at the latest."""
-    old = ReportFields(postfix_id="postfix-m2", occurred_at=at(NOW - 7200))
-    await join(source, report(1), report(2, fields=old, created_at=at(NOW - 7000)))
-    (asked,) = tenant.asked("list")
-    assert (asked["start"], asked["end"]) == (at(NOW - 7200 - MARGIN_SECONDS), at(NOW))
+    """From a quarter of an hour before the mail to one after the report, or now: it may be anywhere between."""
+    await join(source, dated(1, NOW - 7200, created_at=at(NOW - 60)))
+    assert spans(tenant) == [(NOW - 7200 - MARGIN_SECONDS, NOW)]
 
 
-async def test_a_report_of_old_mail_asks_for_no_more_than_the_vendor_keeps(
+async def test_reports_of_other_times_are_looked_for_apart(
     source: PhishGuardSource, tenant: FakeCloudflare
 ) -> None:
-    """It may be refused: one report must not keep the others from being decided."""
-    old = report(1, message=None, fields=ReportFields(postfix_id="x", occurred_at=at(NOW - 400 * 86400)))
-    await source.complete([sighting(old)], last_chance=False)
-    (asked,) = tenant.asked("list")
-    assert asked["start"] == at(NOW - 30 * 86400)
+    """What lies between them would be read for nothing; those of one time share a list."""
+    long_ago = NOW - 20 * DAY
+    await join(source, report(1), report(2), dated(3, long_ago), dated(4, long_ago + 1800))
+    assert sorted(spans(tenant)) == [
+        (long_ago - MARGIN_SECONDS, long_ago + 1800 + MARGIN_SECONDS),
+        (NOW - 60 - MARGIN_SECONDS, NOW),
+    ]
+
+
+@pytest.mark.parametrize("moment", [-900_000_000.0, NOW - 30 * DAY, NOW - 30 * DAY + 600, NOW + 400 * DAY])
+async def test_a_time_that_the_vendor_does_not_reach_says_nothing(
+    source: PhishGuardSource, tenant: FakeCloudflare, moment: float
+) -> None:
+    """It refuses what begins 30 days ago or in the future, and a month of mail is no place to look for one message."""
+    await join(source, report(1), dated(2, moment, created_at=at(NOW - 30)))
+    assert spans(tenant) == [(NOW - 60 - MARGIN_SECONDS, NOW)]
+    await join(source, dated(3, moment))
+    assert spans(tenant)[1:] == [(NOW - MARGIN_SECONDS, NOW)]
+
+
+FAILURES = [Transient("502"), Refused("start is too old", status=400), BadAnswer("not an envelope")]
+
+
+@pytest.mark.parametrize("error", FAILURES)
+async def test_a_search_that_fails_costs_the_others_nothing_and_its_own_an_hour(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock, desk: Desk, error: VendorError
+) -> None:
+    """Poison in one span of time, for ever: the report waits as if its message were not there, and is decided."""
+    fetch, poisoned = tenant.investigate.list, NOW - 20 * DAY
+
+    async def poison(**asked: Any) -> Any:
+        if asked["start"] <= at(poisoned) <= asked["end"]:
+            tenant.will("list", error)
+        return await fetch(**asked)
+
+    tenant.investigate.list = poison  # type: ignore[method-assign]
+    tenant.add(*(detection(f"m{n}") for n in (1, 2, 3)))
+    old = dated(9, poisoned)
+    reports = [old, *(report(n, f"postfix-m{n}") for n in (1, 2, 3))]
+    found = await join(source, *reports)
+    assert len(await desk.ledger.waiting(PHISHGUARD)) == 4 - len(found)
+    found += await join(source, *reports)
+    assert {one.id for one in found if one} == {"m1", "m2", "m3"}
+    clock.pass_time(PATIENCE_SECONDS)
+    assert await join(source, old) == [None]
+
+
+@pytest.mark.parametrize("error", [Unauthorized("403", status=403), RateLimited("429", retry_after=None)])
+async def test_what_ails_every_request_fails_the_poll(
+    source: PhishGuardSource, tenant: FakeCloudflare, desk: Desk, error: VendorError
+) -> None:
+    """The window is kept, and read again once the token is mended: nobody's hour has begun."""
+    tenant.will("list", *[error] * PAGE_TRIES)
+    with pytest.raises(type(error)):
+        await join(source, report())
+    assert await desk.ledger.waiting(PHISHGUARD) == []
+
+
+async def test_a_vendor_that_is_down_lets_nobodys_hour_run_out(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """The list of reports fails first: who waits is not decided over a search that could not be made."""
+    await join(source, report())
+    clock.pass_time(PATIENCE_SECONDS)
+    tenant.will("reports", *[Transient("502")] * PAGE_TRIES)
+
+    async def take(_: Page) -> None:
+        pytest.fail("somebody's hour is over")
+
+    with pytest.raises(Transient):
+        await source.read(POLL, take)
+
+
+async def test_a_single_run_decides_nothing_over_a_search_that_failed(
+    source: PhishGuardSource, tenant: FakeCloudflare, desk: Desk
+) -> None:
+    """The next run goes on with it: the message may be there all the same."""
+    tenant.will("list", *[Transient("502")] * PAGE_TRIES)
+    tenant.add(detection())
+    assert await join(source, report(), last_chance=True) == []
+    assert len(await desk.ledger.waiting(PHISHGUARD)) == 1
+    assert len(await join(source, report(), last_chance=True)) == 1
+
+
+async def test_pages_that_were_read_before_a_failure_count(
+    source: PhishGuardSource, tenant: FakeCloudflare
+) -> None:
+    """One page that is poison does not hide what the others have shown."""
+    tenant.per_page = 1
+    tenant.add(detection("m1"), detection("m2"))
+    tenant.will("list", None, *[BadAnswer("too deep")] * PAGE_TRIES)
+    found = await join(source, report(1), report(2, "postfix-m2"))
+    assert [one and one.id for one in found] == ["m1"]
+
+
+async def test_a_search_has_a_bound_and_a_pause(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """A message that never comes in a busy hour: a few pages, ever more rarely, and the new ones before it."""
+    tenant.per_page = 1
+    tenant.add(*(detection(f"x{n}") for n in range(PAGES + 9)))
+    requests = []
+    for _ in range(int(PATIENCE_SECONDS / 30) - 1):
+        assert await join(source, report(1, "postfix-m")) == []
+        assert await join(source, report(1, "postfix-m")) == [], "it waits, and is in the overlap"
+        requests.append(len(tenant.asked("list")))
+        clock.pass_time(30)
+    assert requests[0] == PAGES
+    assert requests[-1] <= 20 * PAGES
+
+
+async def test_who_had_no_turn_has_the_first_one_next_time(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """A span that takes all the pages there are does not starve the others."""
+    tenant.per_page = 1
+    tenant.add(*(detection(f"x{n}") for n in range(PAGES)), detection("m2", scanned_at=at(NOW - 10 * DAY)))
+    reports = [report(1, "postfix-m"), dated(2, NOW - 10 * DAY, "postfix-m2")]
+    assert await join(source, *reports) == []
+    clock.pass_time(MOST_AGAIN_SECONDS)
+    (found,) = await join(source, *reports)
+    assert found is not None
+    assert found.id == "m2"
 
 
 async def test_the_message_of_the_reported_recipient_is_preferred(
@@ -118,14 +249,15 @@ async def test_the_original_is_preferred_to_the_submission(
 
 
 async def test_a_report_whose_message_is_not_there_waits(
-    source: PhishGuardSource, tenant: FakeCloudflare, desk: Desk
+    source: PhishGuardSource, tenant: FakeCloudflare, desk: Desk, clock: ManualClock
 ) -> None:
-    """It comes back with the next poll, before that poll's own reports."""
+    """It comes back with the next poll, after that poll's own reports."""
     assert await join(source, report(1)) == []
     assert [sighting_of(one).key for one, _ in await desk.ledger.waiting(PHISHGUARD)] == ["1"]
     tenant.told.append(report(2))
-    assert await pages(source, POLL) == [["1"], ["2"]]
+    assert await pages(source, POLL) == [["2"], ["1"]]
     tenant.add(detection())
+    clock.pass_time(AGAIN_SECONDS)
     assert len(await join(source, report(1))) == 1
 
 

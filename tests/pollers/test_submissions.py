@@ -10,10 +10,11 @@ from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
 from tests.taking_in import pages
 from worker.cloudflare import Submission as Row
+from worker.errors import Refused
 from worker.model.events import Detection, Submission
 from worker.model.plans import SUBMISSIONS, sighting_of
-from worker.pollers.joining import PATIENCE_SECONDS
-from worker.pollers.submissions import AGAIN_SECONDS, PAGES, SEARCHES, WORDS, SubmissionSource, reach
+from worker.pollers.joining import AGAIN_SECONDS, PATIENCE_SECONDS
+from worker.pollers.submissions import PAGES, SEARCHES, WORDS, SubmissionSource, reach
 from worker.pollers.windows import Reach
 
 DAY = 86400.0
@@ -141,12 +142,12 @@ async def test_the_reporters_copy_is_preferred(source: SubmissionSource, tenant:
 async def test_one_whose_message_is_not_there_waits_and_is_searched_for_seldom(
     source: SubmissionSource, tenant: FakeCloudflare, desk: Desk, clock: ManualClock
 ) -> None:
-    """It comes back with every poll, before that poll's own; a search every five minutes is enough."""
+    """It comes back with every poll, after that poll's own; it is searched for ever more rarely."""
     assert await join(source, submission()) == {}
     ((waits, since),) = await desk.ledger.waiting(SUBMISSIONS)
     assert (sighting_of(waits).key, since) == ("s1", NOW)
     tenant.tickets.append(listed("s2"))
-    assert await pages(source, POLL) == [["s1"], [], ["s2"]]
+    assert await pages(source, POLL) == [[], ["s2"], ["s1"]]
     tenant.add(detection(subject="Your parcel is waiting"))
     assert await join(source, submission()) == {}
     assert len(tenant.asked("list")) == 1
@@ -171,6 +172,21 @@ async def test_searches_are_bounded_but_for_a_single_run(
     assert await join(source, *many) == {}
     assert len(tenant.asked("list")) == SEARCHES
     assert len(await join(source, *many, last_chance=True)) == len(many)
+
+
+async def test_a_search_that_fails_costs_the_others_nothing_and_its_own_an_hour(
+    source: SubmissionSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """Words that the vendor refuses: that submission waits as if its message were not there, and is decided."""
+    tenant.will("list", Refused("400", status=400))
+    tenant.add(detection(subject="Offer"))
+    refused = submission("s1", subject="Refused words", original_postfix_id="x")
+    both = [refused, submission("s2", subject="Offer")]
+    found = await join(source, *both) | await join(source, *both)
+    assert [one and one.id for one in found.values()] == ["m1"]
+    clock.pass_time(PATIENCE_SECONDS)
+    tenant.will("list", Refused("400", status=400))
+    assert await join(source, refused) == {"s1": None}
 
 
 async def test_a_common_subject_costs_a_few_pages(source: SubmissionSource, tenant: FakeCloudflare) -> None:

@@ -49,7 +49,12 @@ class NobodyWaits:
         return []
 
     async def wait_for_message(self, events: Sequence[Sighting]) -> None:
-        """Is not called where it is the last chance."""
+        """Those that could not be searched for, for it is the last chance: without them it would be another history.
+
+        Raises:
+            BadAnswer: always.
+        """
+        raise BadAnswer(f"the messages of {len(events)} events could not be searched for; try again later")
 
 
 class Patient:

@@ -186,11 +186,16 @@ _TABLE: dict[str, LogEvent] = {
     "poll.cursor_loop": LogEvent(
         "warning",
         "The vendor repeated a cursor or a page, or sent one empty page after the other; the rows are kept and the "
-        "window counts as read.",
+        "window counts as read, unless it reaches further back than the hourly sweep: then it is read anew, a few times.",
         "If it repeats: report it to the vendor; the hourly sweep reads the window again.",
     ),
     "poll.page_retried": LogEvent(
         "warning", "One page failed and is asked for again from its cursor.", _NONE
+    ),
+    "poll.search_failed": LogEvent(
+        "warning",
+        "A search for the messages of reports or submissions failed; they wait and are searched for again for 1 h.",
+        f"If it repeats: {_DOCTOR}; the report's times in the dashboard.",
     ),
     "sweep.completed": LogEvent(
         "info", "The hourly sweep over 24 h looked for late rows and changed verdicts.", _NONE

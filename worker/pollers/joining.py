@@ -1,37 +1,26 @@
-"""Events about a message that they name by its postfix id alone: which one it is, and how long they wait for it."""
+"""Events about a message that is not there yet: how long they wait for it, and how often it is searched for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from worker.clock import Clock
-from worker.model.events import Detection
 from worker.model.plans import Sighting, sighting_of
+from worker.pollers.finding import Found
 from worker.pollers.source import Page
 from worker.ports import Waiting
 
-KEPT_SECONDS = 30 * 86400.0
-"""How far back the vendor's list reaches (API reference, Investigate list): of older mail it may refuse to tell."""
 MARGIN_SECONDS = 900.0
+KEPT_SECONDS = 30 * 86400.0 - MARGIN_SECONDS
+"""How far back the vendor's list reaches (API reference, Investigate list): of older mail it may refuse to tell.
+
+Less than it says, for its clock is not ours.
+"""
 PATIENCE_SECONDS = 3600.0
-
-
-def best(rows: Iterable[Detection], to: Collection[str]) -> Detection | None:
-    """Several messages may share a postfix id: prefer the recipient's, then the original to a user's submission."""
-    return min(rows, key=lambda row: _faults(row, to), default=None)
-
-
-def is_right(row: Detection | None, to: Collection[str]) -> bool:
-    """Whether no further page can show a better one."""
-    return row is not None and not any(_faults(row, to))
-
-
-def _faults(row: Detection, to: Collection[str]) -> tuple[bool, bool]:
-    wanted = {address.lower() for address in to}
-    others = bool(wanted) and not wanted & {address.lower() for address in row.client_recipients}
-    return others, row.is_phish_submission
+AGAIN_SECONDS, MOST_AGAIN_SECONDS = 2.0, 300.0
+"""How long until a message is searched for again that was not there: doubling, for most that come at all come soon."""
 
 
 class WaitingRoom:
@@ -41,6 +30,8 @@ class WaitingRoom:
         self._source = source
         self._ledger = ledger
         self._clock = clock
+        self._missed: dict[str, tuple[float, float]] = {}
+        """When to search again, and the wait after that, by the event's key."""
 
     async def page(self) -> Page | None:
         """Those that wait, as a page of their own."""
@@ -49,12 +40,21 @@ class WaitingRoom:
             return None
         return Page(tuple(sighting_of(event) for event, _ in waiting), (), 0, self._clock.now())
 
+    def due(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
+        """Those to search for now, the longest due first: new ones, and those that were missed a while ago."""
+        now = self._clock.monotonic()
+        at = {one.key: self._missed.get(one.key, (0.0, 0.0))[0] for one in fresh}
+        return sorted(
+            (one for one in fresh if last_chance or at[one.key] <= now), key=lambda one: at[one.key]
+        )
+
     async def admit(
-        self, fresh: Sequence[Sighting], found: Mapping[str, Detection | None], *, last_chance: bool
+        self, fresh: Sequence[Sighting], found: Found, *, last_chance: bool
     ) -> tuple[list[Sighting], list[Sighting]]:
         """Those that go on, each with its message or None, and those that wait.
 
-        `found` has an entry for each event that was looked for: None where it was not there. What has no entry waits.
+        Who was not searched for waits for its turn; who was, for an hour, and not beyond the last chance. A search that
+        failed is no such chance.
         """
         # Of several revisions the first one counts: what is changed again and again would else wait for ever.
         since = {
@@ -64,12 +64,21 @@ class WaitingRoom:
         now = self._clock.now()
         complete, waiting = [], []
         for one in fresh:
-            message = found.get(one.key)
-            patient = now - since.get(one.key, now) < PATIENCE_SECONDS and not last_chance
-            if one.key not in found or (message is None and patient):
+            searched, message = one.key in found.messages, found.messages.get(one.key)
+            patient = now - since.get(one.key, now) < PATIENCE_SECONDS
+            chance = not last_chance or one.key in found.failed
+            if not searched or (message is None and patient and chance):
                 waiting.append(one)
             else:
                 complete.append(replace(one, event=replace(one.event, message=message)))
+        self._note([one.key for one in waiting if one.key in found.messages], [one.key for one in complete])
         if waiting:
             await self._ledger.wait_for_message(waiting)
         return complete, waiting
+
+    def _note(self, missed: Sequence[str], done: Sequence[str]) -> None:
+        for key in missed:
+            wait = self._missed.get(key, (0.0, AGAIN_SECONDS))[1]
+            self._missed[key] = self._clock.monotonic() + wait, min(2 * wait, MOST_AGAIN_SECONDS)
+        for key in done:
+            self._missed.pop(key, None)

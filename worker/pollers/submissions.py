@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -26,12 +26,12 @@ from worker.cloudflare.investigate import Filters
 from worker.model.events import Detection, Submission
 from worker.model.plans import SUBMISSIONS, Poll, Sighting, submission_sighting
 from worker.ops.logs import get_logger
-from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom, best, is_right
+from worker.pollers.finding import Found, Wanted, find
+from worker.pollers.joining import KEPT_SECONDS, MARGIN_SECONDS, WaitingRoom
 from worker.pollers.numbered import Numbered
 from worker.pollers.source import Take
-from worker.pollers.windows import Reach
+from worker.pollers.windows import Reach, Span
 from worker.ports import Lane, Waiting
-from worker.retry import read_page
 
 log = get_logger()
 
@@ -42,8 +42,6 @@ MESSAGE_SECONDS = 7 * DAY
 """How old a message may be that somebody asks another verdict for."""
 SEARCHES, PAGES = 20, 3
 """Searches of one page of submissions, and pages of one search; what is left waits for the next poll."""
-AGAIN_SECONDS = 300.0
-"""How long until a message is searched for again that was not there."""
 WORDS, LONGEST_WORD = 8, 64
 
 # What is listed where no type is asked for is not documented.
@@ -77,14 +75,14 @@ class SubmissionSource:
         self._room = WaitingRoom(self.name, ledger, clock)
         self._numbered = {one: Numbered(self.name, clock, SWEEP_SECONDS) for one in TYPES}
         self._clock = clock
-        self._missed: dict[str, float] = {}
 
     async def read(self, poll: Poll, take: Take) -> None:
-        """The submissions that wait for their message, then the window's, type by type."""
-        if (held_back := await self._room.page()) is not None:
-            await take(held_back)
+        """The window's submissions, type by type, then those that wait for their message: as for PhishGuard reports."""
+        held_back = await self._room.page()
         for one in TYPES:
             await self._numbered[one].read(poll.start, partial(self._list, poll, one), _sighting, take)
+        if held_back is not None:
+            await take(held_back)
 
     async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
         """Joins the submissions with their messages; those without one wait, up to an hour or until `last_chance`."""
@@ -93,50 +91,25 @@ class SubmissionSource:
         complete, waiting = await self._room.admit(named, found, last_chance=last_chance)
         complete += [one for one in fresh if _search(_submission(one)) is None]
         for one in complete:
-            self._missed.pop(one.key, None)
             if one.message is None:
                 log.info("submission.unmatched", submission_id=one.key)
         if waiting:
             log.info("submission.waiting", count=len(waiting))
         return complete
 
-    async def _messages(self, named: Sequence[Sighting], *, last_chance: bool) -> dict[str, Detection | None]:
-        """The messages of those that were searched for by now, by the submission's key."""
-        now = self._clock.monotonic()
+    async def _messages(self, named: Sequence[Sighting], *, last_chance: bool) -> Found:
+        """The messages of those that were searched for; who is left out has the first turn next time."""
         groups: dict[Search, list[Sighting]] = defaultdict(list)
-        for one in named:
-            search = _search(_submission(one))
-            if search is not None and (last_chance or self._missed.get(one.key, now) <= now):
+        for one in self._room.due(named, last_chance=last_chance):
+            if (search := _search(_submission(one))) is not None:
                 groups[search].append(one)
-        found: dict[str, Detection | None] = {}
+        found = Found()
         for search, group in list(groups.items())[: None if last_chance else SEARCHES]:
-            rows = await self._search(search, [_submission(one) for one in group])
-            for one in group:
-                found[one.key] = _best(_submission(one), rows)
-                if found[one.key] is None:
-                    self._missed[one.key] = now + AGAIN_SECONDS
-        return found
-
-    async def _search(
-        self, search: Search, wanted: Sequence[Submission]
-    ) -> Mapping[str, Sequence[Detection]]:
-        """Messages by postfix id, out of one list."""
-        start, end = _span(wanted, self._clock.now())
-        names = {one.original_postfix_id for one in wanted}
-        found: dict[str, list[Detection]] = defaultdict(list)
-        cursor: str | None = None
-        for _ in range(PAGES):
-            answer = await read_page(
-                partial(self._investigate, search, start, end, cursor),
-                self._clock.sleep,
-                lambda error: log.warning("poll.page_retried", source=self.name, error=error),
-            )
-            for row in answer.rows:
-                if row.postfix_id in names:
-                    found[row.postfix_id].append(row)
-            if answer.next in (None, cursor) or all(is_right(_best(one, found), _to(one)) for one in wanted):
+            span = _span([_submission(one) for one in group], self._clock.now())
+            fetch = partial(self._investigate, search, span)
+            await find(self.name, self._clock, fetch, [_wanted(one) for one in group], PAGES, found)
+            if found.failed and not last_chance:
                 break
-            cursor = answer.next
         return found
 
     async def _list(self, poll: Poll, type_: Literal["TEAM", "USER"], page: int) -> WirePage[Row]:
@@ -144,12 +117,10 @@ class SubmissionSource:
             start=utc(poll.start), end=utc(poll.end), type=type_, page=page, lane=Lane.POLL
         )
 
-    async def _investigate(
-        self, search: Search, start: float, end: float, cursor: str | None
-    ) -> WirePage[Detection]:
+    async def _investigate(self, search: Search, span: Span, cursor: str | None) -> WirePage[Detection]:
         return await self._cloudflare.investigate.list(
-            start=utc(start),
-            end=utc(end),
+            start=utc(span[0]),
+            end=utc(span[1]),
             cursor=cursor,
             detections_only=False,
             lane=Lane.POLL,
@@ -183,11 +154,12 @@ def _to(one: Submission) -> tuple[str, ...]:
     return (address,) if one.is_user_report and "@" in address else ()
 
 
-def _best(one: Submission, rows: Mapping[str, Iterable[Detection]]) -> Detection | None:
-    return best(rows.get(one.original_postfix_id or "", ()), _to(one))
+def _wanted(sighting: Sighting) -> Wanted:
+    one = _submission(sighting)
+    return Wanted(sighting.key, one.original_postfix_id or "", _to(one))
 
 
-def _span(wanted: Sequence[Submission], now: float) -> tuple[float, float]:
+def _span(wanted: Sequence[Submission], now: float) -> Span:
     times = [one.requested_at.timestamp() for one in wanted if one.requested_at] or [now]
     start = max(min(times) - MESSAGE_SECONDS, now - KEPT_SECONDS)
     return min(start, now), max(start, min(max(times) + MARGIN_SECONDS, now))

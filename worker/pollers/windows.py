@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worker.ids import new_id
@@ -15,6 +16,9 @@ SLICED_FROM = 3600.0
 SLICES = 2
 SEAM_SECONDS = 1.0
 """Neighbouring slices overlap: whether the vendor's bounds are inclusive is not documented."""
+
+Span = tuple[float, float]
+"""A stretch of time, from its start to its end."""
 
 FIRST, REGULAR, SWEEP = "first", "regular", "sweep"
 
@@ -65,7 +69,18 @@ def advance(cursor: Cursor, poll: Poll) -> Cursor:
     return Cursor(max(cursor.watermark, poll.end), min(cursor.floor, poll.start), swept_at)
 
 
-def slices(start: float, end: float) -> list[tuple[float, float]]:
+def merged(spans: Iterable[Span], gap: float) -> list[Span]:
+    """The spans in the order of time, those that lie no further apart than `gap` as one."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start - found[-1][1] <= gap:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def slices(start: float, end: float) -> list[Span]:
     """A long window in SLICES parts that overlap by a seam; a short one whole."""
     if end - start < SLICED_FROM:
         return [(start, end)]
