@@ -11,7 +11,8 @@ from worker.cloudflare import BadRow
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer, Refused, Transient, VendorError
 from worker.model.events import Detection
-from worker.pollers.detections import EMPTY_PAGES, LOOPS_BELIEVED, DetectionSource
+from worker.pollers.detections import EMPTY_PAGES, DetectionSource
+from worker.pollers.loops import LOOPS_BELIEVED
 from worker.pollers.source import Page
 from worker.pollers.windows import SLICES
 from worker.retry import PAGE_TRIES, PAGE_WAIT

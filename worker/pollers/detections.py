@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 from worker.clock import Clock, utc
@@ -11,15 +10,14 @@ from worker.cloudflare import Cloudflare
 from worker.errors import BadAnswer
 from worker.model.plans import DETECTIONS, Poll, Sighting, detection_sighting
 from worker.ops.logs import get_logger
+from worker.pollers.loops import Loops
 from worker.pollers.source import Page, Take
-from worker.pollers.windows import SWEEP_EVERY, SWEEP_REACH, slices
+from worker.pollers.windows import slices
 from worker.ports import Lane
 from worker.retry import read_page
 
 log = get_logger()
 
-LOOPS_BELIEVED = 5
-"""Times that a slice has to end in a loop before it is taken for all that there is."""
 PAGES_PER_SLICE = 5000
 """A bound on cursors that never end."""
 EMPTY_PAGES = 20
@@ -34,8 +32,7 @@ class DetectionSource:
     def __init__(self, cloudflare: Cloudflare, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._clock = clock
-        self._loops: Counter[float] = Counter()
-        """How often a slice that reaches far back ended in one, by its start."""
+        self._loops = Loops(self.name, clock)
 
     async def read(self, poll: Poll, take: Take) -> None:
         """Reads the window's slices side by side; of each, one page is read while the one before it is taken."""
@@ -65,23 +62,14 @@ class DetectionSource:
                     known.add(cursor)
                 await take(page)
                 if looped:
-                    log.warning("poll.cursor_loop", source=self.name)
-                    self._check_reach(start)
+                    self._loops.meet(start)
                 if cursor is None or looped:
-                    self._loops.pop(start, None)
+                    self._loops.over(start)
                     return
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
         raise BadAnswer(f"the list did not end after {PAGES_PER_SLICE} pages")
-
-    def _check_reach(self, start: float) -> None:
-        """What a cursor that came again left unread is in the next sweep; where it reaches further back, read anew."""
-        if start >= self._clock.now() - SWEEP_REACH - SWEEP_EVERY:
-            return
-        self._loops[start] += 1
-        if self._loops[start] < LOOPS_BELIEVED:
-            raise BadAnswer("a cursor or its page came again, and no sweep would read the rest of the window")
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:
         answer = await read_page(
