@@ -54,7 +54,8 @@ class DetectionSource:
                 page, cursor = await coming
                 shown = hash(tuple([one.key for one in page.sightings]))
                 empty = 0 if page.rows else empty + 1
-                looped = cursor in known or empty == EMPTY_PAGES or bool(page.sightings and shown in known)
+                again = cursor in known or (bool(page.sightings) and shown in known)
+                looped = cursor is not None and (again or empty == EMPTY_PAGES)
                 known.add(shown)
                 if cursor is not None and not looped:
                     # Under way while this page is recorded, which it must not hinder should it fail.
