@@ -26,6 +26,7 @@ from worker.model.events import Submission
 from worker.model.kinds import JOB
 from worker.model.ledger import Keep
 from worker.model.plans import SOURCES
+from worker.omissions import Omissions
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
 from worker.pace import Pace
@@ -130,6 +131,7 @@ def assemble(
         gate=budget,
         timeout=outside.http_timeout,
         connect=outside.connect,
+        left_out=Omissions(clock, metrics).tell,
     )
     pace = Pace(clock, metrics)
     webhook = _webhook(settings, clock, pace, outside)

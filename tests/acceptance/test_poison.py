@@ -66,6 +66,33 @@ async def test_bad_field(bench: Bench, tenant: Tenant, intruder: Intruder, field
     assert {message for _, message, _ in await tenant.effects()} <= set(ids)
 
 
+async def test_a_date_that_there_is_not(bench: Bench, tenant: Tenant, intruder: Intruder) -> None:
+    """A sender who dates his mail at second 60 hides it from no playbook; the log names the field once."""
+    bench.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    lie = rewriting(lambda text: text.replace('"sent_at":', '"sent_at":"2026-11-21T23:59:60Z","was":'))
+    intruder.lie("GET", "/investigate", lie)
+    first, again = await bench.once(), await bench.once()
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+    assert (await bench.status())["quarantined"] == 0
+    for run in (first, again):
+        told = [one for one in run.events if one["event.action"] == "poll.field_left_out"]
+        assert [(one["worker.field"], one["worker.row_id"]) for one in told] == [("sent_at", message)]
+
+
+async def test_a_page_that_nobody_can_read(bench: Bench, tenant: Tenant, intruder: Intruder) -> None:
+    """Where the vendor has changed a type, the watermark stays: what it sends then is read once it can be."""
+    bench.rule("junk", rules.JUNK)
+    ids = await tenant.mail(*["MALICIOUS"] * 10)
+    lie = rewriting(lambda text: text.replace('"final_disposition":', '"final_disposition":7,"was":'))
+    intruder.lie("GET", "/investigate", lie)
+    await bench.once(1)
+    assert (await bench.status())["quarantined"] == 0
+    intruder.honest()
+    await bench.once()
+    assert await tenant.effects() == {("move", one, "JunkEmail"): 1 for one in ids}
+
+
 async def test_hostile_text(worker: Bench, tenant: Tenant) -> None:
     """Control characters, line breaks and bidi overrides of a mail never reach an output raw; a huge one is cut."""
     worker.rule("junk", rules.JUNK.replace('reason="test"', "reason=message.subject[:400]"))

@@ -39,11 +39,11 @@ def raw_page(*listed: str) -> Decoded[Detection]:
 GOOD = [row(number) for number in range(999)]
 TEXTS = [json.dumps(one) for one in GOOD]
 POISON = {
-    "NaN": '{"id":"bad","subject":NaN}',
-    "Infinity": '{"id":"bad","subject":-Infinity}',
-    "overflow": '{"id":"bad","subject":1e999}',
-    "wrong type": '{"id":"bad","subject":{"a":1}}',
-    "null in a list": '{"id":"bad","to":[null]}',
+    "NaN": '{"id":"bad","from":NaN}',
+    "Infinity": '{"id":"bad","from":-Infinity}',
+    "overflow": '{"id":"bad","from":1e999}',
+    "wrong type": '{"id":"bad","from":{"a":1}}',
+    "null in a list": '{"id":"bad","post_delivery_operations":[null]}',
     "verdict twice": '{"id":"bad","final_disposition":"NONE","final_disposition":"MALICIOUS"}',
     "key twice, once null": '{"id":"bad","final_disposition":"NONE","final_disposition":null}',
     "bad time": '{"id":"bad","scanned_at":"yesterday"}',
@@ -57,6 +57,7 @@ NAMELESS = {
     "id twice": '{"id":"a","id":"b","final_disposition":"NONE"}',
     "long id": json.dumps({"id": "x" * 513}),
     "dots": '{"id":".."}',
+    "spaces": '{"id":"  "}',
     "half a letter": '{"id":"a\\ud800"}',
     "a list": "[]",
     "a number": "7",
@@ -86,18 +87,90 @@ def test_a_poison_row_costs_itself_only(poison: str) -> None:
     assert len(bad.digest) == 64
 
 
+UNREADABLE_TIMES = (
+    "2026-11-21T23:59:60Z",
+    "",
+    "0000-01-01T00:00:00Z",
+    "10000-01-01T00:00:00Z",
+    "2026-11-21T00:00:00+24:00",
+    "Sat, 21 Nov 2026 23:59:60 +0000",
+)
+SPARED = [
+    *[("sent_at", when) for when in UNREADABLE_TIMES],
+    ("replyto", ["a@x.example", "b@x.example"]),
+    ("smtp_helo_server_ip", 7),
+    ("subject", {"a": 1}),
+    ("to", [None]),
+]
+
+
+@pytest.mark.parametrize("name,value", SPARED)
+def test_a_value_of_the_senders_choice_costs_no_decision(name: str, value: Any) -> None:
+    """Whoever writes a date that there is not would else hide his mail from every playbook, for good."""
+    decoded = detections(row(1), row(2) | {name: value}, row(3))
+    assert decoded.bad == ()
+    assert decoded.rows[1] == detections({k: v for k, v in row(2).items() if k != name}).rows[0]
+    assert decoded.left_out == ((name, row(2)["id"]),)
+
+
+def test_several_values_are_left_out_of_one_row() -> None:
+    """One after the other, and no more than those."""
+    odd = {"sent_at": "", "replyto": 7, "to_name": [8], "subject": "kept"}
+    decoded = detections(row(1) | odd)
+    assert sorted(one.field for one in decoded.left_out) == ["replyto", "sent_at", "to_name"]
+    assert [(one.subject, one.sent_at) for one in decoded.rows] == [("kept", None)]
+
+
+def test_a_null_among_recipients_hides_none_of_them() -> None:
+    """A protected mailbox beside it is still seen; what is no null might be one, so that row stays bad."""
+    decoded = detections(
+        row(1, envelope_to=[None, "ceo@corp.example", None]), row(2, envelope_to=[7, "ceo@corp.example"])
+    )
+    assert [one.envelope_to for one in decoded.rows] == [("ceo@corp.example",)]
+    assert [one.reason for one in decoded.bad] == ["Expected `str`, got `int` - at `$.envelope_to[0]`"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted({field.encode_name for field in msgspec.structs.fields(Detection)} - shapes.OF_A_MESSAGE.fields),
+)
+def test_what_a_decision_hangs_on_is_never_left_out(name: str) -> None:
+    """Unknown must not read as: nobody moved it, it was delivered, it is not excluded, nothing speaks against it."""
+    decoded = raw_page(json.dumps(row(1)), json.dumps(row(2) | {name: 7}))
+    assert ([one.id for one in decoded.rows], len(decoded.bad)) == ([row(1)["id"]], 1)
+
+
+def test_of_a_report_and_a_submission_too() -> None:
+    """What the sender wrote as a date is in the reports about his mail as well."""
+    report = {"id": 1, "disposition": "MALICIOUS", "fields": {"postfix_id": "p", "occurred_at": "23:59:60"}}
+    read = rows.read_list(page(envelope([report])), shapes.REPORT)
+    assert [(one.fields.postfix_id, one.fields.occurred_at) for one in read.rows] == [("p", None)]
+    listed = rows.read_list(page(envelope([{"submission_id": "s", "subject": 7}])), shapes.SUBMISSION)
+    assert [(one.submission_id, one.subject) for one in listed.rows] == [("s", None)]
+    assert listed.left_out == (("subject", "s"),)
+
+
+def test_a_page_of_bad_rows_alone_is_not_believed() -> None:
+    """The vendor has changed a type, and the watermark must not move past all rows; a few may be odd by themselves."""
+    bad = [row(number, final_disposition=7) for number in range(10)]
+    few, many, mixed = detections(*bad[:9]), detections(*bad), detections(*bad, row(11))
+    assert [len(rows.some(page(b""), one).bad) for one in (few, mixed)] == [9, 10]
+    with pytest.raises(BadAnswer, match=r"none of 10 rows can be read: .*final_disposition"):
+        rows.some(page(b""), many)
+
+
 def test_a_reason_names_the_path_and_no_mail() -> None:
     """Logs and metrics may show it."""
-    decoded = detections(row(1), row(2, subject=["secret"]), row(3, sent_at="secret"))
+    decoded = detections(row(1), row(2, alert_id=["secret"]), row(3, scanned_at="secret"))
     assert [bad.reason for bad in decoded.bad] == [
-        "Expected `str | null`, got `array` - at `$.subject`",
-        "Invalid RFC3339 encoded datetime - at `$.sent_at`",
+        "Expected `str | null`, got `array` - at `$.alert_id`",
+        "Invalid RFC3339 encoded datetime - at `$.scanned_at`",
     ]
 
 
 def test_a_bad_row_is_kept_bounded_and_ascii() -> None:
     """Its raw form is for a person's eyes: 8 KiB of ASCII without control characters at most."""
-    decoded = detections({"id": "bad", "subject": ["\x1b[2J\u202e\ud800" * 9000]})
+    decoded = detections({"id": "bad", "alert_id": ["\x1b[2J\u202e\ud800" * 9000]})
     (bad,) = decoded.bad
     assert bad.raw.isascii()
     assert bad.raw.isprintable()
@@ -106,9 +179,9 @@ def test_a_bad_row_is_kept_bounded_and_ascii() -> None:
 
 def test_the_same_bad_row_has_the_same_digest() -> None:
     """Whatever the order of its keys and whatever surrounds it; another row has another one."""
-    first = raw_page('{"id":"bad","subject":7}').bad[0]
-    again = raw_page(TEXTS[0], '{ "subject": 7, "id": "bad" }').bad[0]
-    other = raw_page('{"id":"bad","subject":8}').bad[0]
+    first = raw_page('{"id":"bad","alert_id":7}').bad[0]
+    again = raw_page(TEXTS[0], '{ "alert_id": 7, "id": "bad" }').bad[0]
+    other = raw_page('{"id":"bad","alert_id":8}').bad[0]
     assert first.digest == again.digest != other.digest
 
 

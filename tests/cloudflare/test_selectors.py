@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
 from tests.cloudflare.calls import END, START
 from tests.cloudflare.conftest import Connect
 from tests.cloudflare.vendor import Vendor, answer, envelope
-from worker.cloudflare import Cloudflare
+from worker.cloudflare import Cloudflare, rows
 from worker.cloudflare.actions import check_ids
-from worker.cloudflare.investigate import GET
+from worker.cloudflare.investigate import GET, LIST
 from worker.cloudflare.operations import MAX_ID, encode_query
-from worker.errors import VendorError
+from worker.cloudflare.transport import Answer
+from worker.errors import BadAnswer, VendorError
 from worker.ports import Lane
 
 ACCOUNT = "a" * 32
@@ -60,6 +61,26 @@ def test_a_selection_that_passes_is_explicit(ids: list[Any]) -> None:
     assert list(chosen) == ids
     assert len(set(chosen)) == len(ids) > 0
     assert all(one.strip() for one in chosen)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=4) | st.text(alphabet=" \t\n\u00a0\u2028.\ufffd", max_size=4))
+@example(" ")
+@example("..")
+@example("a\ufffd")
+def test_a_row_that_is_taken_in_can_be_acted_on(one: str) -> None:
+    """One definition of an id: what ingest lets pass and the edge refuses could be neither moved nor read back."""
+    try:
+        rows.whole(page := _page(one), rows.read_detections(page))
+    except BadAnswer:
+        return
+    assert check_ids([one]) == (one,)
+    GET.path(ACCOUNT, {"id": one})
+
+
+def _page(one: str) -> Answer:
+    """The answer to a list that shows a message of this id."""
+    return Answer(LIST, 200, envelope([{"id": one}]), URL("http://127.0.0.1/"), 0.1)
 
 
 async def test_unknown_targets_are_not_sent(vendor: Vendor, cloudflare: Cloudflare) -> None:

@@ -3,6 +3,7 @@
 from worker.cloudflare.api import Cloudflare
 from worker.cloudflare.listing import Listing
 from worker.cloudflare.operations import CLAIMED
+from worker.cloudflare.sparing import LeftOut
 from worker.cloudflare.wire import (
     BadRow,
     MoveAnswer,
@@ -23,6 +24,7 @@ __all__ = [
     "CLAIMED",
     "BadRow",
     "Cloudflare",
+    "LeftOut",
     "Listing",
     "LogEntry",
     "MoveAnswer",

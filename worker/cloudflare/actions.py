@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from worker.cloudflare import rows, shapes
-from worker.cloudflare.operations import CLAIMED, MAX_ID, Operation
+from worker.cloudflare.operations import CLAIMED, MAX_ID, Operation, is_id
 from worker.cloudflare.transport import Answer, Transport
 from worker.cloudflare.wire import MoveAnswer, Receipt, ReleaseAnswer
 from worker.model.actions import DESTINATIONS
@@ -98,9 +98,9 @@ def check_ids(ids: object) -> tuple[str, ...]:
     """An explicit selection: 1 to 1,000 distinct ids. An empty one may mean everything to a server."""
     if not isinstance(ids, Sequence) or isinstance(ids, str | bytes) or not 1 <= len(ids) <= MAX_IDS:
         raise ValueError(f"an action needs a list of 1 to {MAX_IDS} ids")
-    chosen = tuple(one for one in ids if isinstance(one, str) and one.strip() and len(one) <= MAX_ID)
+    chosen = tuple(one for one in ids if is_id(one))
     if len(chosen) < len(ids):
-        raise ValueError(f"each id must be a text of 1 to {MAX_ID} characters")
+        raise ValueError(f"each id must be a text of 1 to {MAX_ID} characters, no dots alone")
     if len(set(chosen)) < len(chosen):
         raise ValueError("an id stands in the list twice")
     return chosen

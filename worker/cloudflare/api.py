@@ -12,6 +12,7 @@ from worker.cloudflare.actions import ReleaseBody
 from worker.cloudflare.investigate import Investigate
 from worker.cloudflare.phishguard import PhishGuard
 from worker.cloudflare.session import Connect, make_session
+from worker.cloudflare.sparing import TellLeftOut, tell_nobody
 from worker.cloudflare.submissions import Submissions
 from worker.cloudflare.tokens import Tokens
 from worker.cloudflare.transport import MAX_BYTES, Transport
@@ -41,6 +42,7 @@ class Cloudflare:
         sleep: waits between two asks for a slow search.
         connect: makes the pool of connections.
         reads_only: refuses to send anything but a GET.
+        left_out: is told of the values that the rows of an endpoint's page were read without.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Cloudflare:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         connect: Connect = make_session,
         reads_only: bool = False,
+        left_out: TellLeftOut = tell_nobody,
     ) -> None:
         self._transport = Transport(
             base_url=base_url,
@@ -66,6 +69,7 @@ class Cloudflare:
             max_bytes=max_bytes,
             connect=connect,
             reads_only=reads_only,
+            left_out=left_out,
         )
         self.investigate = Investigate(self._transport, release_body=release_body, sleep=sleep)
         self.phishguard = PhishGuard(self._transport)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from worker.cloudflare import rows
 from worker.cloudflare.bodies import Body, Direction, changes, plain
 from worker.cloudflare.listing import Listing, Paged, numbered
-from worker.cloudflare.operations import MAX_ID, Operation
+from worker.cloudflare.operations import Operation, is_id
 from worker.cloudflare.shapes import Shape, settle_named
 from worker.cloudflare.transport import Answer, Transport
 from worker.cloudflare.wire import Named, Setting
@@ -163,10 +163,7 @@ async def send_batch(
     if not any(body.values()) or any(len(entries) > MAX_BATCH for entries in body.values()):
         raise ValueError(f"a batch needs 1 to {MAX_BATCH} entries in each list that is not empty")
     ids = Counter(entry["id"] for entries in body.values() for entry in entries if "id" in entry)
-    if any(
-        not isinstance(one, str) or not one.strip() or len(one) > MAX_ID or count > 1
-        for one, count in ids.items()
-    ):
+    if any(not is_id(one) or count > 1 for one, count in ids.items()):
         raise ValueError("each id of a batch must be a text that stands in it once")
     return await transport.request(operation, lane=lane, body=body)
 

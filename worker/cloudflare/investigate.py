@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from worker.cloudflare import rows, shapes
 from worker.cloudflare.actions import MailActions, ReleaseBody, check_ids
 from worker.cloudflare.bodies import DeliveryStatus, Disposition, MessageAction
-from worker.cloudflare.listing import MAX_PER_PAGE, Listing, Position, check_per_page
+from worker.cloudflare.listing import MAX_PER_PAGE, Listing, Position, believed, check_per_page
 from worker.cloudflare.operations import Operation
 from worker.cloudflare.transport import Answer, Transport
 from worker.cloudflare.wire import Page
@@ -112,7 +112,7 @@ class Investigate(MailActions):
             answer = await self._transport.request(LIST, lane=lane, query=query)
             if answer.status == 202:  # noqa: PLR2004 - Accepted
                 answer = await self._await_search(answer, lane)
-            decoded = rows.read_detections(answer)
+            decoded = believed(self._transport, answer, rows.read_detections(answer))
             return Page(decoded.rows, decoded.bad, next=decoded.next)
 
         return Listing(LIST.endpoint, fetch, cursor)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 from worker.cloudflare import rows
 from worker.cloudflare.operations import Operation, Query
 from worker.cloudflare.shapes import Shape
-from worker.cloudflare.transport import Transport
+from worker.cloudflare.transport import Answer, Transport
 from worker.cloudflare.wire import Page
 from worker.errors import BadAnswer
 from worker.ports import Lane
@@ -61,7 +61,7 @@ class Listing(Generic[R]):
         """Page after page, at most so many.
 
         Raises:
-            BadAnswer: a page or a cursor came twice, or there are more pages.
+            BadAnswer: a page or a cursor came twice, there are more pages, or of many rows none can be read.
             VendorError: as any request.
         """
         position, asked = self._start, {self._start}
@@ -103,9 +103,21 @@ def numbered(
         page, per_page = check_page(position), check_per_page(query.get("per_page", MAX_PER_PAGE))
         numbers: Query = {**query, "page": page, "per_page": per_page}
         answer = await transport.request(operation, lane=lane, ids=ids, query=numbers)
-        return rows.numbered_page(rows.read_list(answer, shape), page=page, per_page=per_page)
+        decoded = believed(transport, answer, rows.read_list(answer, shape))
+        return rows.numbered_page(decoded, page=page, per_page=per_page)
 
     return Listing(operation.endpoint, fetch, query.get("page", 1))
+
+
+def believed(transport: Transport, answer: Answer, decoded: rows.Decoded[R]) -> rows.Decoded[R]:
+    """The rows of a page that is not wholly unreadable, after telling what some were read without.
+
+    Raises:
+        VendorError: see `rows.some`.
+    """
+    if decoded.left_out:
+        transport.left_out(answer.operation.endpoint, decoded.left_out)
+    return rows.some(answer, decoded)
 
 
 def check_page(page: object) -> int:

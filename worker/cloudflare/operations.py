@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import quote, urlencode
+
+from worker.cloudflare.lenient import UNSAFE
 
 MAX_ID = 512
 """Characters of an id. The contract states no limit; real ones have about fifty."""
@@ -58,9 +60,20 @@ class Operation:
         return (self.scope + self.template).format(account_id=segment(account_id), **values)
 
 
+def is_id(text: object) -> TypeGuard[str]:
+    """Whether something can be asked for, or acted on, by this id: rows without one are bad, and none other is sent.
+
+    A dot segment cannot be encoded away in a path; an id of spaces alone is lost on the way; one with UNSAFE in it is
+    not the vendor's any more.
+    """
+    if not isinstance(text, str) or len(text) > MAX_ID:
+        return False
+    return bool(text.strip()) and text not in {".", ".."} and UNSAFE not in text
+
+
 def segment(text: object) -> str:
-    """One segment of a path, percent-encoded. A dot segment cannot be encoded away, so it is refused."""
-    if not isinstance(text, str) or not text.strip() or len(text) > MAX_ID or text in {".", ".."}:
+    """One segment of a path, percent-encoded."""
+    if not is_id(text):
         raise ValueError(f"an id must have 1 to {MAX_ID} characters and must not be a dot segment")
     return quote(text, safe=":")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from worker.cloudflare.lenient import Poison, UnbelievableError
 from worker.cloudflare.operations import MAX_ID
 from worker.cloudflare.pages import FastRows
 from worker.cloudflare.shapes import DETECTION, MOVE_ROW, Shape
+from worker.cloudflare.sparing import LeftOut, without
 from worker.cloudflare.transport import Answer
 from worker.cloudflare.wire import BadRow, MoveRow, Page
 from worker.model.events import Detection
@@ -21,6 +22,8 @@ from worker.model.events import Detection
 MAX_ROWS = 10_000
 """Rows of one answer: ten times the largest page that can be asked for."""
 MAX_RAW = 8192
+FEW = 10
+"""Bad rows that may be a page's only ones: so many say that the vendor has changed, not that a row is odd."""
 _MAX_REASON, _MAX_CURSOR = 200, 8192
 
 R = TypeVar("R")
@@ -37,6 +40,8 @@ class Decoded(Generic[R]):
     total: int = 0
     per_page: int = 0
     pages: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    """Values that rows were read without."""
 
 
 _DETECTIONS = FastRows(DETECTION.wire, DETECTION.settle, usual=2 * 2**20)
@@ -79,8 +84,8 @@ def read_list(answer: Answer, shape: Shape[Any, R]) -> Decoded[R]:
         raise answer.unbelievable(str(error)) from None
     if len(rows) > MAX_ROWS:
         raise answer.unbelievable(f"more than {MAX_ROWS} rows")
-    good, bad = _convert(rows, shape)
-    return Decoded(good, bad, cursor, *numbers)
+    total, per_page, pages = numbers
+    return replace(_convert(rows, shape), next=cursor, total=total, per_page=per_page, pages=pages)
 
 
 def read_one(answer: Answer, shape: Shape[Any, R]) -> R:
@@ -93,7 +98,7 @@ def read_one(answer: Answer, shape: Shape[Any, R]) -> R:
         row, _ = _result(answer.body, dict)
     except UnbelievableError as error:
         raise answer.unbelievable(str(error)) from None
-    return whole(answer, Decoded(*_convert([row], shape)))[0]
+    return whole(answer, _convert([row], shape))[0]
 
 
 def read_written(answer: Answer, shape: Shape[Any, R]) -> R | None:
@@ -110,7 +115,7 @@ def read_written(answer: Answer, shape: Shape[Any, R]) -> R | None:
         raise answer.unbelievable(str(error)) from None
     if result is None:
         return None
-    written = whole(answer, Decoded(*_convert(result if isinstance(result, list) else [result], shape)))
+    written = whole(answer, _convert(result if isinstance(result, list) else [result], shape))
     if len(written) != 1:
         raise answer.unbelievable("result is not one row")
     return written[0]
@@ -121,6 +126,17 @@ def whole(answer: Answer, decoded: Decoded[R]) -> tuple[R, ...]:
     if decoded.bad:
         raise answer.unbelievable(decoded.bad[0].reason)
     return decoded.rows
+
+
+def some(answer: Answer, decoded: Decoded[R]) -> Decoded[R]:
+    """The rows of a page, some of which may be bad, but not all of many.
+
+    A row that is odd by itself must not stop its source, so it is set aside. Where no row can be read the vendor has
+    changed: the page proves nothing, and whoever believed it would never read these rows again.
+    """
+    if not decoded.rows and len(decoded.bad) >= FEW:
+        raise answer.unbelievable(f"none of {len(decoded.bad)} rows can be read: {decoded.bad[0].reason}")
+    return decoded
 
 
 def read_groups(answer: Answer, shapes: Mapping[str, Shape[Any, Any]]) -> dict[str, Decoded[Any]]:
@@ -136,7 +152,7 @@ def read_groups(answer: Answer, shapes: Mapping[str, Shape[Any, Any]]) -> dict[s
     groups = {name: result.get(name, []) for name in shapes}
     if not all(isinstance(rows, list) and len(rows) <= MAX_ROWS for rows in groups.values()):
         raise answer.unbelievable(f"a list of the result is none, or has more than {MAX_ROWS} rows")
-    return {name: Decoded(*_convert(rows, shapes[name])) for name, rows in groups.items()}
+    return {name: _convert(rows, shapes[name]) for name, rows in groups.items()}
 
 
 def read_receipt(answer: Answer) -> None:
@@ -187,15 +203,34 @@ def _result_info(info: object) -> tuple[str | None, list[int]]:
     return cursor or None, [int(one) if isinstance(one, int | float) else 0 for one in numbers]
 
 
-def _convert(rows: list[Any], shape: Shape[Any, R]) -> tuple[tuple[R, ...], tuple[BadRow, ...]]:
+def _convert(rows: list[Any], shape: Shape[Any, R]) -> Decoded[R]:
     good: list[R] = []
     bad: list[BadRow] = []
+    left_out: list[LeftOut] = []
     for row in rows:
         try:
-            good.append(shape.settle(msgspec.convert(row, shape.wire)))
+            read, fields = _read_row(row, shape)
         except ValueError as error:
             bad.append(_bad_row(row, shape.identity, str(error)))
-    return tuple(good), tuple(bad)
+        else:
+            good.append(read)
+            left_out += [LeftOut(field, str(row[shape.identity])) for field in fields]
+    return Decoded(tuple(good), tuple(bad), left_out=tuple(left_out))
+
+
+def _read_row(row: Any, shape: Shape[Any, R]) -> tuple[R, list[str]]:
+    """The row, and the fields that it was read without. ValueError where that does not help."""
+    left_out: list[str] = []
+    while True:
+        try:
+            return shape.settle(msgspec.convert(row, shape.wire)), left_out
+        except ValueError as error:
+            # It ends: each time the row has a value less.
+            spared = without(row, str(error), shape.spare)
+            if spared is None:
+                raise
+            row, field = spared
+            left_out.append(field)
 
 
 def _bad_row(row: Any, identity: str, reason: str) -> BadRow:

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from worker.cloudflare.lenient import UNSAFE
-from worker.cloudflare.operations import MAX_ID
+from worker.cloudflare.operations import is_id
+from worker.cloudflare.sparing import NOTHING, Spare
 from worker.cloudflare.wire import (
     MoveRow,
     Named,
@@ -41,6 +41,8 @@ class Shape(Generic[W, R]):
     """From the wire to the worker; ValueError makes it a bad row."""
     identity: str = "id"
     """The field that names the row."""
+    spare: Spare = NOTHING
+    """What it may be read without."""
 
 
 class _LogProperties(msgspec.Struct):
@@ -161,7 +163,7 @@ def _settle_log(row: _LogEntry) -> LogEntry:
 
 
 def _check_id(row_id: str) -> None:
-    if not row_id or len(row_id) > MAX_ID or row_id in {".", ".."} or UNSAFE in row_id:
+    if not is_id(row_id):
         raise ValueError("an id that cannot be asked for - at `$.id`")
 
 
@@ -172,11 +174,37 @@ def _aware(when: datetime) -> datetime | None:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-DETECTION = Shape(Detection, settle_detection)
-REPORT = Shape(_Report, _settle_report)
+OF_A_MESSAGE = Spare(
+    frozenset(
+        {
+            "subject",
+            "to",
+            "to_name",
+            "from_name",
+            "replyto",
+            "sent_at",
+            "edf_hash",
+            "htmltext_structure_hash",
+            "postfix_id_outbound",
+            "smtp_helo_server_ip",
+            "smtp_previous_hop_ip",
+            "x_originating_ip",
+        }
+    ),
+    frozenset({"envelope_to"}),
+)
+"""What a sender writes or leaves out as he likes, and what only describes: without it no message looks less dangerous,
+safer to act on or untouched (docs/decisions/0081). Not here, for example: `from` (without it `sender_domain` is
+another's), `validation` and `envelope_to` (exclusions hang on them), the verdict and its reasons, where it is."""
+OF_A_REPORT = Spare(frozenset({"title", "content", "fields.from", "fields.occurred_at"}))
+"""Prose, and what the message says of itself; never the judgement, the labels, or which message it is."""
+OF_A_SUBMISSION = Spare(frozenset({"subject", "original_edf_hash"}))
+
+DETECTION = Shape(Detection, settle_detection, spare=OF_A_MESSAGE)
+REPORT = Shape(_Report, _settle_report, spare=OF_A_REPORT)
 LOG_ENTRY = Shape(_LogEntry, _settle_log, identity="operation")
 MOVE_ROW = Shape(MoveRow, _settle_move, identity="message_id")
 RELEASE_ROW = Shape(ReleaseRow, _settle_release)
-SUBMISSION = Shape(Submission, settle, identity="submission_id")
+SUBMISSION = Shape(Submission, settle, identity="submission_id", spare=OF_A_SUBMISSION)
 SUBMISSION_RESULT = Shape(SubmissionResult, settle_named)
 TOKEN = Shape(_Token, _settle_token)

@@ -18,6 +18,7 @@ from worker.cloudflare import verdicts
 from worker.cloudflare.headers import rate_limit, ray_id, retry_after, server_time
 from worker.cloudflare.operations import Operation, Query, encode_query
 from worker.cloudflare.session import BrokenConnectionError, Connect, make_session
+from worker.cloudflare.sparing import TellLeftOut, tell_nobody
 from worker.errors import Unauthorized, VendorError, WorkerError
 from worker.origin import check_base_url, resolve
 from worker.ports import Gate, Lane, Observation
@@ -62,6 +63,7 @@ class Transport:
         max_bytes: of one body, counted after inflating.
         connect: makes the pool of connections.
         reads_only: refuses to send anything but a GET, before it is sent.
+        left_out: is told of the values that the rows of an endpoint's page were read without.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Transport:
         max_bytes: int = MAX_BYTES,
         connect: Connect = make_session,
         reads_only: bool = False,
+        left_out: TellLeftOut = tell_nobody,
     ) -> None:
+        self.left_out = left_out
         self._base = check_base_url(base_url)
         self._account_id = account_id
         self._token = token

@@ -183,6 +183,11 @@ _TABLE: dict[str, LogEvent] = {
         "A row could not be understood and was set aside; the others go on.",
         "Report the line: the vendor's API may have changed.",
     ),
+    "poll.field_left_out": LogEvent(
+        "warning",
+        "A field could not be read and counts as not sent; its rows are decided without it. Each field once an hour.",
+        "One row: odd mail, nothing. Many (`worker_fields_left_out_total`): report it, the API may have changed.",
+    ),
     "poll.cursor_loop": LogEvent(
         "warning",
         "The vendor repeated a cursor or a page, or sent one empty page after the other; the rows are kept and the "

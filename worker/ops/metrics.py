@@ -99,6 +99,9 @@ class Metrics:
             "rows_read", "Rows listed by the vendor, repeated ones too.", "source"
         )
         self._rows_bad = self._counter("rows_quarantined", "Rows that could not be understood.", "source")
+        self._left_out = self._counter(
+            "fields_left_out", "Values that could not be read and count as not sent.", "field"
+        )
         self._events = self._counter("events_new", "Rows never seen before, or with a new verdict.", "source")
         self._missed = self._counter("ticks_missed", "Polls due while the worker could not run.", "source")
         self._overlapped = self._counter("ticks_overlapped", "Polls due while the last one ran.", "source")
@@ -182,6 +185,10 @@ class Metrics:
         self._rows_read.labels(name).inc(read)
         self._rows_bad.labels(name).inc(quarantined)
         self._events.labels(name).inc(new)
+
+    def left_out(self, field: str, count: int) -> None:
+        """Rows were read without this field."""
+        self._left_out.labels(self._label("field", field)).inc(count)
 
     def tick_missed(self, source: str, count: int = 1) -> None:
         """Polls were due while the worker could not run."""
