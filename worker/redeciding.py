@@ -22,6 +22,7 @@ from worker.model.plans import REDECIDE, SOURCES, Decided, Poll, Sighting
 from worker.ops.logs import get_logger
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
+from worker.playbooks.problems import known_as
 from worker.ports import Ledger
 
 log = get_logger()
@@ -50,6 +51,8 @@ class Redecider:
         self._close = close
         self._caught_up: dict[str, int] = {}
         self._outdated: dict[str, Level] = {}
+        self._missing: set[str] = set()
+        """Files that events wait for, and of which it has been said that they are not there."""
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -157,6 +160,7 @@ class Redecider:
             if asked := self._asked_again(playbook, version):
                 done += await self._redecide_all(source, playbook, version, asked)
             else:
+                self._tell_of_missing(playbook)
                 done += await self._ask_at_last(source, playbook, version)
         if done:
             log.info("playbook.redecided", source=source, count=done)
@@ -218,9 +222,23 @@ class Redecider:
             changed = (one.id for one in catalogue.playbooks if one.id == playbook and one.version != version)
             return frozenset(changed)
         name = playbook.removeprefix("file:")
-        if any(name in problem.stopped for problem in catalogue.problems):
+        if self._is_broken(name):
             return frozenset()
-        return frozenset(one.id for one in catalogue.playbooks if one.path.name == name)
+        return frozenset(one.id for one in catalogue.playbooks if known_as(one.path) == name)
+
+    def _is_broken(self, name: str) -> bool:
+        return any(name in problem.stopped for problem in self._catalogue.problems)
+
+    def _tell_of_missing(self, playbook: str) -> None:
+        """Says once that events wait for a file that is neither broken nor there.
+
+        Its playbooks may be in another file by now, but nobody knows which ones were not asked: the others have
+        decided, and what they would say of old mail today, with other lists and another history, nobody has wanted.
+        """
+        name = playbook.removeprefix("file:")
+        if name != playbook and name not in self._missing and not self._is_broken(name):
+            self._missing.add(name)
+            log.warning("playbook.file_missing", file=name)
 
     def _note_levels(self, levels: Levels, *, told: bool = True) -> None:
         for one in self._decider.rules.note(levels):

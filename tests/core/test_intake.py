@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.taking_in import Build, Given, broken, junk, page, take
 from worker.cloudflare import BadRow
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, State
+from worker.model.entries import BlockSender
 from worker.model.events import PhishReport
 from worker.model.plans import DETECTIONS, PHISHGUARD
 
@@ -135,6 +137,39 @@ async def test_a_file_that_loads_now_decides_what_waited_for_it(build: Build, de
     (row,) = await desk.rows()
     assert (row["state"], row["playbook"]) == ("ready", "a")
     assert await desk.ledger.parked_for() == []
+
+
+async def test_a_file_that_is_gone_is_named_once(
+    build: Build, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mended under another name it cannot be known: its events wait until it has its name again."""
+    await take(build(broken=["odd.py"]), page(detection()))
+    still = build(broken=["odd.py"])
+    assert await still.again.redecide() == 0
+    assert "playbook.file_missing" not in "".join(capsys.readouterr())
+    renamed = build(junk(path="rules/even.py"))
+    assert (await renamed.again.redecide(), await renamed.again.redecide()) == (0, 0)
+    assert "".join(capsys.readouterr()).count("playbook.file_missing file=odd.py") == 1
+    assert await build(junk(path="rules/odd.py")).again.redecide() == 1
+    assert await desk.states() == {"m1": ["ready"]}
+
+
+async def test_what_is_no_utf8_costs_no_page(build: Build, desk: Desk) -> None:
+    """In the path of a rules folder, in a broken file's name, in what a playbook returns: that playbook's event waits."""
+
+    def half(message: Any) -> Any:
+        return BlockSender(message, sender="a\udc80@x.example", reason="\udc80")
+
+    odd = os.fsdecode(b"\xe4")
+    intake = build(
+        junk(), broken(id="raises", path=f"{odd}/a.py"), playbook(half, id="half"), broken=[f"{odd}.py"]
+    )
+    await take(intake, page(detection("m1")))
+    assert await desk.states() == {"m1": ["ready"]}
+    assert {name for name, _ in await desk.ledger.parked_for()} == {"raises", "half", "file:?.py"}
+    mended = build(junk(id="late", path=f"{odd}/{odd}.py"))
+    assert await mended.again.redecide() == 1
+    assert {name for name, _ in await desk.ledger.parked_for()} == {"raises", "half"}
 
 
 async def test_a_report_is_decided_again_with_its_message(build: Build, desk: Desk) -> None:

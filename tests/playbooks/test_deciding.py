@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.playbooks.folder import IMPORTS, Folder, playbook_source
-from worker.model.actions import Move, Reclassify, Release
+from worker.model.actions import Move, Reclassify, Release, Submit
+from worker.model.entries import BlockSender, ProtectIdentity
 from worker.model.events import Detection, PhishReport
+from worker.model.telling import Notify
 from worker.playbooks import Context
 from worker.playbooks.deciding import REASON_LIMIT, Playbook, PlaybookFailure
 from worker.playbooks.declaration import playbook
@@ -85,6 +88,43 @@ def test_what_is_no_action_on_the_message_is_a_failure(value: Callable[[Any], ob
     assert message in str(failure)
     assert failure.playbook == "mine"
     assert failure.__cause__ is None
+
+
+class Odd(str):
+    """Text of a class of its own, as parsers of HTML give it."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda m: BlockSender(m, sender="a\udc80@x.example"),
+        lambda m: ProtectIdentity(m, email="a@x.example", name="\ud83d"),
+        lambda m: Submit(m, to="SPAM", escalates="\udc80"),
+        lambda m: Move(m, to=Odd("JunkEmail")),
+        lambda m: Move(msgspec.structs.replace(m, sender="\udc80"), to="JunkEmail"),
+    ],
+)
+def test_what_cannot_be_stored_is_a_failure_of_its_playbook(value: Callable[[Any], object]) -> None:
+    """Else the page could not be recorded, at no poll, and the source would stand still."""
+    assert "cannot be stored: a text in it" in str(failure_of(value))
+
+
+@pytest.mark.parametrize("text", ["half \udc80", Odd("odd"), Odd("\udc80")])
+def test_texts_for_people_are_made_plain(text: str) -> None:
+    """A reason and a note say less where something of them is lost, and do nothing else."""
+    decided = returning(lambda m: [Release(m, reason=text), Notify(m, text=text)]).decide(MESSAGE, CONTEXT)
+    plain = [str(one) for one in (decided[0].reason, decided[1].params["text"])]
+    assert plain == [text.replace("\udc80", "?")] * 2
+    msgspec.json.encode([(one.reason, one.params) for one in decided])
+
+
+def test_a_failure_names_any_path_in_text_that_can_be_stored() -> None:
+    """A folder's name may have bytes that are no UTF-8."""
+    odd = Path("\udce4/a.py")
+    failure = PlaybookFailure(f"playbook a: ValueError at {odd}:1", playbook="a", path=odd, line=1)
+    assert str(failure) == "playbook a: ValueError at ?/a.py:1"
 
 
 def test_an_endless_generator_is_stopped() -> None:

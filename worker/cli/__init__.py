@@ -14,6 +14,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from worker import streams
+from worker.cli.arguments import give_plain
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
 
@@ -74,6 +76,7 @@ def command_line(name: str | None = None) -> typer.Typer:
             app.add_typer(found, name=one.name)
         else:
             app.command(one.name, short_help=one.short_help)(found)
+    give_plain(app)
     return app
 
 
@@ -107,22 +110,26 @@ def run_cli(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one f
     except typer.Abort:
         return 130
     except UsageError as error:
-        return _fail(str(error), EXIT_USAGE)
+        return fail(str(error), EXIT_USAGE)
     except StoreError as error:
-        return _fail(str(error), EXIT_PROBLEM)
+        return fail(str(error), EXIT_PROBLEM)
     except WorkerError as error:
-        return _fail(f"{type(error).__name__}: {error}", EXIT_PROBLEM)
+        return fail(f"{type(error).__name__}: {error}", EXIT_PROBLEM)
     except typer.TyperException as error:
         return _show(error)
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 - one line here too
-        if os.environ.get("WORKER_LOG_LEVEL", "").lower() == "debug":
-            traceback.print_exc()
-        return _fail(
-            f"a fault of the worker itself: {type(error).__name__}: {error} ({_DEBUG})", EXIT_PROBLEM
-        )
+        return _fault(error)
     return result if isinstance(result, int) else 0
+
+
+def _fault(error: Exception) -> int:
+    if why := streams.refusal():
+        return fail(why, EXIT_PROBLEM)
+    if os.environ.get("WORKER_LOG_LEVEL", "").lower() == "debug":
+        traceback.print_exc()
+    return fail(f"a fault of the worker itself: {type(error).__name__}: {error} ({_DEBUG})", EXIT_PROBLEM)
 
 
 def _show(error: typer.TyperException) -> int:
@@ -131,10 +138,11 @@ def _show(error: typer.TyperException) -> int:
     if show is not None:
         show()
     else:
-        _fail(str(error), EXIT_USAGE)
+        fail(str(error), EXIT_USAGE)
     return int(getattr(error, "exit_code", EXIT_USAGE))
 
 
-def _fail(message: str, code: int) -> int:
+def fail(message: str, code: int) -> int:
+    """One line on stderr; the code."""
     sys.stderr.write(f"worker: {safe(message, 2000)}\n")
     return code

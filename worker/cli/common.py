@@ -12,6 +12,7 @@ from worker import settings as settings_module
 from worker.errors import StoreError, UsageError
 from worker.model.actions import Mode
 from worker.model.plans import Ceilings
+from worker.model.storable import storable
 from worker.settings import Settings
 from worker.store import flags, queries
 from worker.store.conditions import told
@@ -114,6 +115,6 @@ def _account(engine: Engine, settings: Settings) -> str:
 def person() -> str:
     """Who gives the command, for the audit log."""
     try:
-        return os.environ.get("SUDO_USER") or getpass.getuser()
+        return storable(os.environ.get("SUDO_USER") or getpass.getuser())
     except (KeyError, OSError):
         return f"uid {os.getuid()}"

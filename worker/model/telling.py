@@ -10,6 +10,7 @@ from msgspec.structs import force_setattr
 
 from worker.model.actions import Action
 from worker.model.events import EVENT_TYPES, Detection, Event, PhishReport, message_of
+from worker.model.storable import storable
 
 MAX_NOTE = 3000
 """Characters of one notification; what goes beyond is cut off."""
@@ -42,8 +43,7 @@ class Notify(Action, frozen=True):
             raise ValueError(f'Notify(text={text!r:.50}): expected text: Notify(event, text="...")')
         if channel != "" and not (isinstance(channel, str) and _CHANNEL.fullmatch(channel)):
             raise ValueError(f'Notify(channel={channel!r:.50}): expected a name: channel="#soc"')
-        # Half of a surrogate pair can be neither stored nor sent.
-        force_setattr(self, "text", self.text[:MAX_NOTE].encode("utf-8", "replace").decode())
+        force_setattr(self, "text", storable(self.text[:MAX_NOTE]))
 
     @property
     def message(self) -> Detection | None:

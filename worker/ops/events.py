@@ -150,6 +150,11 @@ _TABLE: dict[str, LogEvent] = {
     "playbook.redecided": LogEvent(
         "info", "A playbook's new version, or a file that loads again, decided its parked events.", _NONE
     ),
+    "playbook.file_missing": LogEvent(
+        "warning",
+        "Events wait for a file that could not be loaded and is not there any more: no playbook is asked about them.",
+        "Mended under another name? Call it as the line says: it decides them within seconds. Else nothing.",
+    ),
     "enrichment.waiting": LogEvent(
         "warning",
         "What a playbook needs of messages could not be fetched now: they are parked for it, and fetched again.",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, Self, TextIO, cast
 
+from worker import streams
 from worker.ops.events import MESSAGES
 from worker.ops.fields import Fields, encode
 from worker.ops.lean import structlog
@@ -77,7 +78,9 @@ def configure(
 
     `secrets` never appear in a line; `mail_text=False` also leaves out subjects and addresses.
     """
-    sink = _Sink(stream if stream is not None else sys.stdout)
+    # Where stdout was closed at the start, stderr gets what it would have got.
+    own = None if streams.was_without_stdout() else sys.stdout
+    sink = _Sink(stream if stream is not None else own)
     _install(format, level, sink, Fields(secrets, mail_text=mail_text))
     _route_libraries(level)
 

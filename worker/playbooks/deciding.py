@@ -14,9 +14,10 @@ import msgspec
 
 from worker.errors import WorkerError
 from worker.model.actions import Action, Mode
-from worker.model.events import Event
+from worker.model.events import Detection, Event, message_of
 from worker.model.kinds import ACTION_TYPES, contradicts
 from worker.model.needs import UnfetchedError
+from worker.model.storable import storable
 from worker.playbooks.conditions.base import Condition, Leaf, Test, cheap_first
 from worker.playbooks.context import Context, UnknownListError
 from worker.playbooks.declaration import Caps
@@ -34,6 +35,7 @@ ACTIONS_LIMIT = 50
 REASON_LIMIT = 500
 """Longer reasons are cut: they may quote mail and go to the ledger and the audit log."""
 
+_encode = msgspec.json.Encoder().encode
 _NAMES = ", ".join(one.__name__ for one in ACTION_TYPES)
 _EXPECTED = f"expected None, an action ({_NAMES}), or a list of them"
 
@@ -48,7 +50,8 @@ class PlaybookFailure(WorkerError):
     """Whether it was stopped for taking too long."""
 
     def __init__(self, message: str, *, playbook: str, path: Path, line: int) -> None:
-        super().__init__(message)
+        # The path may have bytes that are no UTF-8; the message goes to the ledger and the audit log.
+        super().__init__(storable(message))
         self.playbook = playbook
         self.path = path
         self.line = line
@@ -156,10 +159,11 @@ class Playbook:
             raise self._failure(
                 f"returned a {type(item).__name__} whose reason is {_a(action.reason)}; expected text"
             )
-        if len(action.reason) > REASON_LIMIT or not action.reason.isascii():
-            # A lone surrogate can be neither stored nor sent.
-            clean = action.reason[:REASON_LIMIT].encode("utf-8", "replace").decode()
-            action = msgspec.structs.replace(action, reason=clean)
+        if type(action.reason) is not str or len(action.reason) > REASON_LIMIT or not action.reason.isascii():
+            action = msgspec.structs.replace(action, reason=storable(action.reason[:REASON_LIMIT]))
+        if not _can_be_stored(action, event):
+            what = f"returned a {type(item).__name__} that cannot be stored: a text in it has half of a surrogate pair"
+            raise self._failure(f"{what}, or is of a class of its own; make it plain text with `str`")
         return action  # type: ignore[no-any-return]
 
     def _refuse_contradiction(self, wishes: list[Action]) -> None:
@@ -188,6 +192,18 @@ class Playbook:
         failure = PlaybookFailure(message, playbook=self.id, path=path, line=line)
         failure.overran = isinstance(error, Overran)
         return failure
+
+
+def _can_be_stored(action: Action, event: Event) -> bool:
+    """Whether what the ledger keeps of it can be written as JSON; else the whole page could not be."""
+    own, kept = action.message, [action.reason, action.target, action.subject, action.params]
+    if own is not None and own is not message_of(event):
+        kept += [getattr(own, name) for name in Detection.__struct_fields__]
+    try:
+        _encode(kept)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _author_line(trace: TracebackType | None, path: Path) -> tuple[Path, int] | None:

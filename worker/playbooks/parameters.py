@@ -21,7 +21,7 @@ import msgspec
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.guard import Overran
 from worker.playbooks.overrides import Overrides
-from worker.playbooks.problems import Fault, Problem, clip, nearest, shown
+from worker.playbooks.problems import Fault, Problem, clip, known_as, nearest, shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -104,7 +104,7 @@ def in_force(playbook: Playbook, overrides: Overrides) -> Playbook | list[Proble
 
     def problem(what: str, remedy: str, *keys: str | int) -> Problem:
         line = overrides.line_of(playbook.id, *keys)
-        return Problem(overrides.path, line, playbook.id, what, remedy, stops=(playbook.path.name,))
+        return Problem(overrides.path, line, playbook.id, what, remedy, stops=(known_as(playbook.path),))
 
     table = overrides.tables.get(playbook.id, {})
     if not isinstance(table, Mapping):
@@ -201,7 +201,7 @@ def _some(values: Params) -> str:
 
 
 def _files(playbooks: Iterable[Playbook]) -> tuple[str, ...]:
-    return tuple(sorted({one.path.name for one in playbooks}))
+    return tuple(sorted({known_as(one.path) for one in playbooks}))
 
 
 GUARDED = (in_force.__code__,)

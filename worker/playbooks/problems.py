@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from worker.model.storable import storable
+
 Fault = tuple[str, str]
 """What is wrong and the remedy, before file and line are known."""
 
@@ -34,7 +36,7 @@ class Problem:
     @property
     def stopped(self) -> tuple[str, ...]:
         """The files of code for which events wait until it is mended."""
-        return self.stops or ((self.path.name,) if self.path.suffix == ".py" else ())
+        return self.stops or ((known_as(self.path),) if self.path.suffix == ".py" else ())
 
     def as_json(self) -> dict[str, Any]:
         """The problem as `worker check --json` prints it."""
@@ -46,6 +48,11 @@ class Problem:
             "remedy": self.remedy,
             "diff": list(self.diff),
         }
+
+
+def known_as(file: Path) -> str:
+    """The name by which events wait for a file of code."""
+    return storable(file.name)
 
 
 def problem_of(printed: Mapping[str, Any]) -> Problem:

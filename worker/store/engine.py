@@ -52,7 +52,10 @@ _PRAGMAS = (
 
 
 def sqlite_path(url: str) -> Path:
-    """The file of `sqlite:///relative` or `sqlite:////absolute`; UsageError for anything else."""
+    """The file of `sqlite:///relative` or `sqlite:////absolute`; UsageError for anything else.
+
+    A link is followed: lock, brake and all that lies beside the database must lie there for everybody who uses it.
+    """
     scheme, _, rest = url.partition(":///")
     if scheme != "sqlite" or not rest or rest.startswith(":memory:"):
         raise UsageError(
@@ -60,7 +63,13 @@ def sqlite_path(url: str) -> Path:
             "WORKER_DATABASE_URL: is not the URL of a SQLite file; "
             "use for example sqlite:///var/worker.db (postgresql:// is not supported by this version)"
         )
-    return Path(rest.partition("?")[0])
+    path = Path(rest.partition("?")[0])
+    try:
+        real = path.resolve()
+    except RuntimeError:
+        raise UsageError(f"WORKER_DATABASE_URL: {path} is a link that leads to itself; name a file") from None
+    # As it was written, where that is the file itself: messages show it.
+    return path if path.absolute() == real else real
 
 
 def sqlite_engine(path: Path) -> Engine:

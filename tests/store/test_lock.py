@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.brake import Brake
+from worker.errors import UsageError
+from worker.store import lock
+from worker.store.engine import sqlite_path
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["file", "no file yet"])
+@pytest.mark.parametrize("way", ["link", "link to a link", "link of the folder"])
+def test_a_file_has_one_lock_by_whatever_name(tmp_path: Path, way: str, made: bool) -> None:
+    """Two daemons on one file would both act; and whoever pauses one of its names means the file."""
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    data.mkdir()
+    elsewhere.mkdir()
+    if made:
+        (data / "w.db").touch()
+    (elsewhere / "l.db").symlink_to("../data/w.db")
+    (elsewhere / "again.db").symlink_to("l.db")
+    (tmp_path / "current").symlink_to(data)
+    other = {"link": "elsewhere/l.db", "link to a link": "elsewhere/again.db"}.get(way, "current/w.db")
+    own, same = (sqlite_path(f"sqlite:///{tmp_path}/{name}") for name in ("data/w.db", other))
+    with lock.acquire(own), pytest.raises(UsageError, match=r"data/w\.db is in use by process"):
+        lock.acquire(same)
+    assert Brake.beside(own).file == Brake.beside(same).file == data / "PAUSE"
+
+
+def test_a_path_is_shown_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is no link, a message names it as the setting does; a link to itself is the operator's to mend."""
+    monkeypatch.chdir(tmp_path)
+    assert sqlite_path("sqlite:///var/w.db") == Path("var/w.db")
+    Path("loop.db").symlink_to("loop.db")
+    with pytest.raises(UsageError, match=r"WORKER_DATABASE_URL: loop\.db is a link that leads to itself"):
+        sqlite_path("sqlite:///loop.db")
