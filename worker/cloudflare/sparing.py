@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from worker.cloudflare.lenient import Poison
+
 _PATH = re.compile(r" - at `\$\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\[|`)")
 """The field in msgspec's words: `... - at `$.fields.occurred_at``, `... - at `$.to[...]``."""
 
@@ -40,7 +42,10 @@ NOTHING = Spare()
 
 
 def without(row: Any, error: str, spare: Spare) -> tuple[Any, str] | None:
-    """A copy of the row without the value that the error names, and its field; None where it may not be spared."""
+    """A copy of the row without the value that the error names, and its field; None where it may not be spared.
+
+    What the parser has poisoned, a key that stands twice above all, is no odd value but a row that somebody forged.
+    """
     found = _PATH.search(error)
     if found is None or not isinstance(row, dict):
         return None
@@ -51,6 +56,8 @@ def without(row: Any, error: str, spare: Spare) -> tuple[Any, str] | None:
         if not isinstance(holder.get(parent), dict):
             return None
         holder[parent] = holder = dict(holder[parent])
+    if _is_poisoned(holder.get(name)):
+        return None
     if path in spare.fields and name in holder:
         del holder[name]
         return copy, path
@@ -58,3 +65,8 @@ def without(row: Any, error: str, spare: Spare) -> tuple[Any, str] | None:
         holder[name] = [value for value in values if value is not None]
         return (copy, path) if len(holder[name]) < len(values) else None
     return None
+
+
+def _is_poisoned(value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Poison) or any(map(_is_poisoned, inside))
