@@ -144,8 +144,11 @@ def assemble(
         settings.worker_move_batch,
         settings.worker_reclassify_via,
         webhook,
+        vendor_time,
     )
-    jobs = JobExecutor(cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch)
+    jobs = JobExecutor(
+        cloudflare, ledger, settings.worker_read_back_delay, settings.worker_move_batch, vendor_time
+    )
     intake = Intake(
         ledger,
         catalogue,
@@ -161,7 +164,7 @@ def assemble(
         settings.worker_request_budget,
         settings.worker_read_back_delay,
         outside.http_timeout,
-        vendor_time.earliest,
+        vendor_time,
     )
     dispatcher = Dispatcher(
         ledger,

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from msgspec import structs
-
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import AnswerLost, StoreError, Transient, VendorError
 from worker.executors.base import Executor, from_error, not_sent
@@ -51,8 +49,7 @@ class DispatchOptions:
     budget: int
     read_back_delay: float
     http_timeout: float
-    vendor_time: Callable[[float], float] = float
-    """One of our moments on whichever clock says the earlier, the vendor's or ours."""
+    vendor_time: VendorTime | None = None
 
     @property
     def lease(self) -> float:
@@ -238,15 +235,6 @@ class Dispatcher:
         await asyncio.gather(*(self._send(executor, call) for call in claimed.calls))
         return bool(claimed.calls)
 
-    def _as_the_vendor_dates(self, item: Item) -> Item:
-        """Whether somebody moved a message after its approval, the vendor's log tells by the vendor's clock.
-
-        Where that and ours differ, a move that one of them puts after the approval is one that nobody knew of.
-        """
-        if item.approved_at is None:
-            return item
-        return structs.replace(item, approved_at=self._options.vendor_time(item.approved_at))
-
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where there was nothing, or the lane has to wait."""
         most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
@@ -261,8 +249,7 @@ class Dispatcher:
             return False
         standing = self._line(lane.kind).standing
         try:
-            asked = [self._as_the_vendor_dates(item) for item in items]
-            looked = await look(asked, executor, self._cloudflare, self._clock, await self._proof())
+            looked = await look(items, executor, self._cloudflare, self._clock, await self._proof())
         except VendorError as error:
             standing.note_refusal(lane.kind, error)
             log.warning(
@@ -283,7 +270,8 @@ class Dispatcher:
 
     async def _proof(self) -> Proof | None:
         loss = await self._ledger.loss()
-        return Proof(loss, self._options.read_back_delay, self._clock) if loss else None
+        options = self._options
+        return Proof(loss, options.read_back_delay, self._clock, options.vendor_time) if loss else None
 
     async def _decide_anew(self, items: Sequence[Item], rows: Sequence[Detection]) -> None:
         """The new verdict replaces what was wanted under the old one, also where it had been decided before."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from worker.clock import Clock
+from worker.clock import Clock, VendorTime
 from worker.errors import BadAnswer
 from worker.executors.base import Effect, Executor, skipped
 from worker.model.actions import State
@@ -20,11 +20,15 @@ from worker.model.ledger import Look, Loss
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Looks for the effects of the stretch that the ledger has lost. Times in seconds."""
+    """Looks for the effects of the stretch that the ledger has lost. Times in seconds.
+
+    The stretch is told by our clock, as approvals are, and read in the vendor's logs by its clock too.
+    """
 
     loss: Loss
     delay: float
     clock: Clock
+    vendor_time: VendorTime | None = None
 
     def needed(self, item: Item, executor: Executor) -> bool:
         """Whether the lost worker can have seen the message, and a look at it would not show what was done."""
@@ -39,7 +43,8 @@ class Proof:
             why = "the database was restored: the vendor's log must catch up before it is read"
             return Look(item.action_id, State.READY, why, again_in=wait)
         try:
-            seen = await executor.read_back(replace(item, submitted_at=self.loss.since), now)
+            since, until = self._span(now)
+            seen = await executor.read_back(replace(item, submitted_at=since), until)
         except BadAnswer as error:
             return Look(
                 item.action_id, State.HELD, f"the database was restored, and nobody can tell: {error}"
@@ -51,3 +56,9 @@ class Proof:
             return Look(item.action_id, State.READY)
         why = "the database was restored: nothing shows that this was done since, but nothing proves that it was not"
         return Look(item.action_id, State.HELD, why)
+
+    def _span(self, now: float) -> tuple[float, float]:
+        """From the beginning of the loss until now: what holds its effects by either clock."""
+        if self.vendor_time is None:
+            return self.loss.since, now
+        return self.vendor_time.earliest(self.loss.since), self.vendor_time.latest(now)

@@ -10,6 +10,7 @@ import pytest
 from tests.builders import NOW, at, detection, item
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.clock import VendorTime
 from worker.cloudflare import LogEntry
 from worker.errors import BadAnswer, Transient
 from worker.executors import executors
@@ -19,7 +20,7 @@ from worker.model.calls import Item
 from worker.model.ledger import Look, Loss
 from worker.proof import Proof
 
-DELAY = 30.0
+DELAY, HOUR = 30.0, 3600.0
 RESTORED = NOW - 600
 LOSS = Loss(since=NOW - 7200, until=RESTORED)
 Ask = Callable[..., Any]
@@ -36,10 +37,13 @@ def known(tenant: FakeCloudflare, desk: Desk) -> dict[str, Executor]:
 def ask(known: dict[str, Executor], tenant: FakeCloudflare, clock: ManualClock) -> Ask:
     """Looks at one message as the dispatcher does."""
 
-    async def once(kind: str, loss: Loss = LOSS, **changes: Any) -> Look:
+    async def once(kind: str, loss: Loss = LOSS, ahead: float = 0.0, **changes: Any) -> Look:
         target = {"move": "JunkEmail", "reclassify": "NONE"}.get(kind, "")
         told = {"kind": kind, "target": target, "submitted_at": None, "message_from": RESTORED - 60} | changes
-        looked = await look([item(**told)], known[kind], tenant.client, clock, Proof(loss, DELAY, clock))
+        vendor_time = VendorTime(clock)
+        vendor_time.note(clock.now() + ahead)
+        prove = Proof(loss, DELAY, clock, vendor_time)
+        looked = await look([item(**told)], known[kind], tenant.client, clock, prove)
         return looked.looks[0]
 
     return once
@@ -64,6 +68,18 @@ async def test_what_the_lost_worker_did_is_skipped(ask: Ask, tenant: FakeCloudfl
         )
 
 
+@pytest.mark.parametrize("ahead", [-3 * HOUR, 3 * HOUR])
+@pytest.mark.parametrize("kind", ["reclassify", "release"])
+async def test_what_the_lost_worker_did_is_found_by_the_vendors_clock(
+    ask: Ask, tenant: FakeCloudflare, kind: str, ahead: float
+) -> None:
+    """Which dates its logs; whose clock is wrong makes no difference."""
+    when = at(RESTORED - 60 + ahead)
+    operation = "SUBMISSION" if kind == "reclassify" else "QUARANTINE_RELEASE"
+    tenant.logs["m1"] = [LogEntry(operation=operation, started_at=when, completed_at=when)]
+    assert (await ask(kind, ahead=ahead)).state == "skipped"
+
+
 @pytest.mark.parametrize("kind, state", [("move", "ready"), ("reclassify", "ready"), ("release", "held")])
 async def test_what_nothing_shows_is_sent_where_its_kind_allows_that(ask: Ask, kind: str, state: str) -> None:
     """A release is a person's decision."""
@@ -74,6 +90,13 @@ async def test_a_person_who_approved_after_the_restore_has_decided(ask: Ask) -> 
     """One who approved before it decided on what is lost."""
     assert (await ask("release", approved_at=RESTORED + 60)).state == "ready"
     assert (await ask("release", approved_at=RESTORED - 60)).state == "held"
+
+
+@pytest.mark.parametrize("ahead", [-3 * HOUR, 3 * HOUR])
+async def test_whether_an_approval_came_after_the_restore_our_own_clock_tells(ask: Ask, ahead: float) -> None:
+    """It dates both: the vendor's has no part in that."""
+    assert (await ask("release", ahead=ahead, approved_at=RESTORED + 60)).state == "ready"
+    assert (await ask("release", ahead=ahead, approved_at=RESTORED - 60)).state == "held"
 
 
 async def test_mail_that_came_after_the_restore_is_in_no_doubt(ask: Ask, tenant: FakeCloudflare) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from worker.clock import VendorTime
 from worker.cloudflare import Cloudflare
 from worker.executors.base import Executor
 from worker.executors.entries import ENTRIES_AT_ONCE, MakeEntry, RemoveEntry, Unblock
@@ -24,11 +25,12 @@ def executors(
     batch: int,
     via: ReclassifyVia = "investigate",
     webhook: Post | None = None,
+    vendor_time: VendorTime | None = None,
 ) -> dict[str, Executor]:
     """Every executor by the kind that it carries out."""
     submissions = SubmissionExecutor("reclassify", cloudflare, read_back_delay, batch)
     known: tuple[Executor, ...] = (
-        MoveExecutor(cloudflare, ledger, read_back_delay, batch),
+        MoveExecutor(cloudflare, ledger, read_back_delay, batch, vendor_time),
         ReleaseExecutor(cloudflare, read_back_delay),
         ReclassifyExecutor(cloudflare, read_back_delay) if via == "investigate" else submissions,
         SubmissionExecutor("submit", cloudflare, read_back_delay, batch),

@@ -6,7 +6,7 @@ search says exactly what was frozen, and every message of that list goes with it
 
 from __future__ import annotations
 
-from worker.clock import utc
+from worker.clock import VendorTime, utc
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.bulk import NewJob, Search
 from worker.errors import RateLimited, Refused, Transient, Unauthorized, VendorError
@@ -24,8 +24,15 @@ MOST = 20_000
 class JobExecutor(MoveExecutor):
     """Looks and reads back as any move; sends one request for all."""
 
-    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, batch: int) -> None:
-        super().__init__(cloudflare, ledger, read_back_delay, MOST)
+    def __init__(
+        self,
+        cloudflare: Cloudflare,
+        ledger: Ledger,
+        read_back_delay: float,
+        batch: int,
+        vendor_time: VendorTime | None = None,
+    ) -> None:
+        super().__init__(cloudflare, ledger, read_back_delay, MOST, vendor_time)
         self._batch = batch
         self.sending: set[str] = set()
         """Calls whose answer may still come."""

@@ -8,22 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from worker.clock import VendorTime
 from worker.cloudflare import Cloudflare, LogEntry, MoveRow
 from worker.errors import BadAnswer, Refused
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
+from worker.executors.trail import SKEW_SECONDS, Trail
 from worker.model.actions import PARTLY, State
 from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.events import Detection
-from worker.model.ledger import Look, OurMove
-from worker.model.undoing import OwnMove, in_effect
+from worker.model.ledger import Look
 from worker.ports import Lane, Ledger
 
 PATIENT_READS = 5
 """Read-backs after which a move that no log explains is shown to a person."""
 UNTOLD = ""
 """The folder of a message that was moved, where the vendor's log does not show it."""
-SKEW_SECONDS = 60.0
-"""How far the vendor's clock may be behind ours when its log is compared with a submission."""
 
 
 class MoveExecutor:
@@ -34,11 +33,19 @@ class MoveExecutor:
     proofs = 1
     shows = True
 
-    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, most: int) -> None:
+    def __init__(
+        self,
+        cloudflare: Cloudflare,
+        ledger: Ledger,
+        read_back_delay: float,
+        most: int,
+        vendor_time: VendorTime | None = None,
+    ) -> None:
         self._cloudflare = cloudflare
         self._ledger = ledger
         self._delay = read_back_delay
         self.most = most
+        self._vendor_time = vendor_time
 
     async def execute(self, call: Call) -> Answered:
         answer = await self._cloudflare.investigate.move(
@@ -80,14 +87,15 @@ class MoveExecutor:
             return ready(item)
         moves = [entry for entry in await self._moves(item, Lane.ACTION) if entry.success is not False]
         ours = await self._ledger.our_moves(item.message_id)
-        if ours and _begin(moves, ours[-1]) is None and 0 <= ours[-1].age < PATIENT_READS * self._delay:
+        trail = Trail(moves, ours, self._vendor_time)
+        if not trail.shows_ours() and 0 <= ours[-1].age < PATIENT_READS * self._delay:
             why = "the vendor's log does not show the worker's own last move yet"
             return Look(item.action_id, State.READY, why, again_in=self._delay)
         if not moves:
             return self._unlogged(item)
         if moves[-1].folder == item.target:
             return skipped(item, f"already in {item.target}")
-        why = _elsewhere(item, moves, ours)
+        why = trail.elsewhere(item)
         look = Look(item.action_id, State.HELD, why) if why else ready(item)
         return look._replace(origin=moves[-1].folder)
 
@@ -104,57 +112,6 @@ class MoveExecutor:
         # Perhaps our own move, whose answer was lost: no person has to decide, the log has to catch up.
         why = "the message shows a move that the vendor's log does not show yet"
         return Look(item.action_id, State.UNKNOWN, why, again_in=self._delay)
-
-
-def _elsewhere(item: Item, moves: Sequence[LogEntry], ours: Sequence[OurMove]) -> str:
-    """Why the message is not where the decision took it to be; empty where it is, or where a person knew."""
-    last = moves[-1]
-    if _approver_knew(item, last):
-        return ""
-    if not ours or last.folder != ours[-1].folder:
-        return f"moved to {last.folder} by {last.requested_by or 'somebody else'}"
-    begin = _begin(moves, ours[-1])
-    we = last.requested_by if begin is None else moves[begin].requested_by
-    if we and last.requested_by and last.requested_by != we:
-        # Where we had moved it, too: they want it there, whatever its verdict has become since.
-        return f"moved to {last.folder} by {last.requested_by}, after the worker had"
-    undone = next((one for one in ours if one.action_id == item.cause), None)
-    if undone is not None and undone.action_id not in in_effect([_own(one) for one in ours]):
-        return f"{ours[-1].action_id} has moved it on to {last.folder} since: undo that one first"
-    before = _before(moves, undone) if undone is not None else None
-    if before in (None, item.target):
-        return ""
-    # The way back was assumed, or somebody moved the message just before we did.
-    return f"the vendor's log shows it in {before} before {item.cause}"
-
-
-def _approver_knew(item: Item, last: LogEntry) -> bool:
-    """Whether the action was held because the message is in this folder, and let go after it had come there.
-
-    Who approves what waits for another reason, a cap or the mode, is not told where the message is.
-    """
-    at = moment(last.completed_at)
-    before = item.approved_at is not None and (at is None or at <= item.approved_at)
-    return before and item.origin == last.folder
-
-
-def _own(one: OurMove) -> OwnMove:
-    return OwnMove(one.action_id, one.cause, one.folder, None)
-
-
-def _before(moves: Sequence[LogEntry], ours: OurMove) -> str | None:
-    """The folder before our own move, which may have been sent more than once; None where the log shows none."""
-    folders = [entry.folder for entry in moves[: _begin(moves, ours) or 0]]
-    return next((folder for folder in reversed(folders) if folder != ours.folder), None)
-
-
-def _begin(moves: Sequence[LogEntry], ours: OurMove) -> int | None:
-    """Where in the log our own move begins; None where it is not shown."""
-    for index, entry in enumerate(moves):
-        at = moment(entry.completed_at) or moment(entry.started_at)
-        if entry.folder == ours.folder and (at is None or at >= ours.at - SKEW_SECONDS):
-            return index
-    return None
 
 
 def match(items: Sequence[Item], rows: Sequence[MoveRow], delay: float) -> tuple[Outcome, ...]:
