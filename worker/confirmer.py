@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import StoreError, VendorError
-from worker.executors.submissions import SKEW_SECONDS, Team
+from worker.executors.submissions import SKEW_SECONDS, Team, logged
 from worker.model.calls import Item
 from worker.model.ledger import Confirmation
 from worker.ops.logs import get_logger
@@ -69,7 +69,27 @@ class Confirmer:
         except VendorError as error:
             log.warning("reclassify.lookup_failed", count=len(items), error=error)
             return [_again(item) or Confirmation(item.action_id, {}, LATER[-1]) for item in items]
-        return [self._judge(item, submission) for item, submission in zip(items, found, strict=True)]
+        shown = [item for item, submission in zip(items, found, strict=True) if submission is not None]
+        shared = await self._ledger.shared_names(shown)
+        return [
+            await self._own(item)
+            if submission is not None and (item.postfix_id, item.target) in shared
+            else self._judge(item, submission)
+            for item, submission in zip(items, found, strict=True)
+        ]
+
+    async def _own(self, item: Item) -> Confirmation:
+        """A submission that may be another message's proves nothing: the message's own log decides."""
+        sent = min(item.submitted_at or self._clock.now(), self._clock.now())
+        since = self._vendor_time.earliest(sent) - SKEW_SECONDS
+        try:
+            entry = await logged(self._cloudflare, item, since, Lane.ENRICH)
+        except VendorError as error:
+            log.warning("reclassify.lookup_failed", count=1, error=error)
+            return _again(item) or Confirmation(item.action_id, {}, LATER[-1])
+        if entry is None:
+            return self._judge(item, None)
+        return self._judge(item, entry.submission_id or "told without an id by the message's log")
 
     def _judge(self, item: Item, submission_id: str | None) -> Confirmation:
         fields = {

@@ -317,6 +317,10 @@ class Ledger(Waiting, Protocol):
         """Writes what a read-back of the request of `sent_at` showed, unless another has been sent since."""
         ...
 
+    async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
+        """Of the postfix ids and targets of these, those for which the same verdict was wanted of several messages."""
+        ...
+
     async def due_confirmations(self, most: int) -> list[Item]:
         """Reclassifications that were taken and are to be looked for now."""
         ...

@@ -6,7 +6,7 @@ from tests.builders import NOW, at, detection
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
 from worker.clock import VendorTime
-from worker.cloudflare import Submission
+from worker.cloudflare import LogEntry, Submission
 from worker.confirmer import LATER, Confirmer
 from worker.errors import AnswerLost
 from worker.model.actions import Reclassify, State, Submit
@@ -147,3 +147,25 @@ async def test_one_list_serves_a_whole_round(
     assert await confirmer.step() == 6
     assert len(tenant.asked("submissions")) == 1
     assert len(await desk.audit("confirmed")) == 5
+
+
+async def test_one_submission_confirms_one_of_two_messages(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """They share a postfix id, which is all that it names: whose it is, the messages' own logs show."""
+    await desk.want(
+        *(Reclassify(detection(name, postfix_id="postfix-m1"), to="SPAM") for name in ("m1", "m2"))
+    )
+    for call in await desk.claim():
+        await desk.settle(call, State.SUCCEEDED, due_in=DELAY)
+    tenant.tickets.append(ticket())
+    tenant.logs["m2"].append(
+        LogEntry(operation="SUBMISSION", started_at=at(NOW), requested_disposition="SPAM", submission_id="s1")
+    )
+    tenant.will("action_log", AnswerLost("no answer"))
+    for wait in (DELAY, *LATER):
+        desk.clock.pass_time(wait)
+        assert await confirmer.step() > 0
+    records = {row["action_id"]: row["kind"] for row in await desk.audit("confirmed", "unconfirmed")}
+    rows = {row["message_id"]: records[row["id"]] for row in await desk.rows()}
+    assert rows == {"m1": "unconfirmed", "m2": "confirmed"}

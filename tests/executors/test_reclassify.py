@@ -4,20 +4,21 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, at, call, detection, item
+from tests.builders import NOW, at, call, decided, detection, item
+from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from worker.cloudflare import LogEntry, Submission
 from worker.executors.base import Effect
 from worker.executors.reclassify import ReclassifyExecutor
-from worker.model.actions import State
+from worker.model.actions import Reclassify, State
 
 WISH = item(kind="reclassify", target="SPAM")
 
 
 @pytest.fixture
-def executor(tenant: FakeCloudflare) -> ReclassifyExecutor:
+def executor(tenant: FakeCloudflare, desk: Desk) -> ReclassifyExecutor:
     """Asks the fake tenant."""
-    return ReclassifyExecutor(tenant.client, 30.0)
+    return ReclassifyExecutor(tenant.client, desk.ledger, 30.0)
 
 
 def entry(seconds: float | None, **changes: Any) -> LogEntry:
@@ -123,6 +124,27 @@ async def test_other_submissions_are_not_our_request(
     """Another message, or another verdict."""
     tenant.tickets.append(other)
     assert await read_back(executor) is Effect.NOT_DONE
+
+
+@pytest.mark.parametrize("others_target", ["SPAM", "NONE"])
+async def test_a_submission_that_may_be_another_messages_is_no_proof(
+    executor: ReclassifyExecutor, tenant: FakeCloudflare, desk: Desk, others_target: str
+) -> None:
+    """It names a postfix id, which messages share: where we want the same of both, the message's own log decides."""
+    one, other = (detection(name, postfix_id="postfix-m1") for name in ("m1", "m2"))
+    await desk.take_in(
+        decided(one, Reclassify(one, to="SPAM")), decided(other, Reclassify(other, to=others_target))
+    )
+    tenant.tickets.append(ticket())
+    if others_target == "NONE":
+        assert await read_back(executor) is Effect.DONE
+        return
+    assert await read_back(executor) is Effect.CANNOT_TELL
+    tenant.logs["m1"].append(entry(NOW + 1))
+    assert await read_back(executor) is Effect.DONE
+    tenant.tickets.clear()
+    tenant.logs.clear()
+    assert await read_back(executor, NOW + 60) is Effect.NOT_DONE
 
 
 async def test_a_message_without_postfix_id_matches_no_submission(

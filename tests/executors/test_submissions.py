@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import NOW, at, call, detection, item
+from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from worker.cloudflare import BadRow, LogEntry, Page, Submission, SubmissionAnswer, SubmissionResult
 from worker.cloudflare.submissions import MissedDetection
@@ -21,9 +22,9 @@ DELAY = 30.0
 
 
 @pytest.fixture
-def executor(tenant: FakeCloudflare) -> SubmissionExecutor:
+def executor(tenant: FakeCloudflare, desk: Desk) -> SubmissionExecutor:
     """Asks the fake tenant."""
-    return SubmissionExecutor("submit", tenant.client, DELAY, 250)
+    return SubmissionExecutor("submit", tenant.client, desk.ledger, DELAY, 250)
 
 
 def caught(name: str, **changes: Any) -> Detection:

@@ -28,12 +28,12 @@ def executors(
     vendor_time: VendorTime | None = None,
 ) -> dict[str, Executor]:
     """Every executor by the kind that it carries out."""
-    submissions = SubmissionExecutor("reclassify", cloudflare, read_back_delay, batch)
+    submissions = SubmissionExecutor("reclassify", cloudflare, ledger, read_back_delay, batch)
     known: tuple[Executor, ...] = (
         MoveExecutor(cloudflare, ledger, read_back_delay, batch, vendor_time),
         ReleaseExecutor(cloudflare, read_back_delay),
-        ReclassifyExecutor(cloudflare, read_back_delay) if via == "investigate" else submissions,
-        SubmissionExecutor("submit", cloudflare, read_back_delay, batch),
+        ReclassifyExecutor(cloudflare, ledger, read_back_delay) if via == "investigate" else submissions,
+        SubmissionExecutor("submit", cloudflare, ledger, read_back_delay, batch),
         NotifyExecutor(webhook),
         *(MakeEntry(kind, most, cloudflare, read_back_delay) for kind, most in ENTRIES_AT_ONCE.items()),
         Unblock(cloudflare, read_back_delay),

@@ -10,6 +10,7 @@ from worker.cloudflare import Cloudflare
 from worker.executors.submissions import Asked
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
+from worker.ports import Ledger
 
 
 class ReclassifyExecutor(Asked):
@@ -19,8 +20,8 @@ class ReclassifyExecutor(Asked):
     most = 1
     parallel = 16
 
-    def __init__(self, cloudflare: Cloudflare, read_back_delay: float) -> None:
-        super().__init__(cloudflare)
+    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float) -> None:
+        super().__init__(cloudflare, ledger)
         self._delay = read_back_delay
 
     async def execute(self, call: Call) -> Answered:

@@ -22,7 +22,7 @@ from worker.model.enrichment import LogEntry
 from worker.model.events import Detection
 from worker.model.kinds import UNNAMED, kind_of
 from worker.model.ledger import Look
-from worker.ports import Lane
+from worker.ports import Lane, Ledger
 
 SKEW_SECONDS = 300.0
 """How long before our submission the same request by anybody still counts as its effect."""
@@ -77,12 +77,16 @@ class Asked:
     proofs = 2
     shows = False
 
-    def __init__(self, cloudflare: Cloudflare) -> None:
+    def __init__(self, cloudflare: Cloudflare, ledger: Ledger) -> None:
         self._cloudflare = cloudflare
+        self._ledger = ledger
         self._team = Team(cloudflare, Lane.READ_BACK)
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when the team's submissions, which many share, or the message's own log show the request.
+
+        A submission names its message by the postfix id alone. Where we wanted the same for another message of that
+        id, it may be the other's: then the log decides, and where that shows nothing, nobody can tell.
 
         Raises:
             VendorError: one could not be read; BadAnswer where the request may be in a row that cannot be.
@@ -90,16 +94,17 @@ class Asked:
         since = min(item.submitted_at or now, now) - SKEW_SECONDS
         found = await self._team.submission_of(item, since, now)
         unread = self._team.unread
-        if found is not None:
+        shared = found is not None and bool(await self._ledger.shared_names([item]))
+        if found is not None and not shared:
             return ReadBack(Effect.DONE, {"submission_id": found})
-        log = await self._cloudflare.investigate.action_log(item.message_id, lane=Lane.READ_BACK)
-        for entry in log:
+        entry = await logged(self._cloudflare, item, since, Lane.READ_BACK)
+        if entry is not None:
             at = moment(entry.started_at) or moment(entry.completed_at)
-            fits = entry.requested_disposition in (None, item.target) and (at is None or at >= since)
-            if _by_a_user(entry, item):
-                continue
-            if entry.operation == "SUBMISSION" and fits and entry.success is not False:
-                return ReadBack(Effect.DONE, {"submission_id": entry.submission_id, "at": str(at)})
+            return ReadBack(Effect.DONE, {"submission_id": entry.submission_id, "at": str(at)})
+        if shared:
+            return ReadBack(
+                Effect.CANNOT_TELL, {"submission_id": found, "shared_postfix_id": item.postfix_id}
+            )
         if unread is not None:
             raise BadAnswer(f"the submissions: a row cannot be read: {unread}")
         return ReadBack(Effect.NOT_DONE, {"read_at": now})
@@ -116,8 +121,10 @@ class SubmissionExecutor(Asked):
 
     parallel = 2
 
-    def __init__(self, kind: str, cloudflare: Cloudflare, read_back_delay: float, most: int) -> None:
-        super().__init__(cloudflare)
+    def __init__(
+        self, kind: str, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float, most: int
+    ) -> None:
+        super().__init__(cloudflare, ledger)
         self.kind = kind
         self.most = most
         self._delay = read_back_delay
@@ -131,6 +138,18 @@ class SubmissionExecutor(Asked):
             # Nothing was sent; halves find the message that is at fault.
             raise Refused(f"POST submissions: cannot be sent: {error}") from None
         return Answered(settle(call.items, answer, self._delay), "call.answered", 202, answer.ray)
+
+
+async def logged(cloudflare: Cloudflare, item: Item, since: float, lane: Lane) -> LogEntry | None:
+    """The request in the message's own log, since then; None where it is not there. VendorError: it cannot be read."""
+    for entry in await cloudflare.investigate.action_log(item.message_id, lane=lane):
+        at = moment(entry.started_at) or moment(entry.completed_at)
+        fits = entry.requested_disposition in (None, item.target) and (at is None or at >= since)
+        if _by_a_user(entry, item):
+            continue
+        if entry.operation == "SUBMISSION" and fits and entry.success is not False:
+            return entry
+    return None
 
 
 def _by_a_user(entry: LogEntry, item: Item) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Item
@@ -14,6 +14,7 @@ from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.prepared import Prepared
+from worker.store.tools import chunks
 
 _A = schema.actions.c
 _LANES = confirmed_lanes()
@@ -22,6 +23,26 @@ _NOTE = Prepared(
     .where(_A.id == bindparam("action"), _A.state == State.SUCCEEDED)
     .values(due_at=bindparam("to_due"), read_backs=_A.read_backs + 1)
 )
+
+
+def shared_names(conn: Connection, account_id: str, items: Sequence[Item]) -> set[tuple[str, str]]:
+    """Of the postfix ids and targets of these, those for which the same verdict was wanted of several messages.
+
+    Whatever has become of it: after a restore nobody here knows what was sent.
+    """
+    wanted = {(one.postfix_id, one.target) for one in items if one.postfix_id}
+    found: set[tuple[str, str]] = set()
+    for part in chunks({name for name, _ in wanted}):
+        query = (
+            select(_A.postfix_id, _A.target)
+            # All states, so that the index over state and lane leads to them.
+            .where(_A.account_id == account_id, _A.state.in_(list(State)), _A.lane.in_(_LANES))
+            .where(_A.postfix_id.in_(part))
+            .group_by(_A.postfix_id, _A.target)
+            .having(func.count(_A.message_id.distinct()) > 1)
+        )
+        found.update((row.postfix_id, row.target) for row in conn.execute(query))
+    return found & wanted
 
 
 def due_confirmations(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:

@@ -293,6 +293,9 @@ class StoreLedger:
             sent_at=sent_at,
         )
 
+    async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
+        return await self.store.run(confirmations.shared_names, self.account_id, items)
+
     async def due_confirmations(self, most: int) -> list[Item]:
         return await self.store.run(confirmations.due_confirmations, self.account_id, self._clock.now(), most)
 
