@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from typing import Any
 
 from worker.clock import Clock
-from worker.cloudflare import Cloudflare
+from worker.cloudflare import BadRow, Cloudflare
 from worker.cloudflare.bulk import Job, JobMessage
-from worker.errors import StoreError, VendorError
-from worker.executors.job import MARK
-from worker.model.actions import PARTLY, State
-from worker.model.calls import Answered, Call, Item, Outcome
-from worker.model.ledger import OpenJob
+from worker.cloudflare.rows import MAX_RAW
+from worker.errors import BadAnswer, Refused, StoreError, VendorError
+from worker.executors.job import MARK, match
+from worker.model.actions import State
+from worker.model.calls import Answered, Call, Outcome
+from worker.model.ledger import CANCEL_TAKEN, OpenJob
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Lane, Ledger
+from worker.retry import GrowingWaits
 
 log = get_logger()
 
 LOOK_SECONDS = 2.0
+LONGEST_WAIT = 300.0
+"""Seconds at most to the next try of what fails again and again."""
+GIVE_UP_SECONDS = 6 * 3600.0
+"""How old a job may grow that is not over, or of which the vendor does not tell in a way that can be read."""
 MISSES = 2
 """Looks, one delay apart, after which a job that nobody knows was never created."""
+_REMEDY = "a person must look, then `worker actions retry ID --i-checked`, or `reject ID` where it is done"
 
 
 class JobWatch:
@@ -46,7 +54,9 @@ class JobWatch:
         self._wake = wake
         self._sending = sending
         self._missed: dict[str, list[float]] = defaultdict(list)
-        self._cancelled: set[str] = set()
+        self._looks = GrowingWaits(LOOK_SECONDS, LONGEST_WAIT, clock.monotonic)
+        self._cancels = GrowingWaits(LOOK_SECONDS, LONGEST_WAIT, clock.monotonic)
+        self._unreadable = 0
 
     async def run(self) -> None:
         """Works until it is cancelled: a job goes on without us, and is found again."""
@@ -56,17 +66,19 @@ class JobWatch:
             await self._clock.sleep(LOOK_SECONDS)
 
     async def step(self) -> bool:
-        """Looks at every job that is open; False where there is none."""
+        """Looks at every job that is open and due; False where none is open."""
         left = False
         for one in await self._ledger.open_jobs():
-            if one.call_id in self._sending:
+            if one.call_id in self._sending or not self._looks.is_due(one.call_id):
                 left = True
                 continue
             try:
-                left = not await self._look(one) or left
+                over = await self._look(one)
             except VendorError as error:
-                left = True
-                log.warning("job.unseen", call_id=one.call_id, error=error)
+                over = await self._unseen(one, error)
+            else:
+                self._looks.forget(one.call_id)
+            left = not over or left
         return left
 
     async def _look(self, one: OpenJob) -> bool:
@@ -77,15 +89,45 @@ class JobWatch:
         if job.is_over:
             await self._settle(one, job)
             return True
-        if job.total_messages_discovered > one.mailboxes and one.call_id not in self._cancelled:
+        if self._is_old(one):
+            hours = GIVE_UP_SECONDS / 3600
+            await self._give_up(
+                one, f"the bulk job {job.job_id} is {job.status} after {hours:.0f} hours", job
+            )
+            return True
+        if job.total_messages_discovered > one.mailboxes and not one.cancelled:
             await self._cancel(one, job)
         return False
 
+    async def _unseen(self, one: OpenJob, error: VendorError) -> bool:
+        """It is looked at again, each time later; whether that has gone on for too long."""
+        log.warning("job.unseen", call_id=one.call_id, error=error)
+        self._looks.note_failure(one.call_id)
+        # A vendor that cannot be asked, or answers with errors, has told nothing: that passes.
+        if not isinstance(error, BadAnswer | Refused) or not self._is_old(one):
+            return False
+        await self._give_up(one, f"nobody can tell what became of the bulk job: {error}"[:500])
+        return True
+
+    def _is_old(self, one: OpenJob) -> bool:
+        return self._clock.now() - one.submitted_at >= GIVE_UP_SECONDS
+
     async def _find(self, one: OpenJob) -> Job | None:
+        """The call's own job; None where there is none. BadAnswer where one that cannot be read may be it."""
         wanted = MARK + one.call_id
-        async for job in self._cloudflare.investigate.bulk.list(action_type="MOVE", lane=Lane.READ_BACK):
-            if job.comment == wanted:
-                return job
+        unreadable: list[BadRow] = []
+        jobs = self._cloudflare.investigate.bulk.list(action_type="MOVE", lane=Lane.READ_BACK)
+        async for page in jobs.pages():
+            unreadable += page.bad
+            for job in page.rows:
+                if job.comment == wanted:
+                    return job
+        for bad in unreadable:
+            if _may_be(bad, wanted):
+                raise BadAnswer(f"the list of bulk jobs has a row that cannot be read: {bad.reason}")
+        if len(unreadable) != self._unreadable:
+            self._unreadable = len(unreadable)
+            log.warning("job.others_unreadable", count=len(unreadable))
         return None
 
     async def _missing(self, one: OpenJob) -> bool:
@@ -104,25 +146,55 @@ class JobWatch:
 
     async def _cancel(self, one: OpenJob, job: Job) -> None:
         """It found more than was frozen. Sent also while paused: nothing but a cancel stops the vendor's own work."""
+        if not self._cancels.is_due(one.call_id):
+            return
         told = {"job": job.job_id, "found": job.total_messages_discovered, "allowed": one.mailboxes}
         await self._ledger.note_job(one.call_id, {**told, "event": "cancel"})
+        if error := await self._refused_cancel(job):
+            self._cancels.note_failure(one.call_id)
+            failed = {"event": "cancel_failed", "job": job.job_id, "error": str(error)[:500]}
+            await self._ledger.note_job(one.call_id, failed)
+            log.error("job.not_cancelled", call_id=one.call_id, **told, error=error)
+            return
+        await self._ledger.note_job(one.call_id, {"event": CANCEL_TAKEN, "job": job.job_id})
         log.error("job.cancelled", call_id=one.call_id, **told)
-        await self._cloudflare.investigate.bulk.cancel(job.job_id, lane=Lane.ACTION)
-        self._cancelled.add(one.call_id)
+
+    async def _refused_cancel(self, job: Job) -> VendorError | None:
+        try:
+            await self._cloudflare.investigate.bulk.cancel(job.job_id, lane=Lane.ACTION)
+        except VendorError as error:
+            return error
+        return None
 
     async def _settle(self, one: OpenJob, job: Job) -> None:
+        rows: list[JobMessage] = []
+        unreadable = 0
         messages = self._cloudflare.investigate.bulk.messages(job.job_id, lane=Lane.READ_BACK)
-        rows = [row async for row in messages]
+        async for page in messages.pages():
+            rows += page.rows
+            unreadable += len(page.bad)
         call = await self._ledger.job_call(one.call_id)
-        outcomes, beyond = match(call.items, rows)
+        outcomes, beyond = match(call.items, rows, self._delay, unreadable=unreadable)
         if beyond:
             log.error(
                 "job.beyond", call_id=one.call_id, job=job.job_id, count=len(beyond), messages=beyond[:20]
             )
-        await self._ledger.note_job(
-            one.call_id, {"event": "over", "job": job.job_id, "status": job.status, "beyond": beyond}
-        )
+        told = {"job": job.job_id, "status": job.status, "beyond": beyond, "unreadable": unreadable}
+        await self._ledger.note_job(one.call_id, {"event": "over", **told})
         await self._end(call, Answered(tuple(outcomes), "call.answered"))
+
+    async def _give_up(self, one: OpenJob, why: str, job: Job | None = None) -> None:
+        """Its moves are `unknown` and a person's from here on; nothing else could free them, or what waits for them."""
+        call = await self._ledger.job_call(one.call_id)
+        told: dict[str, Any] = {
+            "job": job and job.job_id,
+            "status": job and job.status,
+            "counts": _counts(job),
+        }
+        await self._ledger.note_job(one.call_id, {"event": "given_up", "why": why, **told})
+        log.error("job.given_up", call_id=one.call_id, count=len(call.items), reason=why, **told)
+        outcomes = [Outcome(item.action_id, State.UNKNOWN, f"{why}: {_REMEDY}") for item in call.items]
+        await self._end(call, Answered(tuple(outcomes), "call.lost", error=why))
 
     async def _end(self, call: Call, answered: Answered) -> None:
         # First, so that nothing of it can ever be a job again: what this one left undone goes by its ids.
@@ -135,6 +207,8 @@ class JobWatch:
             "job.settled", call_id=call.id, count=len(call.items), states=dict(states), reason=answered.error
         )
         self._missed.pop(call.id, None)
+        self._looks.forget(call.id)
+        self._cancels.forget(call.id)
         self._wake()
 
     async def _write_down(self, call: Call, answered: Answered) -> None:
@@ -148,30 +222,20 @@ class JobWatch:
                 return
 
 
-def match(items: Sequence[Item], rows: Sequence[JobMessage]) -> tuple[list[Outcome], list[str]]:
-    """What became of each item by the job's rows, one for each recipient; and what it moved beside them."""
-    by_message: dict[str, list[JobMessage]] = defaultdict(list)
-    for row in rows:
-        by_message[row.postfix_id or ""].append(row)
-    known = {item.postfix_id for item in items}
-    done = {name for name, mine in by_message.items() if any(row.status == "COMPLETED" for row in mine)}
-    return [_outcome(item, by_message) for item in items], sorted(done - known)
+def _may_be(bad: BadRow, comment: str) -> bool:
+    """Whether a row that cannot be read may be the job with this comment: it says so, or does not say what it is."""
+    return comment in bad.raw or bad.row_id is None or len(bad.raw) >= MAX_RAW
 
 
-def _outcome(item: Item, by_message: Mapping[str, Sequence[JobMessage]]) -> Outcome:
-    mine = by_message.get(item.postfix_id, ()) if item.postfix_id else ()
-    good = {_mailbox(row) for row in mine if row.status == "COMPLETED"}
-    bad = [row for row in mine if row.status == "FAILED"]
-    missing = {address.lower() for address in item.recipients} - good
-    why = next((row.status_message for row in bad if row.status_message), "no reason given")
-    if good and not missing:
-        return Outcome(item.action_id, State.SUCCEEDED)
-    if good:
-        return Outcome(item.action_id, State.FAILED, f"{PARTLY}; not for {', '.join(sorted(missing))}: {why}")
-    if bad and len(bad) == len(mine):
-        return Outcome(item.action_id, State.FAILED, f"refused for every recipient: {why}")
-    return Outcome(item.action_id, State.READY, "the bulk job left it out", 0.0)
-
-
-def _mailbox(row: JobMessage) -> str:
-    return ((row.action_params and row.action_params.client_recipient) or "").lower()
+def _counts(job: Job | None) -> Mapping[str, int]:
+    """How far it has come, by its own word."""
+    if job is None:
+        return {}
+    return {
+        "discovered": job.total_messages_discovered,
+        "pending": job.messages_pending,
+        "successful": job.messages_successful,
+        "failed": job.messages_failed,
+        "skipped": job.messages_skipped,
+        "cancelled": job.messages_cancelled,
+    }

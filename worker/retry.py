@@ -84,6 +84,30 @@ def unusable_delay(first: float, times: int) -> float:
     return min(first * 2.0 ** min(times, 10), max(first, UNUSABLE_WAIT))
 
 
+class GrowingWaits:
+    """What fails again and again is tried after waits that double from `first` to `longest` seconds, each by its name."""
+
+    def __init__(self, first: float, longest: float, monotonic: Callable[[], float]) -> None:
+        self._first = first
+        self._longest = longest
+        self._monotonic = monotonic
+        self._failed: dict[str, tuple[int, float]] = {}
+
+    def is_due(self, name: str) -> bool:
+        """Whether it may be tried now."""
+        return name not in self._failed or self._monotonic() >= self._failed[name][1]
+
+    def note_failure(self, name: str) -> None:
+        """It has failed once more."""
+        times, _ = self._failed.get(name, (0, 0.0))
+        wait = min(unusable_delay(self._first, times), self._longest)
+        self._failed[name] = times + 1, self._monotonic() + wait
+
+    def forget(self, name: str) -> None:
+        """It works again, or nobody tries it any more."""
+        self._failed.pop(name, None)
+
+
 def _delay(attempt: int, longest: float) -> float:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = max(1, attempt)

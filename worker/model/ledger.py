@@ -235,6 +235,10 @@ class JobOrder(NamedTuple):
     messages: int
 
 
+CANCEL_TAKEN = "cancel_taken"
+"""What the audit log calls it that the vendor has accepted the cancel of a bulk job."""
+
+
 class OpenJob(NamedTuple):
     """A call that may be a bulk job of the vendor's: nobody but who watches it settles its actions."""
 
@@ -243,6 +247,8 @@ class OpenJob(NamedTuple):
     submitted_at: float
     messages: int
     mailboxes: int
+    cancelled: bool = False
+    """Whether the vendor has accepted its cancel."""
 
 
 class CampaignEnd(NamedTuple):

@@ -296,6 +296,23 @@ _TABLE: dict[str, LogEvent] = {
         "A bulk job found more than the list that was frozen: it is cancelled, and the list goes out by its ids.",
         "`worker campaigns show ID`; what the job moved meanwhile is in the next `job.beyond`.",
     ),
+    "job.not_cancelled": LogEvent(
+        "error",
+        "The cancel of a bulk job that found more than the list that was frozen was refused, or its answer lost; it is "
+        "sent again, each time later.",
+        "Where it goes on: cancel the job in the dashboard. What it moves meanwhile is in the next `job.beyond`.",
+    ),
+    "job.given_up": LogEvent(
+        "error",
+        "For hours a bulk job was not over, or nobody could read what became of it: its moves wait for a person.",
+        "`worker actions list --state unknown`, and the job in the dashboard. Cancel it there if it still runs, and "
+        "look where its messages are; then `worker actions retry ID --i-checked` or `reject ID`.",
+    ),
+    "job.others_unreadable": LogEvent(
+        "warning",
+        "The vendor's list of bulk jobs has rows that cannot be read and are none of ours; they are passed over.",
+        "Nothing.",
+    ),
     "job.beyond": LogEvent(
         "error",
         "A bulk job moved messages that were not on the frozen list, before it was stopped; named by postfix id.",
@@ -303,7 +320,7 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "job.unseen": LogEvent(
         "warning",
-        "What has become of a bulk job cannot be seen now; it is looked at again.",
+        "What has become of a bulk job cannot be seen now; it is looked at again, each time later.",
         "Nothing, if it is settled later. Else the line's error.",
     ),
     "approval.void": LogEvent(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from worker.model.actions import State
 from worker.model.calls import Call
 from worker.model.kinds import JOB, lane_of
-from worker.model.ledger import JobOrder, OpenJob
+from worker.model.ledger import CANCEL_TAKEN, JobOrder, OpenJob
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
@@ -73,7 +73,19 @@ def open_jobs(conn: Connection, account_id: str) -> list[OpenJob]:
         one = found.get(call_id) or OpenJob(call_id, target, submitted_at, 0, 0)
         size = max(1, len(from_json(recipients)))
         found[call_id] = one._replace(messages=one.messages + 1, mailboxes=one.mailboxes + size)
-    return list(found.values())
+    cancelled = _cancelled(conn, account_id, found)
+    return [one._replace(cancelled=one.call_id in cancelled) for one in found.values()]
+
+
+def _cancelled(conn: Connection, account_id: str, call_ids: Collection[str]) -> set[str]:
+    """Those of which the audit log says that the vendor has accepted their cancel: nobody asks for that twice."""
+    if not call_ids:
+        return set()
+    r = schema.audit.c
+    query = select(r.call_id, r.body).where(
+        r.account_id == account_id, r.kind == "job", r.call_id.in_(call_ids)
+    )
+    return {row.call_id for row in conn.execute(query) if from_json(row.body)["event"] == CANCEL_TAKEN}
 
 
 def call(conn: Connection, call_id: str) -> Call:
