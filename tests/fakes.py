@@ -209,6 +209,7 @@ class _Investigate:
         subject: str | None = None,
         recipient: str | None = None,
         lane: Lane,
+        patience: float = 120.0,
     ) -> Page[Detection]:
         tenant = self.vendor
 

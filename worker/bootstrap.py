@@ -205,7 +205,7 @@ def assemble(
         pollers=pollers,
         dispatcher=dispatcher,
         reconciler=Reconciler(
-            ledger, carry_out, clock, metrics, settings.worker_read_back_delay, vendor_time
+            ledger, carry_out, clock, metrics, settings.worker_read_back_delay, vendor_time, token
         ),
         confirmer=Confirmer(ledger, cloudflare, clock, vendor_time),
         metrics=metrics,

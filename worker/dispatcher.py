@@ -17,8 +17,8 @@ from typing import Any
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import AnswerLost, StoreError, Transient, VendorError
-from worker.executors.base import Executor, from_error, not_sent
-from worker.looks import look
+from worker.executors.base import Elsewhere, Executor, check_named, from_error, not_sent
+from worker.looks import Looked, look
 from worker.model.actions import State
 from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
@@ -70,9 +70,11 @@ class Line:
 
 
 class Dispatcher:
-    """Sends what is ready. `redecide` is given rows whose verdict has changed since the decision.
+    """Sends what is ready.
 
-    What leaves the vendor alone has a line of its own, whose budget is `pace`: neither holds the other up.
+    `redecide` is given rows whose verdict has changed since the decision, and when they were read; it says of which that
+    is the verdict still. What leaves the vendor alone has a line of its own, whose budget is `pace`: neither holds the
+    other up.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Dispatcher:
         clock: Clock,
         metrics: Metrics,
         options: DispatchOptions,
-        redecide: Callable[[Sequence[Detection]], Awaitable[None]],
+        redecide: Callable[[Sequence[Detection], float], Awaitable[Sequence[Detection]]],
         token: Callable[[], str],
         pace: Budget | None = None,
     ) -> None:
@@ -257,15 +259,19 @@ class Dispatcher:
             )
             standing.note_stumble(lane.kind)
             return False
+        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks)
+        if not looked.helps(self._clock.now()):
+            log.warning("state.too_slow", kind=lane.kind, target=lane.target, count=len(looked.looks))
+            standing.note_stumble(lane.kind)
+            return False
         standing.note_steady(lane.kind)
-        await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks, looked.read_at)
         count = len(looked.looks) + len(looked.changed)
         log.info("state.refreshed", kind=lane.kind, target=lane.target, count=count)
         by_id = {item.action_id: item for item in items}
         ended = [one for one in looked.looks if one.state is not State.READY]
         self._tell_ends(lane.kind, [(by_id[one.action_id], one.state, one.why) for one in ended])
         if looked.changed:
-            await self._decide_anew(items, looked.changed)
+            await self._decide_anew(items, looked)
         return True
 
     async def _proof(self) -> Proof | None:
@@ -273,9 +279,9 @@ class Dispatcher:
         options = self._options
         return Proof(loss, options.read_back_delay, self._clock, options.vendor_time) if loss else None
 
-    async def _decide_anew(self, items: Sequence[Item], rows: Sequence[Detection]) -> None:
+    async def _decide_anew(self, items: Sequence[Item], looked: Looked) -> None:
         """The new verdict replaces what was wanted under the old one, also where it had been decided before."""
-        await self._redecide(rows)
+        rows = await self._redecide(looked.changed, looked.read_at)
         verdicts = {row.id: row.final_disposition or "none" for row in rows}
         looks = [
             Look(item.action_id, State.SKIPPED, f"the verdict changed to {verdicts[item.message_id]}")
@@ -321,6 +327,8 @@ class Dispatcher:
         if (refused := line.budget.refused_for()) > 0:
             return not_sent(call, "429 had been answered before it could be sent", refused)
         try:
+            if not isinstance(executor, Elsewhere):
+                check_named(call)
             answered = await executor.execute(call)
         except VendorError as error:
             line.standing.note_refusal(call.kind, error)

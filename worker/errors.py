@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_NO_ROUTE = frozenset({7000, 7003})
+"""What the gateway says where it has no route for a URI (API reference, Making API calls)."""
+
 
 class WorkerError(Exception):
     """Root of the worker's own errors."""
@@ -32,6 +35,10 @@ class Transient(VendorError):
     """Nothing was accepted (refused connection, DNS, TLS; for reads also 5xx and time-outs): try again later."""
 
 
+class SlowSearch(Transient):
+    """A search that did not end in time: a shorter window, or messages by their ids, may still be answered."""
+
+
 class RateLimited(VendorError):
     """429: nothing was accepted; every request waits `retry_after` seconds (bounded; None where the vendor gave none)."""
 
@@ -54,6 +61,11 @@ class Refused(VendorError):
     ) -> None:
         super().__init__(message, status=status, ray=ray)
         self.codes = codes
+
+    @property
+    def unrouted(self) -> bool:
+        """Whether the gateway knew no way for the request: nobody has looked at what it is about."""
+        return not _NO_ROUTE.isdisjoint(self.codes)
 
 
 class AnswerLost(VendorError):

@@ -132,15 +132,22 @@ class Intake:
         """Who holds it knows that no page of messages is being decided."""
         return self._locks[DETECTIONS]
 
-    async def refresh(self, rows: Sequence[Detection]) -> None:
-        """Decides messages anew whose verdict was found changed just before acting."""
+    async def refresh(self, rows: Sequence[Detection], read_at: float) -> list[Detection]:
+        """Decides messages anew whose verdict was found changed just before acting, read at `read_at`.
+
+        Returns those of which that is the verdict. Of the others a poll has read a newer one meanwhile.
+        """
         now = self._clock.now()
         poll = Poll(new_id(), DETECTIONS, REFRESH, now, now)
+        sightings = [detection_sighting(row) for row in rows]
         async with self._locks[DETECTIONS]:
-            fresh = await self._ledger.unseen([detection_sighting(row) for row in rows])
+            other = {one.key for one in await self._ledger.unseen(sightings)}
+            fresh = await self._ledger.unseen(sightings, read_at)
             if fresh:
-                await self._record(poll, fresh, rows=len(rows), read_at=now)
+                await self._record(poll, fresh, rows=len(rows), read_at=read_at)
         await self.close(poll, None)
+        outdated = other - {one.key for one in fresh}
+        return [row for row, one in zip(rows, sightings, strict=True) if one.key not in outdated]
 
     async def _record(
         self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float, fetch: bool = False

@@ -1,8 +1,4 @@
-"""State before acting: messages last seen too long ago are read again, in bulk, before anything is sent.
-
-No list filter takes ids, so the messages' times are gathered into spans and each span is listed in pages; what
-no list shows is asked for by its id.
-"""
+"""State before acting: messages last seen too long ago are read again, in bulk, before anything is sent."""
 
 from __future__ import annotations
 
@@ -10,35 +6,28 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.clock import Clock, utc
+from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.errors import Refused, VendorError
-from worker.executors.base import Elsewhere, Executor, OnMessages, postponed
+from worker.errors import VendorError
+from worker.executors.base import FEW, Elsewhere, Executor, OnMessages, alone, skipped, unread
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
 from worker.ops.logs import get_logger
-from worker.pollers.windows import merged
-from worker.ports import Lane
 from worker.proof import Proof
+from worker.reading import LOOK_SECONDS, Read, by_id, check_route, listed
 
 log = get_logger()
 
-MARGIN_SECONDS = 60.0
-"""The vendor does not say which of a message's times its window filters, nor how it rounds."""
-GAP_SECONDS = 900.0
-"""Messages closer than this share one span."""
-FEWEST_PAGES, MOST_PAGES = 3, 100
-"""Pages of one span: as many as it holds wanted messages, for a page costs no more than one message by its id."""
 AT_ONCE = 8
 """Messages whose own logs are read side by side: one after the other, the first would be old before the last."""
 SINGLE_READS = 50
 """Messages asked for by id in one round; the others wait for the next."""
-LOOK_SECONDS = 30.0
-"""What is not looked at by then waits for the next round, or what was seen first would be too old to act on."""
-NOT_FOUND = 404
+TOO_OLD_SECONDS = 60.0
+"""What was seen longer ago is claimed by nobody."""
+GONE = "the message is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +37,17 @@ class Looked:
     looks: tuple[Look, ...]
     changed: tuple[Detection, ...]
     read_at: float
-    """When the reading began, seconds since the epoch: what was seen is no younger."""
+    """When the first of those rows was asked for, seconds since the epoch: no verdict among them is older."""
+
+    def helps(self, now: float) -> bool:
+        """Whether anything comes of it: the next look at what was too old as soon as it was seen would end alike."""
+        return bool(self.changed) or any(
+            one.state is not State.READY
+            or one.again_in is not None
+            or one.read_at is None
+            or now - one.read_at <= TOO_OLD_SECONDS
+            for one in self.looks
+        )
 
 
 async def look(
@@ -62,25 +61,47 @@ async def look(
 
     `prove` is asked too after a restore, about what a message may not show.
     """
-    read_at = clock.now()
     if isinstance(executor, Elsewhere):
-        surveyed = [
-            await _proven(one, items, executor, prove) for one in await executor.survey(items, read_at)
-        ]
-        _tell_unread(items, surveyed)
-        return Looked(tuple(surveyed), (), read_at)
-    rows = await _listed(items, cloudflare, clock)
-    seen: list[Look | Detection] = []
+        looks, changed = await _survey(items, executor, clock, prove), list[Read]()
+    else:
+        looks, changed = await _messages(items, executor, cloudflare, clock, prove)
+    _tell_unread(items, looks)
+    read_at = min((one.at for one in changed), default=clock.now())
+    return Looked(tuple(looks), tuple(one.row for one in changed), read_at)
+
+
+async def _survey(
+    items: Sequence[Item], executor: Elsewhere, clock: Clock, prove: Proof | None
+) -> list[Look]:
+    asked = clock.now()
+    surveyed = await executor.survey(items, asked)
+    if clock.now() - asked > LOOK_SECONDS:
+        # A list of everything takes too long: a few are asked for by themselves.
+        asked = clock.now()
+        surveyed = await executor.survey(items[:FEW], asked)
+    return [(await _proven(one, items, executor, prove))._replace(read_at=asked) for one in surveyed]
+
+
+async def _messages(
+    items: Sequence[Item],
+    executor: OnMessages,
+    cloudflare: Cloudflare,
+    clock: Clock,
+    prove: Proof | None,
+) -> tuple[list[Look], list[Read]]:
+    rows = await listed(items, cloudflare, clock)
+    seen: list[tuple[Item, Look | Read | None]] = []
     chosen = list(_bounded(items, rows))
-    began = clock.monotonic()
+    until = clock.monotonic() + LOOK_SECONDS
     for start in range(0, len(chosen), AT_ONCE):
-        if clock.monotonic() - began > LOOK_SECONDS:
+        if clock.monotonic() > until:
             break
         part = chosen[start : start + AT_ONCE]
-        seen += await asyncio.gather(*(_one(item, rows, executor, cloudflare, prove) for item in part))
-    looks = tuple(one for one in seen if isinstance(one, Look))
-    _tell_unread(items, looks)
-    return Looked(looks, tuple(one for one in seen if isinstance(one, Detection)), read_at)
+        ones = (alone(item, _one(item, rows, executor, cloudflare, clock, prove)) for item in part)
+        seen += zip(part, await asyncio.gather(*ones), strict=True)
+    looks = [one for _, one in seen if isinstance(one, Look)]
+    looks += await _gone([item for item, one in seen if one is None], cloudflare, clock)
+    return looks, [one for _, one in seen if isinstance(one, Read)]
 
 
 def _tell_unread(items: Sequence[Item], looks: Iterable[Look]) -> None:
@@ -101,25 +122,31 @@ def _tell_unread(items: Sequence[Item], looks: Iterable[Look]) -> None:
 
 async def _one(
     item: Item,
-    rows: Mapping[str, Detection],
+    rows: Mapping[str, Read],
     executor: OnMessages,
     cloudflare: Cloudflare,
+    clock: Clock,
     prove: Proof | None,
-) -> Look | Detection:
-    """Whether to go on with this one; its row where the verdict has changed."""
+) -> Look | Read | None:
+    """Whether to go on with this one; what was read where the verdict has changed, None where nothing is there."""
+    read = rows.get(item.message_id) or await by_id(item, cloudflare, clock)
+    if read is None or _verdict_changed(item, read.row):
+        return read
+    found = await executor.look(item, read.row)
+    if found.state is State.READY and prove is not None and prove.needed(item, executor):
+        found = await prove(item, executor)
+    return found._replace(read_at=read.at)
+
+
+async def _gone(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> list[Look]:
+    """What a 404 was the answer to has ended for good: believed only where the vendor finds other things after it."""
+    if not items:
+        return []
     try:
-        row = rows.get(item.message_id) or await _single(item, cloudflare)
-        if row is None:
-            return Look(item.action_id, State.SKIPPED, "the message is gone")
-        if _verdict_changed(item, row):
-            return row
-        found = await executor.look(item, row)
-        if found.state is State.READY and prove is not None and prove.needed(item, executor):
-            found = await prove(item, executor)
+        await check_route(cloudflare, clock)
     except VendorError as error:
-        return postponed(item, error)
-    else:
-        return found
+        return [unread(item, f"404, but nothing else can be had either: {error}") for item in items]
+    return [skipped(item, GONE) for item in items]
 
 
 async def _proven(one: Look, items: Sequence[Item], executor: Executor, prove: Proof | None) -> Look:
@@ -134,7 +161,7 @@ def _verdict_changed(item: Item, row: Detection) -> bool:
     return item.source == DETECTIONS and not item.cause and row.final_disposition != item.verdict
 
 
-def _bounded(items: Sequence[Item], rows: Mapping[str, Detection]) -> Iterable[Item]:
+def _bounded(items: Sequence[Item], rows: Mapping[str, Read]) -> Iterable[Item]:
     left = SINGLE_READS
     for item in items:
         if item.message_id not in rows:
@@ -142,44 +169,3 @@ def _bounded(items: Sequence[Item], rows: Mapping[str, Detection]) -> Iterable[I
                 continue
             left -= 1
         yield item
-
-
-async def _listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> dict[str, Detection]:
-    found: dict[str, Detection] = {}
-    for start, end in spans(items, clock.now()):
-        wanted = {item.message_id for item in items if start <= (item.message_from or 0.0) <= end}
-        cursor: str | None = None
-        for _ in range(min(max(len(wanted), FEWEST_PAGES), MOST_PAGES)):
-            try:
-                page = await cloudflare.investigate.list(
-                    start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.ACTION
-                )
-            except Refused:
-                # Odd times of one message must not stop the others: they are asked for by their ids.
-                break
-            found.update((row.id, row) for row in page.rows if row.id in wanted)
-            if page.next is None or page.next == cursor or wanted <= found.keys():
-                break
-            cursor = page.next
-    return found
-
-
-def spans(items: Sequence[Item], now: float) -> list[tuple[float, float]]:
-    """The stretches of time that hold all messages whose times are known, none reaching into the future."""
-    stretches = (
-        (item.message_from - MARGIN_SECONDS, min((item.message_until or now) + MARGIN_SECONDS, now))
-        for item in items
-        if item.message_from is not None and item.message_from - MARGIN_SECONDS < now
-    )
-    return merged(stretches, GAP_SECONDS)
-
-
-async def _single(item: Item, cloudflare: Cloudflare) -> Detection | None:
-    try:
-        return await cloudflare.investigate.get(
-            item.message_id, submission=item.is_submission, lane=Lane.ACTION
-        )
-    except Refused as error:
-        if error.status == NOT_FOUND:
-            return None
-        raise

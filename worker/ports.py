@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -292,15 +292,15 @@ class Ledger(Waiting, Protocol):
     async def apply_looks(
         self, hold_seconds: float, looks: Sequence[Look], read_at: float | None = None
     ) -> int:
-        """Writes what looks before acting showed, `read_at` being when they began (None: just now)."""
+        """Writes what looks before acting showed; `read_at` dates those without a date (None: just now)."""
         ...
 
     async def our_moves(self, message_id: str) -> list[OurMove]:
         """The moves of the message by the worker itself, oldest first."""
         ...
 
-    async def due_read_backs(self, most: int) -> list[Item]:
-        """Unknown actions whose read-back has fallen due."""
+    async def due_read_backs(self, most: int, without: Collection[str] = ()) -> list[Item]:
+        """Unknown actions whose read-back has fallen due, `without` these kinds."""
         ...
 
     async def coming_read_backs(self) -> list[tuple[str, float]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
 from worker.clock import Clock, VendorTime
-from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
+from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
 from worker.model.actions import PARTLY, State
 from worker.model.calls import Item, Outcome
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
+from worker.resting import EVERY, Rests, silent
 from worker.retry import action_delay, unusable_delay
 
 log = get_logger()
@@ -42,6 +43,7 @@ class Reconciler:
         metrics: Metrics,
         read_back_delay: float,
         vendor_time: VendorTime | None = None,
+        token: Callable[[], str] = str,
     ) -> None:
         self._ledger = ledger
         self._executors = executors
@@ -51,6 +53,8 @@ class Reconciler:
         self._vendor_time = vendor_time or VendorTime(clock)
         self._stopping = asyncio.Event()
         self._useless: dict[str, int] = {}
+        self._rests = Rests(clock, token)
+        self._strange: set[str] = set()
 
     def stop(self) -> None:
         """No further read-back from here on."""
@@ -69,29 +73,50 @@ class Reconciler:
 
     async def step(self) -> int:
         """Reads back what is due, each once; how many that was."""
-        items = await self._ledger.due_read_backs(AT_ONCE)
-        await self.read_back_all(items)
-        return len(items)
+        resting = self._rests.resting()
+        if EVERY in resting:
+            return 0
+        items = await self._ledger.due_read_backs(AT_ONCE, without=resting | self._strange)
+        return await self.read_back_all(items)
 
-    async def read_back_all(self, items: Sequence[Item]) -> None:
-        """Reads back all of these, a few at once."""
-        for start in range(0, len(items), AT_ONCE):
-            await asyncio.gather(*(self.read_back(item) for item in items[start : start + AT_ONCE]))
+    async def read_back_all(self, items: Sequence[Item]) -> int:
+        """Reads back all of these, a few at once, but those that the vendor lets nobody ask about; how many."""
+        known = [item for item in items if self._can_read_back(item)]
+        asked = 0
+        for start in range(0, len(known), AT_ONCE):
+            chosen = self._rests.allowed(known[start : start + AT_ONCE])
+            await asyncio.gather(*(self.read_back(item) for item in chosen))
+            asked += len(chosen)
+        return asked
+
+    def _can_read_back(self, item: Item) -> bool:
+        """Whether anybody can; what a newer version has sent waits for it, and that is said once."""
+        if item.kind in self._executors:
+            return True
+        if item.kind not in self._strange:
+            self._strange.add(item.kind)
+            log.error("readback.unknown_kind", kind=item.kind)
+        return False
 
     async def read_back(self, item: Item) -> Outcome:
         """Looks once at one action's effect and settles what that proves."""
         executor = self._executors[item.kind]
         try:
             seen = await self._look(item, executor)
-        except Refused as error:
-            seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
+        except StoreError:
+            raise
         except Exception as error:
             if not isinstance(error, VendorError):
                 log.exception("task.failed", task=f"read-back {item.action_id}")
-            useless = self._note_useless(item, error)
-            if not isinstance(error, BadAnswer) or useless < USELESS_READS:
+            useless = self._note(item, error)
+            # What will be no other the next time; a mistake of ours, too, is not made for ever.
+            final = isinstance(error, BadAnswer) or not isinstance(error, VendorError)
+            told = isinstance(error, Refused) and not error.unrouted
+            if not told and not (final and useless >= USELESS_READS):
                 return await self._later(item, error, useless)
             seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
+        else:
+            self._rests.note_answer(item.kind)
         outcome = self.judge(item, executor, seen)
         if seen.effect is not Effect.CANNOT_TELL or outcome.due_in is None:
             self._useless.pop(item.action_id, None)
@@ -101,11 +126,14 @@ class Reconciler:
         self._tell(item, outcome, seen)
         return outcome
 
-    def _note_useless(self, item: Item, error: Exception) -> int:
+    def _note(self, item: Item, error: Exception) -> int:
         """Useless answers in a row about this action; a vendor that cannot be asked at all gave none."""
-        silent = isinstance(error, Transient) and error.status is None
-        if not silent and not isinstance(error, RateLimited | Unauthorized):
+        if silent(error):
+            self._rests.note(item.kind, error)
+        else:
             self._useless[item.action_id] = self._useless.get(item.action_id, 0) + 1
+            if isinstance(error, VendorError):
+                self._rests.note_answer(item.kind)
         return self._useless.get(item.action_id, 0)
 
     async def _later(self, item: Item, error: Exception, useless: int) -> Outcome:

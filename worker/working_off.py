@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker.budget import LONGEST_BLOCK
 from worker.clock import Clock
 from worker.errors import StoreError
 from worker.model.ledger import Left
@@ -69,16 +70,20 @@ async def _can_send(parts: Parts, left: Left, deadline: float) -> bool:
 
 
 class Progress:
-    """Notices when a run gets nowhere: nothing changed for `patience` seconds and nothing was to be waited for."""
+    """Notices when a run gets nowhere: nothing changed for `patience` seconds, and one block at most was waited out."""
 
     def __init__(self, clock: Clock, patience: float) -> None:
         self._clock = clock
         self._patience = patience
         self._last: tuple[int, ...] = ()
-        self._since = clock.monotonic()
+        self._changed = self._since = clock.monotonic()
 
     def made(self, *counts: int, waiting: bool) -> bool:
         """Whether to go on."""
-        if counts != self._last or waiting:
-            self._last, self._since = counts, self._clock.monotonic()
-        return self._clock.monotonic() - self._since < self._patience
+        now = self._clock.monotonic()
+        if counts != self._last:
+            self._last, self._changed, self._since = counts, now, now
+        elif waiting and now - self._changed < LONGEST_BLOCK:
+            # A vendor that answers every try with another 429 does not hold the run for ever.
+            self._since = now
+        return now - self._since < self._patience

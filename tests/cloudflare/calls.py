@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from worker.cloudflare import Cloudflare
 from worker.ports import Lane
@@ -13,9 +14,11 @@ Call = Callable[[Cloudflare], Awaitable[object]]
 START, END = datetime(2024, 1, 5, tzinfo=UTC), datetime(2024, 1, 6, tzinfo=UTC)
 
 
-async def read(cloudflare: Cloudflare) -> object:
+async def read(cloudflare: Cloudflare, **more: Any) -> object:
     """The read that stands for all reads."""
-    return await cloudflare.investigate.list(start=START, end=END, detections_only=True, lane=Lane.POLL)
+    return await cloudflare.investigate.list(
+        start=START, end=END, detections_only=True, lane=Lane.POLL, **more
+    )
 
 
 async def write(cloudflare: Cloudflare) -> object:

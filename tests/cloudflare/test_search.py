@@ -8,7 +8,7 @@ from tests.cloudflare.calls import read
 from tests.cloudflare.conftest import Connect
 from tests.cloudflare.vendor import OpenGate, Vendor, answer, envelope, row
 from worker.cloudflare import Cloudflare
-from worker.errors import BadAnswer, Refused, Transient
+from worker.errors import BadAnswer, Refused, SlowSearch, Transient
 from worker.ports import Lane
 
 WHERE = "/client/v4/accounts/0123456789abcdef0123456789abcdef/email-security/investigate/searches/1?x=%2F"
@@ -64,6 +64,14 @@ async def test_patience_ends(vendor: Vendor, patient: Cloudflare, sleep: Sleeper
     assert sleep.pauses[:5] == [0.5, 1.0, 2.0, 4.0, 5.0]
     assert max(sleep.pauses) == 5.0
     assert 115 < sum(sleep.pauses) <= 120
+
+
+async def test_who_is_in_a_hurry_waits_less(vendor: Vendor, patient: Cloudflare, sleep: Sleeper) -> None:
+    """And can tell a slow search from a vendor who cannot be reached."""
+    vendor.will(slow())
+    with pytest.raises(SlowSearch, match="more than 3 s"):
+        await read(patient, patience=3.0)
+    assert sleep.pauses == [0.5, 1.0]
 
 
 async def test_a_search_may_move(vendor: Vendor, patient: Cloudflare) -> None:

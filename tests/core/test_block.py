@@ -14,13 +14,14 @@ from pydantic import SecretStr
 from tests.builders import catalogue, playbook
 from tests.fakes import ManualClock
 from worker.bootstrap import Outside, assemble
+from worker.budget import LONGEST_BLOCK
 from worker.clock import SteadyClock
 from worker.model.actions import Move
 from worker.ops.metrics import Metrics
 from worker.parts import Parts
 from worker.playbooks import Caps
 from worker.settings import Settings
-from worker.simulator import SimulatorConfig, start_simulator
+from worker.simulator import Fault, SimulatorConfig, start_simulator
 from worker.simulator.config import parse_mix
 from worker.simulator.serving import Simulator
 from worker.store.engine import Store, sqlite_engine, transact
@@ -77,7 +78,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, messages: int, *, budget: int, batch: int, told: bool = True
+    folder: Path, messages: int, *, budget: int, batch: int, told: bool = True, faults: tuple[Fault, ...] = ()
 ) -> AsyncIterator[World]:
     """So many malicious messages wait; the worker may send `budget` requests per window, `batch` messages each.
 
@@ -91,6 +92,7 @@ async def world(
         limit=LIMIT,
         limit_headers=told,
         clock=clock.now,
+        faults=faults,
     )
     engine = sqlite_engine(folder / "worker.db")
     transact(engine, migrate)
@@ -171,3 +173,18 @@ async def test_what_others_use_of_the_limit_is_left_to_them(tmp_path: Path) -> N
         early = [one for one in here.simulator.journal.requests if one.at < here.began + WINDOW]
         assert len(early) < LIMIT - 700
         assert here.clock.now() - here.began >= WINDOW
+
+
+@pytest.mark.slow
+async def test_a_run_ends_though_every_write_is_answered_with_429(tmp_path: Path) -> None:
+    """One block is waited out, not one after another for ever; what is left waits for the next run."""
+    refusal = Fault(on="move", kind="429", seconds=20.0)
+    async with world(tmp_path, 3, budget=600, batch=1, told=False, faults=(refusal,)) as here:
+        for poller in here.parts.pollers:
+            await poller.try_poll()
+        began = here.clock.monotonic()
+        await work_off(here.parts)
+        timing = here.parts.timing
+        patience = timing.read_back_delay + timing.drain_timeout
+        assert here.clock.monotonic() - began < patience + 2 * LONGEST_BLOCK
+        assert (await here.parts.ledger.left(here.parts.ceilings.mode)).ready == 3

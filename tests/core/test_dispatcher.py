@@ -26,7 +26,7 @@ from tests.builders import (
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from worker.circuits import FIRST_PAUSE, IN_A_ROW
-from worker.cloudflare import MoveAnswer, ReleaseAnswer, ReleaseRow
+from worker.cloudflare import MoveAnswer, Page, ReleaseAnswer, ReleaseRow
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import (
     AnswerLost,
@@ -836,3 +836,89 @@ async def test_what_may_have_been_told_is_told_again_under_its_key(
         await reconciler.step()
     row = await bench.desk.row()
     assert (row["state"], row["attempts"], len(hook.errors)) == (State.DEAD, MAX_SENDS, 9 - MAX_SENDS)
+
+
+def late(bench: Bench, seconds: float) -> Callable[..., Any]:
+    """An answer that comes so many seconds later, and is the tenant's own."""
+
+    def answer(**asked: Any) -> Any:
+        bench.desk.clock.pass_time(seconds)
+        if "id" in asked:
+            return bench.tenant.messages[asked["id"]]
+        return Page(tuple(bench.tenant.messages.values()))
+
+    return answer
+
+
+async def test_a_slow_list_keeps_nothing_from_going_out(bench: Bench) -> None:
+    """A search may take the vendor longer than what it shows is good for."""
+    await bench.arrive(junk("m1"), junk("m2"), old=True)
+    bench.tenant.will("list", *[late(bench, 61.0)] * 50)
+    await bench.work()
+    assert await bench.desk.states() == {"m1": ["succeeded"], "m2": ["succeeded"]}
+    assert len(bench.tenant.asked("list")) == 1
+
+
+async def test_looks_that_help_nobody_are_made_ever_more_rarely(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every single answer comes too late: nothing is sent, the budget is spared, and it is told."""
+    await bench.arrive(junk("m1"), old=True)
+    bench.tenant.will("list", *[late(bench, 61.0)] * 50)
+    bench.tenant.will("get", *[late(bench, 61.0)] * 50)
+    await bench.work(20)
+    assert (len(bench.tenant.asked("list")), bench.tenant.effects) == (1, [])
+    bench.tenant.forget("list")
+    bench.tenant.forget("get")
+    bench.desk.clock.pass_time(60)
+    await bench.work()
+    assert bench.tenant.effects == [("move", "m1", "JunkEmail")]
+    assert capsys.readouterr().err.count("state.too_slow") == 1
+
+
+@pytest.mark.parametrize("codes", [(), (7003,)])
+async def test_a_gateway_that_finds_nothing_costs_no_action(bench: Bench, codes: tuple[int, ...]) -> None:
+    """It answers 404 to every read for a while: that is no word about any message, and all go out after it."""
+    await bench.arrive(*(junk(f"m{n}") for n in range(20)), old=True)
+    no = Refused("404", status=404, codes=codes)
+    bench.tenant.will("list", *[no] * 100)
+    bench.tenant.will("get", *[no] * 1000)
+    for _ in range(20):
+        await bench.work()
+        bench.desk.clock.pass_time(10)
+    assert {row["state"] for row in await bench.desk.rows()} == {State.READY}
+    assert len(bench.tenant.requests) <= 20
+    bench.tenant.forget("list")
+    bench.tenant.forget("get")
+    bench.desk.clock.pass_time(60)
+    await bench.work()
+    assert len(bench.tenant.effects) == 20
+
+
+async def test_an_id_that_cannot_be_sent_fails_alone(bench: Bench) -> None:
+    """Nothing has left the process: its neighbours are released, and nobody has to ask whether it was."""
+    rows = [detection(name, is_quarantined=True) for name in (" ", "m1", "m2", "m3")]
+    await bench.arrive(*(decided(row, Release(row)) for row in rows))
+    await bench.work(3)
+    states = await bench.desk.states()
+    assert states == {" ": ["failed"]} | {f"m{n}": ["succeeded"] for n in (1, 2, 3)}
+    assert len(bench.tenant.effects) == 3
+
+
+async def test_what_a_poll_has_read_since_stands_against_a_slow_look(bench: Bench) -> None:
+    """The look asked first and was answered last: the verdict that it shows is over."""
+    await bench.arrive(junk("m1"), old=True)
+    wanted = detection("m1", final_disposition="SPOOF")
+    bench.wanted = lambda message: Move(message, to="Inbox")
+
+    async def overtaken(**_: Any) -> Page[Detection]:
+        bench.desk.clock.pass_time(5)
+        bench.tenant.add(wanted)
+        await bench.desk.take_in(decided(wanted, Move(wanted, to="DeletedItems")))
+        bench.desk.clock.pass_time(5)
+        return Page((detection("m1", final_disposition="SPAM"),))
+
+    bench.tenant.will("list", overtaken)
+    await bench.work(3)
+    assert bench.tenant.effects == [("move", "m1", "DeletedItems")]
+    assert await bench.desk.states() == {"m1": ["skipped", "succeeded"]}

@@ -485,7 +485,7 @@ async def test_a_new_verdict_ends_the_waiting(make: Make, desk: Desk, vendor: Fa
     desk.clock.pass_time(3600)
 
     async def overtaken(**_: Any) -> Any:
-        await intake.refresh([detection("m1", final_disposition="SPAM")])
+        await intake.refresh([detection("m1", final_disposition="SPAM")], desk.clock.now())
         return Details()
 
     vendor.will("detections", overtaken)

@@ -260,7 +260,7 @@ async def test_a_refreshed_row_whose_verdict_is_new_is_decided(build: Build, des
     intake = build(junk())
     await take(intake, page(detection()))
     cursor = await desk.ledger.cursor(DETECTIONS)
-    await intake.refresh([detection(final_disposition="SPAM")])
+    await intake.refresh([detection(final_disposition="SPAM")], desk.clock.now())
     assert await desk.states() == {"m1": ["skipped", "ready"]}
     assert await desk.ledger.cursor(DETECTIONS) == cursor
     assert await desk.ledger.open_polls(DETECTIONS) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,15 +11,29 @@ from msgspec.structs import replace
 
 from tests.builders import NOW, at, detection, item, junk
 from tests.desk import Desk
-from tests.fakes import FakeCloudflare
-from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
-from worker.executors.base import Executor
+from tests.fakes import FakeCloudflare, ManualClock
+from worker.cloudflare import Page
+from worker.errors import (
+    BadAnswer,
+    RateLimited,
+    Refused,
+    SlowSearch,
+    StoreError,
+    Transient,
+    Unauthorized,
+    VendorError,
+)
+from worker.executors import executors
+from worker.executors.base import FEW, POSTPONED_SECONDS, Executor, ready
 from worker.executors.move import MoveExecutor
-from worker.looks import GAP_SECONDS, MARGIN_SECONDS, SINGLE_READS, Looked, look, spans
+from worker.looks import SINGLE_READS, TOO_OLD_SECONDS, Looked, look
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
+from worker.model.ledger import Look
 from worker.model.plans import PHISHGUARD
+from worker.reading import GAP_SECONDS, MARGIN_SECONDS, spans
+from worker.store.claims import VERIFIED_SECONDS
 
 
 @pytest.fixture
@@ -368,4 +383,150 @@ async def test_a_slow_look_leaves_the_rest_for_the_next_round(
     tenant.will("action_log", *[slow] * 20)
     looked = await eye(*(item(f"m{number}") for number in range(20)))
     assert len(looked.looks) == 8
-    assert looked.read_at == NOW
+    assert {one.read_at for one in looked.looks} == {NOW}
+
+
+def takes(clock: ManualClock, seconds: float, answer: Any = None) -> Any:
+    """A vendor that takes its time to answer: `answer`, or what the tenant has."""
+
+    def slow(**_: Any) -> Any:
+        clock.pass_time(seconds)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return slow
+
+
+async def test_a_list_that_came_too_late_is_made_up_for_by_ids(
+    eye: Eye, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """What it shows was asked for too long ago to act on; each of these is dated by its own request."""
+    rows = tuple(detection(f"m{n}") for n in range(3))
+    tenant.add(*rows)
+    tenant.will("list", takes(clock, 61.0, Page(rows, (), next="more")))
+    looked = await eye(*(item(f"m{n}") for n in range(3)))
+    assert {(one.state, one.read_at) for one in looked.looks} == {(State.READY, NOW + 61)}
+    assert (len(tenant.asked("list")), len(tenant.asked("get"))) == (1, 3)
+
+
+async def test_listing_ends_in_time_for_what_it_has_found(
+    eye: Eye, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """A busy day has many pages: the rest is asked for by id, and each row is dated by its own page."""
+    rows = [detection(f"m{n:02}") for n in range(60)]
+    tenant.add(*rows)
+    tenant.will("list", *(takes(clock, 8.0, Page((rows[n],), (), next=str(n + 1))) for n in range(len(rows))))
+    looked = await eye(*(item(row.id) for row in rows))
+    assert len(tenant.asked("list")) == 4
+    dates = {one.action_id: one.read_at for one in looked.looks}
+    assert dates == {
+        "a-m01": NOW + 8,
+        "a-m02": NOW + 16,
+        "a-m03": NOW + 24,
+        **{f"a-{row.id}": NOW + 32 for row in (rows[0], *rows[4:53])},
+    }
+
+
+async def test_a_search_without_end_is_made_up_for_by_ids(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The vendor may look for a window's messages as long as it likes."""
+    tenant.add(detection())
+    tenant.will("list", SlowSearch("the search took more than 30 s"))
+    assert await eye.state() == ("ready", "")
+
+
+async def test_times_that_the_vendor_refuses_are_made_up_for_by_ids(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Odd times of one message stop no other."""
+    tenant.add(detection())
+    tenant.will("list", Refused("start is in the future", status=400))
+    assert await eye.state() == ("ready", "")
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("404", status=404), Refused("404 (7003 No route)", status=404, codes=(7003,))]
+)
+async def test_a_list_that_is_not_there_stops_the_look(
+    eye: Eye, tenant: FakeCloudflare, error: Refused
+) -> None:
+    """That is about them all: no single 404 after it would mean anything."""
+    tenant.will("list", error)
+    with pytest.raises(Refused):
+        await eye(item())
+    assert tenant.asked("get") == []
+
+
+@pytest.mark.parametrize("status", [404, 503])
+async def test_no_message_is_gone_while_nothing_can_be_found(
+    eye: Eye, tenant: FakeCloudflare, status: int
+) -> None:
+    """A gateway in trouble answers 404 to everything: a list that comes after it tells the two apart."""
+    error = Refused if status == 404 else Transient
+    tenant.will("list", None, error("nobody at home", status=status))
+    (seen,) = (await eye(item())).looks
+    assert (seen.state, seen.again_in, seen.unread) == (State.READY, POSTPONED_SECONDS, True)
+    assert "nobody at home" in seen.why
+    (seen,) = (await eye(item(refusals=2))).looks
+    assert (seen.state, seen.why) == (State.SKIPPED, "the message is gone")
+
+
+async def test_many_that_are_gone_cost_one_list_more(eye: Eye, tenant: FakeCloudflare) -> None:
+    """And a message without known times is gone as quickly."""
+    unknown = item("m0", message_from=None, message_until=None)
+    looked = await eye(unknown, *(item(f"m{n}") for n in range(1, 20)))
+    assert {one.why for one in looked.looks} == {"the message is gone"}
+    assert len(tenant.asked("list")) == 2
+
+
+@pytest.mark.parametrize("code", [7000, 7003])
+async def test_a_request_that_found_no_route_says_nothing_of_its_message(
+    eye: Eye, tenant: FakeCloudflare, code: int
+) -> None:
+    """Also where lists do find theirs."""
+    tenant.add(detection("m2"))
+    tenant.will("get", Refused("no route for that URI", status=404, codes=(code,)))
+    one, two = (await eye(item("m1"), item("m2"))).looks
+    assert (one.state, one.again_in, one.unread) == (State.READY, POSTPONED_SECONDS, True)
+    assert (two.state, two.again_in) == (State.READY, None)
+
+
+async def test_a_mistake_over_one_message_stops_no_other(
+    eye: Eye, tenant: FakeCloudflare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An id that no request can carry, say: it waits, longer each time, and the mistake is told."""
+    tenant.add(detection("m2"))
+    tenant.will("get", takes(tenant.clock, 0.0, ValueError("an id must have 1 to 512 characters")))
+    one, two = (await eye(item("m1", refusals=3), item("m2"))).looks
+    assert (one.state, one.again_in, one.unread) == (State.READY, 8 * POSTPONED_SECONDS, True)
+    assert (two.state, two.again_in) == (State.READY, None)
+    assert "task.failed" in capsys.readouterr().err
+
+
+async def test_a_database_that_refuses_stops_the_look(eye: Eye, tenant: FakeCloudflare) -> None:
+    """That is no fault of the message."""
+    tenant.add(detection(post_delivery_operations=("MOVE",)))
+    tenant.will("action_log", takes(tenant.clock, 0.0, StoreError("disk is full")))
+    with pytest.raises(StoreError):
+        await eye(item())
+
+
+async def test_a_survey_that_took_too_long_is_made_again_for_a_few(
+    tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """A list of all entries may be long: some go on, dated by a look of their own."""
+    executor = executors(tenant.client, None, 30.0, 250)["notify"]  # type: ignore[arg-type]  # of no use here
+    asked: list[int] = []
+
+    async def survey(items: Sequence[Item], _: float) -> list[Look]:
+        asked.append(len(items))
+        clock.pass_time(len(items))
+        return [ready(one) for one in items]
+
+    executor.survey = survey  # type: ignore[union-attr, method-assign]
+    looked = await look([item(f"m{n}") for n in range(40)], executor, tenant.client, clock)
+    assert asked == [40, FEW]
+    assert [one.read_at for one in looked.looks] == [NOW + 40] * FEW
+
+
+def test_what_is_too_old_to_claim_is_too_old_here() -> None:
+    """Or a look that helps nobody would be made again at once, for ever."""
+    assert TOO_OLD_SECONDS == VERIFIED_SECONDS

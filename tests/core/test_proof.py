@@ -14,7 +14,7 @@ from worker.clock import VendorTime
 from worker.cloudflare import LogEntry
 from worker.errors import BadAnswer, Transient
 from worker.executors import executors
-from worker.executors.base import POSTPONED_SECONDS, Executor, postponed
+from worker.executors.base import POSTPONED_SECONDS, Executor, unread
 from worker.looks import look
 from worker.model.calls import Item
 from worker.model.ledger import Look, Loss
@@ -131,7 +131,7 @@ async def test_what_could_not_be_looked_at_waits_unproven(
     """That its effect is not there yet does not say that acting still makes sense."""
 
     async def survey(items: Sequence[Item], _: float) -> list[Look]:
-        return [postponed(one, BadAnswer("nonsense")) for one in items]
+        return [unread(one, "nonsense") for one in items]
 
     monkeypatch.setattr(known["notify"], "survey", survey)
     found = await ask("notify")

@@ -16,6 +16,7 @@ from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
 from worker.reconciler import MAX_SENDS, USELESS_READS, Reconciler
+from worker.resting import LONGEST_REST
 from worker.retry import UNUSABLE_WAIT
 
 DELAY = 30.0
@@ -291,3 +292,121 @@ async def test_many_read_backs_are_done_a_few_at_once(
     await desk.bring(State.UNKNOWN, *(junk(f"m{n}") for n in range(11)), due_in=0.0)
     assert [await reconciler.step(), await reconciler.step(), await reconciler.step()] == [8, 3, 0]
     assert len(tenant.asked("action_log")) == 11
+
+
+async def lose_many(desk: Desk, count: int) -> None:
+    """So many moves whose answers were lost, due now."""
+    await desk.bring(State.UNKNOWN, *(junk(f"m{n}") for n in range(count)), due_in=0.0)
+
+
+async def read_for(desk: Desk, reconciler: Reconciler, seconds: int) -> None:
+    """Time goes by, and the reconciler works as its loop does."""
+    for _ in range(seconds):
+        while await reconciler.step():
+            pass
+        desk.clock.pass_time(1)
+
+
+@pytest.mark.parametrize("error", [Unauthorized("403", status=403), Transient("no connection")])
+async def test_a_vendor_that_lets_nobody_ask_is_asked_less_and_less(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, error: VendorError
+) -> None:
+    """By one at a time; the polls need the budget too. When it is over, all are read back at once."""
+    tenant.add(*(detection(f"m{n}") for n in range(60)))
+    await lose_many(desk, 60)
+    tenant.will("action_log", *[error] * 1000)
+    await read_for(desk, reconciler, 1000)
+    assert 8 + 4 <= len(tenant.asked("action_log")) <= 8 + 8
+    assert {row["state"] for row in await desk.rows()} == {State.UNKNOWN}
+    assert all(row["due_at"] is not None for row in await desk.rows())
+    tenant.forget("action_log")
+    await read_for(desk, reconciler, int(LONGEST_REST) + 1)
+    assert {row["state"] for row in await desk.rows()} == {State.READY}
+
+
+async def test_a_new_token_is_used_for_read_backs_at_once(
+    desk: Desk, tenant: FakeCloudflare, ledger: FailingLedger, metrics: Metrics
+) -> None:
+    """Nobody has to wait until the worker thinks of it."""
+    token = ["one"]
+    known = executors(tenant.client, ledger.port, DELAY, 250)
+    reconciler = Reconciler(ledger.port, known, desk.clock, metrics, DELAY, token=lambda: token[0])
+    tenant.add(*(detection(f"m{n}") for n in range(9)))
+    await lose_many(desk, 9)
+    tenant.will("action_log", *[Unauthorized("403", status=403)] * 8)
+    assert [await reconciler.step(), await reconciler.step()] == [8, 0]
+    token[0] = "two"
+    assert await reconciler.step() == 1
+    assert [row["state"] for row in await desk.rows()].count("ready") == 1
+
+
+async def test_a_token_that_may_not_read_the_mail_stops_no_other_read_back(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """Those that wait longest are not the only ones that are asked about."""
+    await lose_many(desk, 20)
+    tenant.will("action_log", *[Unauthorized("403", status=403)] * 100)
+    await reconciler.step()
+    for row in await desk.rows(message_id="m19"):
+        await desk.edit(row["id"], kind="notify", lane="notify", due_at=NOW)
+    assert await reconciler.step() == 1
+    assert (await desk.row("m19"))["state"] == "ready"
+
+
+async def test_a_kind_that_this_version_does_not_know_is_not_read_back(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newer version has sent it: that is said once, it waits, and the others are read back."""
+    tenant.add(*(detection(f"m{n}") for n in range(12)))
+    await lose_many(desk, 12)
+    for number in range(10):
+        await desk.edit((await desk.row(f"m{number}"))["id"], kind="teleport", due_at=NOW - 1)
+    await reconciler.read_back_all(await desk.ledger.due_read_backs(100))
+    await read_for(desk, reconciler, 3)
+    states = await desk.states()
+    assert {states[f"m{number}"][0] for number in range(10)} == {"unknown"}
+    assert states["m10"] == states["m11"] == ["ready"]
+    assert capsys.readouterr().err.count("readback.unknown_kind kind=teleport") == 1
+
+
+async def test_unknown_kinds_do_not_stand_before_the_others(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """More of them than are read at once."""
+    tenant.add(*(detection(f"m{n}") for n in range(12)))
+    await lose_many(desk, 12)
+    for number in range(10):
+        await desk.edit((await desk.row(f"m{number}"))["id"], kind="teleport", due_at=NOW - 1)
+    assert [await reconciler.step() for _ in range(3)] == [0, 2, 0]
+
+
+async def test_a_mistake_of_ours_ends_before_a_person(
+    desk: Desk, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same error comes each time: it is made ever more rarely, and not for ever."""
+
+    async def broken(*_: object) -> ReadBack:
+        raise ZeroDivisionError
+
+    await lose(desk, "move")
+    monkeypatch.setattr(reconciler._executors["move"], "read_back", broken)
+    desk.clock.pass_time(DELAY)
+    for _ in range(USELESS_READS):
+        assert await reconciler.step() == 1
+        desk.clock.pass_time(UNUSABLE_WAIT)
+    assert await reconciler.step() == 0
+    assert "a person must look" in (await desk.row())["error"]
+
+
+async def test_a_request_that_found_no_route_is_no_answer(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """A gateway in trouble has nobody called: it passes, however long it lasts."""
+    tenant.add(MESSAGE)
+    await lose(desk, "release")
+    tenant.will("action_log", *[Refused("no route", status=404, codes=(7003,))] * 5)
+    desk.clock.pass_time(DELAY)
+    for _ in range(5):
+        assert await reconciler.step() == 1
+        assert (await desk.row())["due_at"] is not None
+        desk.clock.pass_time(UNUSABLE_WAIT)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientSession
 
-from tests.builders import ACCOUNT, ENFORCE, detection
+from tests.builders import ACCOUNT, ENFORCE, NOW, call, detection, item
 from tests.desk import Desk
 from tests.fakes import OpenBudget
 from worker.cloudflare import Cloudflare
+from worker.cloudflare.settings.block_senders import BlockSender as BlockedSender
 from worker.dispatcher import Dispatcher, DispatchOptions
+from worker.errors import Refused, VendorError
 from worker.executors import executors
+from worker.executors.base import POSTPONED_SECONDS, Effect, from_error
+from worker.executors.entries import RemoveEntry, Unblock
 from worker.model.actions import OnMessage, State
+from worker.model.calls import Item
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, UnblockSender
+from worker.model.events import Detection
+from worker.model.ledger import Look
 from worker.ops.metrics import Metrics
+from worker.ports import Lane
 from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
 from worker.store.undo import Order, Wanted, undo
@@ -120,8 +130,8 @@ async def office(desk: Desk, budget: OpenBudget, metrics: Metrics) -> AsyncItera
         yield Office(desk, simulator, dispatcher, reconciler)
 
 
-async def _nothing(_: Sequence[object]) -> None:
-    pass
+async def _nothing(rows: Sequence[Detection], _: float) -> Sequence[Detection]:
+    return rows
 
 
 def blocks(senders: Sequence[str] = SENDERS) -> list[OnMessage]:
@@ -248,3 +258,121 @@ async def test_what_concerns_every_request_is_held_against_no_entry(office: Offi
     await office.fault(on="any", kind="401")
     await office.work()
     assert [row["error"] for row in await office.desk.rows(kind="remove_entry")] == [None, None]
+
+
+class OddShelf:
+    """A vendor that answers 404 to what is asked by its id, while the collection itself is as the test says."""
+
+    def __init__(self, *rows: BlockedSender, error: VendorError | None = None) -> None:
+        self.rows = rows
+        self.error = error
+        self.there: dict[str, BlockedSender] = {}
+        self.codes: tuple[int, ...] = ()
+
+    @property
+    def client(self) -> Cloudflare:
+        """The client whose every collection it is."""
+        return cast("Cloudflare", SimpleNamespace(settings=SimpleNamespace(block_senders=self)))
+
+    async def get(self, entry_id: str, *, lane: Lane) -> BlockedSender:
+        del lane
+        if entry_id in self.there:
+            return self.there[entry_id]
+        raise Refused("404", status=404, codes=self.codes)
+
+    async def delete(self, entry_id: str, *, lane: Lane | None) -> None:
+        del entry_id, lane
+        raise Refused("404", status=404, codes=self.codes)
+
+    async def list(self, **_: object) -> AsyncIterator[BlockedSender]:
+        if self.error is not None:
+            raise self.error
+        for one in self.rows:
+            yield one
+
+
+MADE = {"pattern": SENDERS[0], "pattern_type": "EMAIL", "is_regex": False}
+REMOVAL = item(
+    kind="remove_entry",
+    cause="maker",
+    params={"collection": "block_senders", "entry_id": "e1", "made": MADE, "pattern": SENDERS[0]},
+)
+ENTRY = BlockedSender(
+    id="e1", pattern=SENDERS[0], pattern_type="EMAIL", is_regex=False, comments="email-security-worker maker"
+)
+STORM = Refused("404", status=404)
+
+
+async def test_no_entry_is_gone_while_its_collection_is_not_there_either() -> None:
+    """Or an allowance that has run out would stay for ever: neither looked at, deleted nor read back as gone."""
+    executor = RemoveEntry(OddShelf(error=STORM).client, DELAY)
+    (seen,) = await executor.survey([REMOVAL], NOW)
+    assert (seen.state, seen.unread) == (State.READY, True)
+    (outcome,) = (await executor.execute(call(REMOVAL))).outcomes
+    assert (outcome.state, outcome.due_in) == (State.READY, POSTPONED_SECONDS)
+    with pytest.raises(Refused):
+        await executor.read_back(REMOVAL, NOW)
+
+
+async def test_an_entry_is_gone_where_its_collection_is_found_without_it() -> None:
+    """At once, as before."""
+    executor = RemoveEntry(OddShelf().client, DELAY)
+    (seen,) = await executor.survey([REMOVAL], NOW)
+    assert (seen.state, seen.why) == (State.SKIPPED, "entry e1 is gone: somebody has deleted it")
+    (outcome,) = (await executor.execute(call(REMOVAL))).outcomes
+    assert (outcome.state, outcome.error) == (State.SKIPPED, "the entry was gone already")
+    assert (await executor.read_back(REMOVAL, NOW)).effect is Effect.DONE
+
+
+async def test_an_entry_that_its_collection_shows_is_not_gone() -> None:
+    """Whatever its own address says."""
+    executor = RemoveEntry(OddShelf(ENTRY).client, DELAY)
+    (seen,) = await executor.survey([REMOVAL], NOW)
+    assert seen.state is State.READY
+    (outcome,) = (await executor.execute(call(REMOVAL))).outcomes
+    assert (outcome.state, outcome.error) == (State.READY, "404, but e1 is there")
+    assert (await executor.read_back(REMOVAL, NOW)).effect is Effect.NOT_DONE
+
+
+async def test_a_deletion_that_found_no_route_is_asked_for_again() -> None:
+    """That says nothing of the entry, also where the collection does not show it."""
+    shelf = OddShelf()
+    shelf.codes = (7003,)
+    executor = RemoveEntry(shelf.client, DELAY)
+    with pytest.raises(Refused) as raised:
+        await executor.execute(call(REMOVAL))
+    assert from_error(call(REMOVAL), raised.value, DELAY).outcomes[0].state is State.READY
+    (seen,) = await executor.survey([REMOVAL], NOW)
+    assert (seen.state, seen.unread) == (State.READY, True)
+
+
+async def test_a_sender_is_unblocked_when_no_entry_is_there_by_its_id() -> None:
+    """The vendor's filter may leave out what is there: the sender would stay blocked, and count as unblocked."""
+    shelf = OddShelf()
+    shelf.there = {"e2": ENTRY}
+    lost = item(kind="unblock_sender", params=MADE, origin='[{"id": "e1"}, {"id": "e2"}]')
+    executor = Unblock(shelf.client, DELAY)
+    seen = await executor.read_back(lost, NOW)
+    assert (seen.effect, seen.seen["left"]) == (Effect.NOT_DONE, ["e2"])
+    shelf.there.clear()
+    assert (await executor.read_back(lost, NOW)).effect is Effect.DONE
+
+
+async def test_a_mistake_over_one_entry_keeps_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits alone; before, none of its lane went."""
+    await office.want(*blocks(SENDERS[:2]))
+    await office.work()
+    await office.take_back()
+    (first, *_) = office.entries()
+    right = RemoveEntry._judge
+
+    async def judge(self: RemoveEntry, one: Item, listed: list[Any] | None) -> Look:
+        if one.params["entry_id"] == first:
+            raise ZeroDivisionError
+        return await right(self, one, listed)
+
+    monkeypatch.setattr(RemoveEntry, "_judge", judge)
+    await office.work()
+    assert list(office.entries()) == [first]

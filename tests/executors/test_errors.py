@@ -7,7 +7,7 @@ from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from worker.errors import AnswerLost, BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
 from worker.executors import executors
-from worker.executors.base import BLOCK_SECONDS, from_error, not_sent
+from worker.executors.base import BLOCK_SECONDS, POSTPONED_SECONDS, from_error, not_sent
 from worker.model.actions import State
 from worker.model.kinds import FINDS, KINDS
 
@@ -24,6 +24,7 @@ READY, FAILED, UNKNOWN = State.READY, State.FAILED, State.UNKNOWN
         (Unauthorized("not you", status=403), "call.refused", READY),
         (Transient("no connection"), "call.refused", READY),
         (Refused("bad request", status=400), "call.refused", FAILED),
+        (Refused("no route", status=404, codes=(7003,)), "call.refused", READY),
         (AnswerLost("reset"), "call.lost", UNKNOWN),
         (BadAnswer("not JSON", status=200), "call.lost", UNKNOWN),
         (VendorError("something new"), "call.lost", UNKNOWN),
@@ -44,6 +45,7 @@ def test_what_an_error_means_for_a_write(error: VendorError, event: str, state: 
         (Unauthorized(""), 0.0),
         (AnswerLost(""), DELAY),
         (Refused(""), None),
+        (Refused("", status=404, codes=(7000, 7003)), POSTPONED_SECONDS),
     ],
 )
 def test_when_an_action_is_looked_at_again(error: VendorError, seconds: float | None) -> None:

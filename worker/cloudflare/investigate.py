@@ -15,7 +15,7 @@ from worker.cloudflare.listing import MAX_PER_PAGE, Listing, Position, believed,
 from worker.cloudflare.operations import Operation
 from worker.cloudflare.transport import Answer, Transport
 from worker.cloudflare.wire import Page
-from worker.errors import Transient
+from worker.errors import SlowSearch
 from worker.model.enrichment import Details, LogEntry, Trace
 from worker.model.events import Detection
 from worker.ports import Lane
@@ -84,11 +84,12 @@ class Investigate(MailActions):
         per_page: int = MAX_PER_PAGE,
         detections_only: bool,
         lane: Lane,
+        patience: float = _PATIENCE,
         **filters: Unpack[Filters],
     ) -> Listing[Detection]:
         """The messages of a window, in no documented order: awaited a page, iterated all.
 
-        A search that the vendor answers with 202 is asked for again, up to 120 s; each ask is admitted alone.
+        A search that the vendor answers with 202 is asked for again, up to `patience`; each ask is admitted alone.
 
         Args:
             start: aware; must not be in the future.
@@ -97,6 +98,7 @@ class Investigate(MailActions):
             per_page: 1 to 1,000.
             detections_only: the vendor's default, true, hides benign mail; so it is always said.
             lane: whose budget the requests use.
+            patience: seconds that a search may take; then it is `SlowSearch`.
             filters: no filter takes investigate ids.
         """
 
@@ -111,17 +113,17 @@ class Investigate(MailActions):
             }
             answer = await self._transport.request(LIST, lane=lane, query=query)
             if answer.status == 202:  # noqa: PLR2004 - Accepted
-                answer = await self._await_search(answer, lane)
+                answer = await self._await_search(answer, lane, patience)
             decoded = believed(self._transport, answer, rows.read_detections(answer))
             return Page(decoded.rows, decoded.bad, next=decoded.next)
 
         return Listing(LIST.endpoint, fetch, cursor)
 
-    async def _await_search(self, answer: Answer, lane: Lane) -> Answer:
+    async def _await_search(self, answer: Answer, lane: Lane, patience: float) -> Answer:
         """Asks the Location of a slow search until it has an answer (API reference, Investigate list)."""
         url = self._transport.locate(answer)
         wait, spent = _FIRST_WAIT, answer.seconds
-        while spent + wait <= _PATIENCE:
+        while spent + wait <= patience:
             await self._sleep(wait)
             answer = await self._transport.ask(LIST, url, lane=lane)
             if answer.status != 202:  # noqa: PLR2004 - Accepted
@@ -130,8 +132,8 @@ class Investigate(MailActions):
                 url = self._transport.locate(answer)
             spent += wait + answer.seconds
             wait = min(2 * wait, _LONGEST_WAIT)
-        raise Transient(
-            f"{LIST.endpoint}: the search took more than {_PATIENCE:.0f} s; ask for a shorter window"
+        raise SlowSearch(
+            f"{LIST.endpoint}: the search took more than {patience:.0f} s; ask for a shorter window"
         )
 
     async def get(self, investigate_id: str, *, submission: bool = False, lane: Lane) -> Detection:

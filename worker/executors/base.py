@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from msgspec.structs import replace
 
-from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.cloudflare.operations import segment
+from worker.errors import (
+    BadAnswer,
+    RateLimited,
+    Refused,
+    StoreError,
+    Transient,
+    Unauthorized,
+    VendorError,
+)
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.events import Detection
 from worker.model.ledger import Look
+from worker.ops.logs import get_logger
 from worker.retry import action_delay, unusable_delay
+
+log = get_logger()
+T = TypeVar("T")
 
 BLOCK_SECONDS = 10.0
 """How long an action waits after a 429 that named no time; the budget pauses everything beside it."""
@@ -23,6 +36,9 @@ AUTH_SECONDS = 30.0
 """How long a kind of action waits before the same token is tried again."""
 POSTPONED_SECONDS = 30.0
 """How long an action waits at first that the vendor cannot tell of; the others go on."""
+FEW = 3
+"""Actions that are looked up one by one; for more a whole collection is listed once."""
+NOT_FOUND = 404
 
 
 class Effect(StrEnum):
@@ -91,24 +107,34 @@ Executor = OnMessages | Elsewhere
 def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answered:
     """The outcome of every action of a call that got no answer to settle.
 
-    429, 401/403 and a connection that was never made prove that nothing was accepted; any other 4xx that it never
-    will be; everything else leaves the effect unknown until it is read back.
+    429, 401/403, a connection that was never made and a gateway without a route prove that nothing was accepted; any
+    other 4xx that it never will be; everything else leaves the effect unknown until it is read back.
     """
     text = f"{type(error).__name__}: {error}"
     answer = Answered((), "call.refused", error.status, error.ray, text)
-    if isinstance(error, RateLimited):
-        return _all(call, answer, State.READY, error.retry_after or BLOCK_SECONDS)
-    if isinstance(error, Unauthorized):
-        # The dispatcher waits for another token; the action itself is due as soon as there is one.
-        return _all(call, answer, State.READY, 0.0)
-    if isinstance(error, Transient):
-        return _all(call, answer, State.READY, action_delay(call.items[0].refusals + 1))
+    again_in = _again_in(error, call.items[0].refusals)
+    if again_in is not None:
+        return _all(call, answer, State.READY, again_in)
     if isinstance(error, Refused):
         if len(call.items) == 1:
             return _all(call, answer, State.FAILED, None)
         # One bad id spoils a bulk call: halves find it without giving up the others.
         return _all(call, replace(answer, event="call.split"), State.READY, 0.0, batch=len(call.items) // 2)
     return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay)
+
+
+def _again_in(error: VendorError, refusals: int) -> float | None:
+    """Seconds until the same may be sent again after an error that has nothing to do with what was sent."""
+    if isinstance(error, RateLimited):
+        return error.retry_after or BLOCK_SECONDS
+    if isinstance(error, Unauthorized):
+        # The dispatcher waits for another token; the action itself is due as soon as there is one.
+        return 0.0
+    if isinstance(error, Transient):
+        return action_delay(refusals + 1)
+    if isinstance(error, Refused) and error.unrouted:
+        return unusable_delay(POSTPONED_SECONDS, refusals)
+    return None
 
 
 def not_sent(call: Call, why: str, due_in: float = 1.0) -> Answered:
@@ -158,12 +184,40 @@ def skipped(item: Item, why: str) -> Look:
     return Look(item.action_id, State.SKIPPED, why)
 
 
-def postponed(item: Item, error: VendorError) -> Look:
-    """The vendor answers, but cannot tell of this one: it waits alone. Raises what is about them all."""
-    answered = error.status is not None or isinstance(error, BadAnswer)
-    if not answered or isinstance(error, RateLimited | Unauthorized):
-        raise error
-    why = f"cannot be looked up before acting: {error}"
+def unread(item: Item, why: str) -> Look:
+    """Nothing could be learnt of this one: it waits, longer each time."""
+    again_in = unusable_delay(POSTPONED_SECONDS, item.refusals)
     return Look(
-        item.action_id, State.READY, why, unusable_delay(POSTPONED_SECONDS, item.refusals), unread=True
+        item.action_id, State.READY, f"cannot be looked up before acting: {why}", again_in, unread=True
     )
+
+
+async def alone(item: Item, look: Awaitable[T]) -> T | Look:
+    """What cannot be looked up waits alone. Raises what is about them all: the way to the vendor, the database."""
+    try:
+        return await look
+    except VendorError as error:
+        answered = error.status is not None or isinstance(error, BadAnswer)
+        if not answered or isinstance(error, RateLimited | Unauthorized):
+            raise
+        return unread(item, str(error))
+    except StoreError:
+        raise
+    except Exception as error:
+        # A mistake of ours, or an id that no request can carry: its neighbours are not to wait for a release.
+        log.exception("task.failed", task=f"look {item.action_id}")
+        return unread(item, f"{type(error).__name__}: {error}")
+
+
+def not_there(error: Refused) -> bool:
+    """Whether it says of the thing that was asked for that it is not there, and not that nobody was asked."""
+    return error.status == NOT_FOUND and not error.unrouted
+
+
+def check_named(call: Call) -> None:
+    """Raises `Refused` where no request can carry the id of one of its messages: nothing has left this process."""
+    for item in call.items:
+        try:
+            segment(item.message_id)
+        except ValueError as error:
+            raise Refused(f"message {item.message_id!r} cannot be named to the vendor: {error}") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, Any
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.collection import MAX_BATCH
 from worker.errors import BadAnswer, Refused, VendorError
-from worker.executors.base import Effect, ReadBack, moment, not_sent, postponed, ready, skipped, unmatched
+from worker.executors.base import (
+    FEW,
+    POSTPONED_SECONDS,
+    Effect,
+    ReadBack,
+    alone,
+    moment,
+    not_sent,
+    not_there,
+    ready,
+    skipped,
+    unmatched,
+)
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.entries import MARK, UnblockSender
@@ -24,6 +36,7 @@ from worker.model.kinds import REMOVE, kind_of
 from worker.model.ledger import Look
 from worker.ops.text import safe
 from worker.ports import Lane
+from worker.retry import unusable_delay
 
 if TYPE_CHECKING:
     from worker.executors.shelves import Shelf
@@ -36,13 +49,10 @@ SKEW_SECONDS = 60.0
 """How far the vendor's clock may be behind ours when an entry's age is compared with a submission."""
 AT_ONCE = 8
 """Entries that are read side by side."""
-FEW = 3
-"""Actions that are looked up one by one; for more the whole collection is listed once."""
 SINGLE_READS = 50
 """Actions that are looked up one by one in one round where the list cannot be believed; the others wait for the next."""
 REASON_LENGTH = 500
 """Characters of the reason in a comment."""
-NOT_FOUND = 404
 
 
 class _OnShelf:
@@ -73,7 +83,7 @@ class _OnShelf:
         looks: list[Look] = []
         for start in range(0, len(items), AT_ONCE):
             part = items[start : start + AT_ONCE]
-            looks += await asyncio.gather(*(_isolated(item, judge(item, listed)) for item in part))
+            looks += await asyncio.gather(*(alone(item, judge(item, listed)) for item in part))
         return looks
 
 
@@ -165,9 +175,9 @@ class _TakeBack(_OnShelf):
         try:
             gone = await self._shelf(name).delete(self._cloudflare, wanted)
         except Refused as error:
-            if error.status != NOT_FOUND or len(call.items) > 1:
+            if not not_there(error) or len(call.items) > 1:
                 raise
-            outcome = Outcome(call.items[0].action_id, State.SKIPPED, "the entry was gone already")
+            outcome = await self._without(call.items[0], name, wanted)
             return Answered((outcome,), "call.answered", error.status, error.ray, str(error))
         outcomes = tuple(
             Outcome(item.action_id, State.SUCCEEDED)
@@ -177,13 +187,37 @@ class _TakeBack(_OnShelf):
         )
         return Answered(outcomes, "call.answered")
 
-    async def _row(self, name: str, entry_id: str, lane: Lane) -> Any:
+    async def _without(self, item: Item, name: str, ids: Sequence[str]) -> Outcome:
+        """What becomes of the action whose request was answered with 404: nothing was deleted."""
+        again_in = unusable_delay(POSTPONED_SECONDS, item.refusals)
         try:
-            return await self._shelf(name).get(self._cloudflare, entry_id, lane)
+            left = await self._left(item, name, ids, Lane.ACTION)
+        except VendorError as error:
+            why = f"404, but nothing else can be had either: {error}"
+            return Outcome(item.action_id, State.READY, why, again_in)
+        if left:
+            return Outcome(item.action_id, State.READY, f"404, but {', '.join(left)} is there", again_in)
+        return Outcome(item.action_id, State.SKIPPED, "the entry was gone already")
+
+    async def _left(self, item: Item, name: str, ids: Iterable[str], lane: Lane) -> list[str]:
+        """Those of the entries that are still there."""
+        return [one for one in ids if await self._row(item, name, one, lane) is not None]
+
+    async def _row(self, item: Item, name: str, entry_id: str, lane: Lane, *, proven: bool = False) -> Any:
+        """The entry, or None where it is not there; `proven`: a list of its collection has just not shown it either.
+
+        A gateway in trouble answers 404 to everything: it is believed where it finds the collection.
+        """
+        shelf = self._shelf(name)
+        try:
+            return await shelf.get(self._cloudflare, entry_id, lane)
         except Refused as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+            if not not_there(error):
+                raise
+        if proven:
+            return None
+        rows = await shelf.find(self._cloudflare, item.params.get("made", item.params), lane)
+        return next((row for row in rows if row.id == entry_id), None)
 
 
 class RemoveEntry(_TakeBack):
@@ -198,7 +232,7 @@ class RemoveEntry(_TakeBack):
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when the entry is not there any more."""
-        row = await self._row(item.params["collection"], item.params["entry_id"], Lane.READ_BACK)
+        row = await self._row(item, item.params["collection"], item.params["entry_id"], Lane.READ_BACK)
         seen = {"entry": item.params["entry_id"], "there": row is not None, "read_at": now}
         return ReadBack(Effect.DONE if row is None else Effect.NOT_DONE, seen)
 
@@ -212,7 +246,9 @@ class RemoveEntry(_TakeBack):
         params = item.params
         # Pages that shift while they are read may leave one out: it is asked for by its id.
         row = next((row for row in listed or () if row.id == params["entry_id"]), None)
-        row = row or await self._row(params["collection"], params["entry_id"], Lane.ACTION)
+        row = row or await self._row(
+            item, params["collection"], params["entry_id"], Lane.ACTION, proven=listed is not None
+        )
         if row is None:
             return skipped(item, f"entry {params['entry_id']} is gone: somebody has deleted it")
         shelf = self._shelf(params["collection"])
@@ -234,9 +270,9 @@ class Unblock(_TakeBack):
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when none of the entries is there any more."""
-        ids = {entry["id"] for entry in json.loads(item.origin or "[]")}
-        rows = await self._shelf(_BLOCKED).find(self._cloudflare, item.params, Lane.READ_BACK)
-        left = sorted(ids & {row.id for row in rows})
+        ids = sorted(entry["id"] for entry in json.loads(item.origin or "[]"))
+        # Each by its id: what the vendor's filter does not show may be there all the same.
+        left = await self._left(item, _BLOCKED, ids, Lane.READ_BACK)
         return ReadBack(Effect.NOT_DONE if left else Effect.DONE, {"left": left, "read_at": now})
 
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
@@ -261,13 +297,6 @@ class Unblock(_TakeBack):
 
 
 _BLOCKED = kind_of("block_sender").collection
-
-
-async def _isolated(item: Item, look: Awaitable[Look]) -> Look:
-    try:
-        return await look
-    except VendorError as error:
-        return postponed(item, error)
 
 
 def _mine(item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> list[str]:

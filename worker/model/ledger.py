@@ -70,6 +70,8 @@ class Look(NamedTuple):
     again_in: float | None = None
     origin: str | None = None
     unread: bool = False
+    read_at: float | None = None
+    """When the vendor was asked for what was seen, seconds since the epoch: it is no younger. None: just now."""
 
 
 class OurMove(NamedTuple):

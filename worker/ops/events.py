@@ -394,6 +394,11 @@ _TABLE: dict[str, LogEvent] = {
         "At start: so many actions are `unknown` and wait for a person, from an earlier run.",
         "`worker actions list --state unknown` says what was sent and what is known of it.",
     ),
+    "readback.unknown_kind": LogEvent(
+        "error",
+        "The answer to an action was lost, and this version cannot look for its effect: a newer version has sent it.",
+        "Go back to the newer version, or look yourself: `worker actions list --state unknown`.",
+    ),
     "readback.failed": LogEvent(
         "warning", "A read-back got no usable answer and is tried again.", f"If it repeats: {_DOCTOR}"
     ),
@@ -410,6 +415,12 @@ _TABLE: dict[str, LogEvent] = {
         "The vendor answers, but the data of one message or entry cannot be read. Its action waits, and the wait doubles"
         " each time.",
         f"Look at it in the dashboard and act there; `worker actions reject ID` ends it. {_DOCTOR}",
+    ),
+    "state.too_slow": LogEvent(
+        "warning",
+        "The vendor took so long to show messages or entries that what it showed was too old to act on. Their actions"
+        " wait, longer each time.",
+        f"If it repeats: {_DOCTOR}",
     ),
     "state.superseded": LogEvent(
         "info/warning",

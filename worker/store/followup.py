@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, false, func, select, true, update
@@ -42,7 +42,10 @@ def apply_looks(
     looks: Sequence[Look],
     read_at: float | None = None,
 ) -> int:
-    """Writes what the looks of `read_at` showed, only to actions that are still ready. Returns how many were changed."""
+    """Writes what the looks showed, only to actions that are still ready. Returns how many were changed.
+
+    `read_at` dates those that bear no date of their own.
+    """
     seen = now if read_at is None else read_at
     a = schema.actions
     ready: set[str] = set()
@@ -72,11 +75,12 @@ def apply_looks(
 
 
 def _look_row(look: Look, now: float, seen: float, hold_seconds: float) -> dict[str, Any]:
+    dated = seen if look.read_at is None else look.read_at
     return {
         "action": look.action_id,
         "to_state": look.state,
         "to_error": look.why or None,
-        "to_verified": seen if look.state is State.READY and look.again_in is None else None,
+        "to_verified": dated if look.state is State.READY and look.again_in is None else None,
         "to_due": None if look.again_in is None else now + look.again_in,
         "to_held_until": now + hold_seconds if look.state is State.HELD else None,
         "to_origin": look.origin,
@@ -108,12 +112,19 @@ def our_moves(conn: Connection, account_id: str, message_id: str, now: float) ->
     return [OurMove(row.id, row.cause, row.target, row.submitted_at, now - row.submitted_at) for row in rows]
 
 
-def due_read_backs(conn: Connection, account_id: str, now: float, most: int) -> list[Item]:
-    """Unknown actions whose read-back has fallen due, oldest first."""
+def due_read_backs(
+    conn: Connection, account_id: str, now: float, most: int, without: Collection[str] = ()
+) -> list[Item]:
+    """Unknown actions whose read-back has fallen due, oldest first, `without` these kinds."""
     a = schema.actions
     query = (
         select(*ITEM_COLUMNS)
-        .where(a.c.account_id == account_id, a.c.state == State.UNKNOWN, a.c.due_at <= now)
+        .where(
+            a.c.account_id == account_id,
+            a.c.state == State.UNKNOWN,
+            a.c.due_at <= now,
+            a.c.kind.not_in(sorted(without)),
+        )
         .order_by(a.c.due_at)
         .limit(most)
     )

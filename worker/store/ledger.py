@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -272,8 +272,10 @@ class StoreLedger:
     async def our_moves(self, message_id: str) -> list[OurMove]:
         return await self.store.run(followup.our_moves, self.account_id, message_id, self._clock.now())
 
-    async def due_read_backs(self, most: int) -> list[Item]:
-        return await self.store.run(followup.due_read_backs, self.account_id, self._clock.now(), most)
+    async def due_read_backs(self, most: int, without: Collection[str] = ()) -> list[Item]:
+        return await self.store.run(
+            followup.due_read_backs, self.account_id, self._clock.now(), most, without
+        )
 
     async def coming_read_backs(self) -> list[tuple[str, float]]:
         return await self.store.run(followup.coming_read_backs, self.account_id)
