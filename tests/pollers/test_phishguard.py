@@ -130,6 +130,21 @@ async def test_a_search_that_fails_costs_the_others_nothing_and_its_own_an_hour(
     assert await join(source, old) == [None]
 
 
+async def test_one_search_that_fails_is_enough_for_one_page(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """Each takes five tries of half a minute: the others have their turn in the next poll, before it."""
+    tenant.will("list", *[Transient("time-out")] * PAGE_TRIES)
+    old = [dated(number, NOW - number * DAY) for number in (3, 2)]
+    assert await join(source, *old) == []
+    assert len(tenant.asked("list")) == PAGE_TRIES
+    clock.pass_time(MOST_AGAIN_SECONDS)
+    assert await join(source, *old) == []
+    failed, *_ = spans(tenant)
+    other, again = spans(tenant)[PAGE_TRIES:]
+    assert other != failed == again
+
+
 @pytest.mark.parametrize("error", [Unauthorized("403", status=403), RateLimited("429", retry_after=None)])
 async def test_what_ails_every_request_fails_the_poll(
     source: PhishGuardSource, tenant: FakeCloudflare, desk: Desk, error: VendorError
