@@ -101,7 +101,7 @@ class Desk:
         self, *, most: int = 1000, calls: int = 10, budget: int = 600, mode: Mode = Mode.ENFORCE
     ) -> list[Call]:
         """Claims up to so many calls from every lane."""
-        limits = Limits(mode, budget, 120.0)
+        limits = Limits(Ceilings(mode), budget, 120.0)
         claimed: list[Call] = []
         for lane in await self.ledger.lanes(mode):
             claimed += (await self.ledger.claim(lane, limits, most=most, calls=calls)).calls

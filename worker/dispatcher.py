@@ -209,8 +209,7 @@ class Dispatcher:
 
     async def _send_all(self, lane: BulkLane, executor: Executor, parallel: int) -> None:
         """Claims and sends until the lane is empty, the budget is used up or the worker stops."""
-        ceilings = self._options.ceilings
-        limits = Limits(ceilings.mode, self._options.budget, self._options.lease, ceilings.hold_seconds)
+        limits = Limits(self._options.ceilings, self._options.budget, self._options.lease)
         line = self._line(lane.kind)
         circuits = line.standing.circuits
         while not self._stopping and line.open(lane.kind):
@@ -240,7 +239,7 @@ class Dispatcher:
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where there was nothing, or the lane has to wait."""
         most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
-        items = await self._ledger.unverified(lane, self._options.ceilings.mode, most)
+        items = await self._ledger.unverified(lane, self._options.ceilings, most)
         if approved := [item.action_id for item in items if item.approved_at is not None]:
             # Nothing is asked of the vendor about what nobody approved as it is now.
             back = await self._ledger.review(lane, approved, self._options.ceilings.hold_seconds)

@@ -267,7 +267,7 @@ class Ledger(Waiting, Protocol):
         """Lanes with work that is due and allowed; none while paused."""
         ...
 
-    async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
+    async def unverified(self, lane: BulkLane, ceilings: Ceilings, most: int) -> list[Item]:
         """Due actions whose message has to be looked at first."""
         ...
 

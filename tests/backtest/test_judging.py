@@ -10,9 +10,10 @@ from tests.builders import ENFORCE, NOW, at, catalogue, detection, playbook, pol
 from tests.desk import Desk
 from worker.backtest.judging import GIVEN_UP, Judge, as_enforcing
 from worker.backtest.seen import Seen
-from worker.backtest.standing import DAY, HOUR, Past, Remembered, Standing, Window
+from worker.backtest.standing import Past, Remembered, Standing, Window
 from worker.model.actions import Action, Mode, Move, Release, State
 from worker.model.admission import Existing
+from worker.model.caps import DAY, HOUR
 from worker.model.entries import BlockSender, UnblockSender
 from worker.model.events import Detection, PhishReport
 from worker.model.history import PastAction

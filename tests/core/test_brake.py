@@ -12,6 +12,7 @@ from worker.brake import Brake
 from worker.errors import StoreError
 from worker.model.actions import Mode
 from worker.model.ledger import Claimed, Limits, Pause
+from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
 from worker.pausing import PauseWatch
 from worker.store.ledger import StoreLedger
@@ -79,7 +80,7 @@ async def test_the_file_stops_lanes_and_claims(desk: Desk, brake: Brake, ledger:
     await desk.take_in(junk())
     (lane,) = await ledger.port.lanes(Mode.ENFORCE)
     brake.file.touch()
-    limits = Limits(Mode.ENFORCE, 600, 120.0)
+    limits = Limits(Ceilings(Mode.ENFORCE), 600, 120.0)
     assert await ledger.port.claim(lane, limits, most=10, calls=1) == Claimed([], 0.0)
     assert await ledger.port.lanes(Mode.ENFORCE) == []
     assert await desk.audit("intent") == []

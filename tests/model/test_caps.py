@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.builders import vote
 from worker.model.actions import Mode
-from worker.model.caps import PLATFORM, Caps, Usage, breach, in_force
+from worker.model.caps import PLATFORM, Caps, Room, Usage, breach, in_force
 from worker.model.plans import Ceilings, Vote
 
 COUNT = st.integers(1, 10**9)
@@ -46,6 +46,20 @@ def test_the_lowest_of_playbook_operator_and_platform_is_in_force(
     shares = [ceilings.share, *(one.share for one in votes)]
     assert caps.per_day == min((one for one in days if one is not None), default=None)
     assert caps.share == min((one for one in shares if one is not None), default=None)
+
+
+@given(st.integers(0, 9), st.integers(1, 9), st.none() | st.integers(1, 9), st.integers(1, 9), st.booleans())
+def test_what_goes_out_late_gets_as_many_places_as_are_left(
+    used: int, per_hour: int, per_day: int | None, in_all: int, today: bool
+) -> None:
+    """The lowest of all caps is in force, and what the day counts already takes no second place of it."""
+    room = Room(Usage({"junk": used}, used, {"junk": used}, used), Ceilings(Mode.ENFORCE, per_hour=in_all))
+    allowed = [vote("junk", per_hour=per_hour, per_day=per_day), vote("watches", Mode.SHADOW, per_hour=0)]
+    places = 0
+    while not room.take(allowed, today=today):
+        places += 1
+    day = per_day if per_day is not None and not today else in_all
+    assert places == max(0, min(per_hour, in_all, day) - used)
 
 
 @pytest.mark.parametrize(

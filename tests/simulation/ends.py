@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HOUR = 3600.0
+GIVEN_UP = (State.SKIPPED, State.HELD, State.EXPIRED)
 SETTLED = (
     State.SUCCEEDED,
     State.FAILED,
@@ -97,19 +98,20 @@ class Ends:
 
     def _check_caps(self, rows: Sequence[dict[str, Any]]) -> None:
         plan = self._world.plan
+        # An action counts in the hour in which it was sent, for the last time where that was more than once.
         mine = [
-            self._laws.admitted[row["id"]]
+            (self._laws.admitted[row["id"]], self._laws.sent[row["id"]])
             for row in rows
-            if row["id"] in self._laws.admitted and row["submitted_at"] is not None
+            if row["id"] in self._laws.admitted and row["id"] in self._laws.sent
             # What was refused and then given up has used up nothing; what a person let go has no cap.
-            if row["state"] != State.SKIPPED and not self._laws.people[row["id"]]
+            if row["state"] not in GIVEN_UP and not self._laws.people[row["id"]]
         ]
-        self._check_windows("all playbooks", sorted(one.at for one in mine), plan.cap_per_hour)
+        self._check_windows("all playbooks", sorted(at for _, at in mine), plan.cap_per_hour)
         capped = {one.id: one.caps for one in self._world.catalogue.playbooks}
         for name, caps in capped.items():
-            its = [one for one in mine if name in one.playbooks]
-            self._check_windows(name, sorted(one.at for one in its), min(caps.per_hour, plan.cap_per_hour))
-            for poll_id, count in Counter(one.poll_id for one in its).items():
+            its = [(one, at) for one, at in mine if name in one.playbooks]
+            self._check_windows(name, sorted(at for _, at in its), min(caps.per_hour, plan.cap_per_hour))
+            for poll_id, count in Counter(one.poll_id for one, _ in its).items():
                 most = min(caps.per_poll, plan.cap_per_poll)
                 law(count <= most, "never more than the cap per poll", name, poll_id, f"{count} > {most}")
 

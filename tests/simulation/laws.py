@@ -47,9 +47,8 @@ class Post(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """An action that the caps let through: when, in which poll, for which playbooks."""
+    """An action that the caps let through: in which poll, for which playbooks."""
 
-    at: float
     poll_id: str
     playbooks: tuple[str, ...]
 
@@ -64,6 +63,7 @@ class Laws:
         self.posts: list[Post] = []
         self._requests: deque[float] = deque()
         self.admitted: dict[str, Admitted] = {}
+        self.sent: dict[str, float] = {}
         self.people: dict[str, list[tuple[str, float]]] = defaultdict(list)
         self._reading: dict[tuple[int, str], list[tuple[float, float]]] = defaultdict(list)
 
@@ -135,6 +135,7 @@ class Laws:
         )
         for row in mine.values():
             self._may_act(row, sent.at)
+            self.sent[row["id"]] = sent.at
         self.posts.append(Post(sent.number, sent.at, kind, target, named, call_id))
 
     def _submitted(self, body: dict[str, Any]) -> tuple[str, dict[str, str]]:
@@ -180,8 +181,7 @@ class Laws:
         votes = self._world.disk.run(books.votes, poll_id)
         for row in self._world.rows(State.READY):
             if row["poll_id"] == poll_id and row["id"] not in self.admitted:
-                now = self._world.times.true()
-                self.admitted[row["id"]] = Admitted(now, poll_id, tuple(votes[row["id"]]))
+                self.admitted[row["id"]] = Admitted(poll_id, tuple(votes[row["id"]]))
 
     def _check_watermark(self, poll: Any) -> None:
         """Everything that the window showed when it was read is recorded by now."""

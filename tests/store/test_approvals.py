@@ -12,6 +12,7 @@ from tests.desk import Desk, messages
 from worker.model.actions import PURGE, Mode, State
 from worker.model.approvals import BOUND
 from worker.model.ledger import BulkLane, Claimed, Limits, Look
+from worker.model.plans import Ceilings
 from worker.store import approvals, flags, queries, reviews, schema
 from worker.store.ledger import StoreLedger
 
@@ -37,7 +38,7 @@ async def approved(desk: Desk, *names: str) -> list[str]:
 
 async def claim(desk: Desk, lane: BulkLane = JUNK, mode: Mode = Mode.ENFORCE, most: int = 10) -> Claimed:
     """What one claim of a lane gives."""
-    return await desk.ledger.claim(lane, Limits(mode, 600, 120.0, DAY), most=most, calls=1)
+    return await desk.ledger.claim(lane, Limits(Ceilings(mode), 600, 120.0), most=most, calls=1)
 
 
 async def approval_ids(desk: Desk) -> list[str]:

@@ -14,10 +14,10 @@ from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.model.telling import Notify
-from worker.store import budget, claims, closing, flags, queries
+from worker.store import budget, caps, claims, flags, queries
 from worker.store.tools import from_json
 
-LIMITS = Limits(Mode.ENFORCE, 600, 120.0)
+LIMITS = Limits(ENFORCE, 600, 120.0)
 
 
 async def test_a_claim_is_intent_before_anything_is_sent(desk: Desk) -> None:
@@ -142,8 +142,8 @@ async def test_a_notification_uses_no_request(desk: Desk) -> None:
     await desk.want(Notify(detection(), text="hello"))
     assert len(await desk.claim(budget=0)) == 1
     assert await desk.run(budget.used, ACCOUNT, NOW) == 0
-    assert await desk.run(closing.usage, ACCOUNT, NOW) == ({}, 0)
-    assert await desk.run(partial(closing.usage, apart=True), ACCOUNT, NOW) == ({"junk": 1}, 1)
+    assert await desk.run(caps.usage, ACCOUNT, NOW) == ({}, 0)
+    assert await desk.run(partial(caps.usage, apart=True), ACCOUNT, NOW) == ({"junk": 1}, 1)
 
 
 async def test_submissions_of_one_way_share_a_call(desk: Desk) -> None:
@@ -170,7 +170,7 @@ async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:
     await desk.take_in(*(junk(f"m{n}") for n in range(3)))
     assert len(await desk.claim(most=1, budget=2)) == 2
     lane = (await desk.ledger.lanes(Mode.ENFORCE))[0]
-    got, wait, _ = await desk.ledger.claim(lane, Limits(Mode.ENFORCE, 2, 120.0), most=1, calls=1)
+    got, wait, _ = await desk.ledger.claim(lane, Limits(ENFORCE, 2, 120.0), most=1, calls=1)
     assert (got, wait) == ([], 306.0)
     desk.clock.pass_time(wait)
     await desk.ledger.apply_looks(
@@ -185,7 +185,7 @@ async def test_a_pause_stops_every_claim(desk: Desk) -> None:
     lane = (await desk.ledger.lanes(Mode.ENFORCE))[0]
     await desk.run(flags.pause, ACCOUNT, "drill", "ann", NOW)
     assert await desk.ledger.lanes(Mode.ENFORCE) == []
-    assert await desk.ledger.unverified(lane, Mode.ENFORCE, 10) == []
+    assert await desk.ledger.unverified(lane, ENFORCE, 10) == []
     assert await desk.ledger.claim(lane, LIMITS, most=10, calls=1) == Claimed([], 0.0)
     assert await desk.run(flags.resume, ACCOUNT, "ann", NOW)
     assert len(await desk.claim()) == 1
@@ -199,7 +199,7 @@ async def test_the_ceiling_bounds_what_is_claimed(desk: Desk, mode: Mode, claime
     assert len(await desk.claim(mode=mode)) == claimed
     lane = BulkLane("move:JunkEmail", "move", "JunkEmail", 1, NOW)
     if mode is Mode.SHADOW:
-        limits = Limits(mode, 600, 120.0)
+        limits = Limits(Ceilings(mode), 600, 120.0)
         assert await desk.ledger.claim(lane, limits, most=10, calls=1) == Claimed([], 0.0)
 
 
@@ -211,7 +211,7 @@ async def test_a_message_seen_too_long_ago_is_not_claimed(
     await desk.take_in(junk())
     desk.clock.pass_time(seconds)
     (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
-    assert (len(await desk.ledger.unverified(lane, Mode.ENFORCE, 10)) == 0) is claimable
+    assert (len(await desk.ledger.unverified(lane, ENFORCE, 10)) == 0) is claimable
     assert bool(await desk.claim()) is claimable
 
 
@@ -220,7 +220,7 @@ async def test_a_message_never_seen_is_not_claimed(desk: Desk) -> None:
     await desk.take_in(junk(), read_at=None)
     assert await desk.claim() == []
     (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
-    (item,) = await desk.ledger.unverified(lane, Mode.ENFORCE, 10)
+    (item,) = await desk.ledger.unverified(lane, ENFORCE, 10)
     assert (item.message_id, item.verdict, item.recipients) == ("m1", "MALICIOUS", ("ann@corp.example",))
 
 

@@ -306,7 +306,7 @@ async def test_contradicting_actions_of_two_polls_are_both_held(desk: Desk) -> N
     assert all("contradicts move" in row["error"] for row in rows)
 
 
-@pytest.mark.parametrize("seconds, held", [(3599, True), (3601, False)])
+@pytest.mark.parametrize("seconds, held", [(3659, True), (3661, False)])
 async def test_the_hourly_cap_counts_over_polls(desk: Desk, seconds: float, held: bool) -> None:
     """What was admitted within the hour counts, also after a restart: it is in the ledger."""
     await desk.take_in(junk("m1", vote(per_hour=1)))
@@ -315,7 +315,7 @@ async def test_the_hourly_cap_counts_over_polls(desk: Desk, seconds: float, held
     assert bool(closed.plans[0].held_because) is held
 
 
-@pytest.mark.parametrize("seconds, held", [(86399, True), (86401, False)])
+@pytest.mark.parametrize("seconds, held", [(86459, True), (86461, False)])
 async def test_the_daily_cap_counts_over_polls(desk: Desk, seconds: float, held: bool) -> None:
     """What was admitted within 24 hours counts."""
     await desk.take_in(junk("m1", vote(per_day=1)))

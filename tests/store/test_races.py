@@ -23,7 +23,7 @@ from worker.store.engine import sqlite_engine, transact
 
 HANDS = 4
 MANY = 200
-LIMITS = Limits(Mode.ENFORCE, 10_000, 120.0)
+LIMITS = Limits(ENFORCE, 10_000, 120.0)
 Transact = Callable[[Callable[[Connection], Any]], Any]
 
 

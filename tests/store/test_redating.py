@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import ACCOUNT, NOW, detection, junk, report, sighting, vote
+from tests.builders import ACCOUNT, ENFORCE, NOW, detection, junk, report, sighting, vote
 from tests.desk import Desk
 from worker.model.actions import Mode, State
 from worker.model.ledger import Cursor, TimeMark
@@ -33,7 +33,7 @@ async def test_a_look_from_before_a_clock_was_set_is_not_fresh(desk: Desk, secon
     await step(desk, seconds)
     assert await desk.claim() == []
     (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
-    assert len(await desk.ledger.unverified(lane, Mode.ENFORCE, 10)) == 1
+    assert len(await desk.ledger.unverified(lane, ENFORCE, 10)) == 1
 
 
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
@@ -80,7 +80,7 @@ async def test_an_approval_keeps_its_time(desk: Desk, seconds: float) -> None:
     await step(desk, seconds)
     desk.clock.pass_time(3500)
     (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
-    assert len(await desk.ledger.unverified(lane, Mode.ENFORCE, 10)) == 1
+    assert len(await desk.ledger.unverified(lane, ENFORCE, 10)) == 1
     desk.clock.pass_time(200)
     await desk.ledger.expire()
     assert (await desk.row())["state"] == State.EXPIRED

@@ -39,12 +39,12 @@ async def test_a_move_waits_for_the_read_back_of_one_whose_answer_was_lost(desk:
     await desk.settle(call, State.UNKNOWN, due_in=READ_BACK)
     (lane,) = await desk.ledger.lanes(ENFORCE.mode)
     await desk.edit((await desk.row(target="DeletedItems"))["id"], verified_at=None)
-    assert await desk.ledger.unverified(lane, ENFORCE.mode, 10) == []
+    assert await desk.ledger.unverified(lane, ENFORCE, 10) == []
     due = (await desk.row(target="DeletedItems"))["due_at"]
     assert due == desk.clock.now() + READ_BACK + SOON_SECONDS
     await desk.edit(call.items[0].action_id, state=State.SUCCEEDED)
     desk.clock.pass_time(READ_BACK + SOON_SECONDS)
-    assert [one.target for one in await desk.ledger.unverified(lane, ENFORCE.mode, 10)] == ["DeletedItems"]
+    assert [one.target for one in await desk.ledger.unverified(lane, ENFORCE, 10)] == ["DeletedItems"]
     await desk.edit((await desk.row(target="DeletedItems"))["id"], verified_at=desk.clock.now())
     (second,) = await desk.claim()
     assert second.target == "DeletedItems"

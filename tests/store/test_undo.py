@@ -322,7 +322,7 @@ async def test_a_playbooks_used_up_cap_does_not_hold_its_undo(desk: Desk) -> Non
     await desk.bring(State.SUCCEEDED, junk("m1", votes), junk("m2", votes))
     result = await undo(desk, *[row["id"] for row in await desk.rows()])
     assert [one.state for one in result.planned] == ["ready", "ready"]
-    desk.clock.pass_time(3601)
+    desk.clock.pass_time(3661)
     await undo(desk, *[row["id"] for row in await desk.rows(playbook="undo")])
     assert (await desk.take_in(junk("m3", votes), junk("m4", votes))).plans[0].held_because is None
 

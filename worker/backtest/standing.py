@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 from worker.model.actions import State
 from worker.model.admission import Existing
-from worker.model.caps import Usage
+from worker.model.caps import DAY, HOUR, SLACK, Usage
 from worker.model.events import Detection
 from worker.model.history import HISTORY_LIMIT, SENDER_DAYS, History, PastAction
 from worker.model.kinds import kind_of
 from worker.model.patterns import sender_of
 
-HOUR, DAY = 3600.0, 86400.0
 REMEMBERED = 20_000
 """Messages and subjects of which the actions are remembered: those that were acted on last."""
 
@@ -48,7 +47,7 @@ class Windows:
     """Hour and day of the kinds that share their caps."""
 
     def __init__(self) -> None:
-        self._hour, self._day = Window(HOUR), Window(DAY)
+        self._hour, self._day = Window(HOUR + SLACK), Window(DAY + SLACK)
 
     def add(self, at: float, by: Mapping[str, int], count: int) -> None:
         self._hour.add(at, by, count)

@@ -11,10 +11,11 @@ from worker.cli.ladder import standings
 from worker.cli.printing import Json, print_json, print_table, say
 from worker.clock import iso, utc
 from worker.model.actions import Mode
+from worker.model.caps import DAY
 from worker.playbooks.loader import lists_of
 from worker.playbooks.reviewing import due
 from worker.ports import Kept
-from worker.store import budget, closing, flags, queries
+from worker.store import budget, caps, flags, queries
 from worker.store.engine import sqlite_path
 from worker.store.lock import holder
 from worker.store.tools import Connection
@@ -101,7 +102,7 @@ def _collect(db: Database) -> dict[str, Any]:
         pauses = [one for one in (flags.paused(conn, account_id), brake.by_file()) if one is not None]
         told = [{**one._asdict(), "since": iso(one.since)} for one in pauses]
         blocked = flags.blocked_until(conn, account_id)
-        _, last_hour = closing.usage(conn, account_id, now)
+        _, last_hour = caps.usage(conn, account_id, now)
         daemon = flags.get(conn, account_id, flags.DAEMON) or {}
         # A running daemon's own choices count, not those of the shell that asks.
         if daemon.get("pid") != pid:
@@ -119,7 +120,7 @@ def _collect(db: Database) -> dict[str, Any]:
                 "limit": daemon.get("request_budget", db.settings.worker_request_budget),
             },
             "actions_last_hour": last_hour,
-            "actions_last_day": closing.usage(conn, account_id, now, closing.DAY)[1] if per_day else None,
+            "actions_last_day": caps.usage(conn, account_id, now, DAY)[1] if per_day else None,
             "cap_per_day": per_day,
             "cap_per_hour": daemon.get("cap_per_hour", db.settings.worker_cap_per_hour),
             "breakers": _open(conn, account_id, Kept.BREAKERS, "kind"),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from worker.model.actions import Mode
 from worker.model.plans import Ceilings, Vote
 
+HOUR, DAY = 3600.0, 86400.0
+LATE, SLACK = 30.0, 60.0
+"""What is claimed so long after it was let through counts from its claim. What is counted reaches back a little further
+than that, so that no hour ever holds more sent actions than its cap, however long a request is under way."""
 PLATFORM = Ceilings(per_poll=1_000_000, per_hour=1_000_000)
 """Beyond these no setting and no playbook gets, however many zeros somebody typed."""
 SMALLEST_SHARE = 10
@@ -67,6 +73,45 @@ def breach(
         if allowed is not None and before + new > allowed:
             return f"cap per {name}: {before} + {new} actions, {allowed} allowed"
     return ""
+
+
+class Room:
+    """What the caps leave now to actions that they do not count any more: taken place by place."""
+
+    def __init__(self, usage: Usage, ceilings: Ceilings) -> None:
+        self._ceilings = ceilings
+        self._hour, self._day = Counter(usage.hour), Counter(usage.day)
+        self._hour_all, self._day_all = usage.hour_all, usage.day_all
+
+    def take(self, votes: Collection[Vote], *, today: bool) -> str:
+        """Takes a place for one that these want, which is in the day's counts already if it is of `today`.
+
+        Returns the cap that has none left; empty where there was one.
+        """
+        new = 0 if today else 1
+        if full := self._full(votes, new):
+            return full
+        for playbook in {vote.playbook for vote in votes}:
+            self._hour[playbook] += 1
+            self._day[playbook] += new
+        self._hour_all += 1
+        self._day_all += new
+        return ""
+
+    def _full(self, votes: Collection[Vote], new: int) -> str:
+        spans = [
+            (self._hour_all, 1, min(self._ceilings.per_hour, PLATFORM.per_hour), "actions an hour"),
+            (self._day_all, new, self._ceilings.per_day, "actions a day"),
+        ]
+        for vote in votes:
+            if vote.mode is Mode.ENFORCE:
+                caps, name = in_force([vote], self._ceilings), vote.playbook
+                spans.append((self._hour[name], 1, caps.per_hour, f"actions of {name} an hour"))
+                spans.append((self._day[name], new, caps.per_day, f"actions of {name} a day"))
+        for before, more, allowed, what in spans:
+            if more and allowed is not None and before + more > allowed:
+                return f"{allowed} {what}"
+        return ""
 
 
 def _part(share: float, polled: int) -> int:

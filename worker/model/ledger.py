@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from worker.model.actions import Mode, State
+from worker.model.actions import State
 from worker.model.calls import Call
-from worker.model.plans import ClosedPlan
+from worker.model.plans import Ceilings, ClosedPlan
 from worker.model.sweeps import Campaign
 
 
@@ -39,13 +39,11 @@ class BulkLane(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a claim obeys: the mode's ceiling, the request budget and the lease in seconds."""
+    """What a claim obeys: the operator's ceilings, the request budget and the lease in seconds."""
 
-    ceiling: Mode
+    ceilings: Ceilings
     budget: int
     lease: float
-    hold_seconds: float = 86400.0
-    """How long what is put back waits for a person."""
 
 
 class Claimed(NamedTuple):

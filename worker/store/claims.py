@@ -13,7 +13,8 @@ from worker.model.actions import Mode, State
 from worker.model.calls import Call, Item, bare
 from worker.model.kinds import kind_of
 from worker.model.ledger import BulkLane, Claimed, Grant, Limits
-from worker.store import approvals, budget, flags, levels, schema
+from worker.model.plans import Ceilings
+from worker.store import approvals, budget, caps, flags, levels, schema
 from worker.store.audit import Entry, append
 from worker.store.entries import completed
 from worker.store.prepared import Prepared, among
@@ -27,7 +28,7 @@ ITEM_COLUMNS = [
         "id", "message_id", "rfc_message_id", "postfix_id", "recipients", "kind", "target", "params", "attempts",
         "is_submission", "verdict", "message_from", "message_until", "submitted_at", "approved_at", "read_backs",
         "refusals", "cause", "source", "batch", "plan_id", "call_id", "playbook",
-        "playbook_version", "approval_id", "verified_at",
+        "playbook_version", "approval_id", "verified_at", "admitted_at",
     )
 ]  # fmt: skip
 
@@ -135,7 +136,7 @@ def _of(lane: BulkLane) -> list[ColumnElement[bool]]:
 
 
 def unverified(
-    conn: Connection, account_id: str, lane: BulkLane, now: float, ceiling: Mode, most: int
+    conn: Connection, account_id: str, lane: BulkLane, now: float, ceilings: Ceilings, most: int
 ) -> list[Item]:
     """Due actions of the lane whose message was last seen too long ago to act on, or shows another's hand."""
     a = schema.actions
@@ -144,7 +145,7 @@ def unverified(
     query = (
         select(*ITEM_COLUMNS, a.c.origin)
         .where(
-            *_due(account_id, now, ceiling),
+            *_due(account_id, now, ceilings.mode),
             *_of(lane),
             a.c.verified_at.is_(None) | (a.c.verified_at < now - VERIFIED_SECONDS),
         )
@@ -154,7 +155,8 @@ def unverified(
     )
     rows = [dict(row) for row in conn.execute(query).mappings()]
     turns = in_turn(conn, account_id, now, lane.kind, rows)
-    return [structs.replace(item(row), origin=row["origin"]) for row in turns]
+    going = caps.in_room(conn, account_id, now, lane.kind, turns, ceilings)
+    return [structs.replace(item(row), origin=row["origin"]) for row in going]
 
 
 def claim(
@@ -170,13 +172,15 @@ def claim(
     """Claims up to `calls` calls of at most `most` messages: state, intent and budget in one transaction.
 
     Each call must be sent at once or settled as not sent. What would move a message behind another move of ours that is
-    not settled waits. What was approved is compared with its approval here, and put back where that does not stand any
-    more; so is what came back to a playbook that was demoted meanwhile.
+    not settled waits, and so does what waited so long that the caps, which do not count it any more, have no room for it.
+    What was approved is compared with its approval here, and put back where that does not stand any more; so is what
+    came back to a playbook that was demoted meanwhile.
     """
-    if limits.ceiling is Mode.SHADOW or flags.paused(conn, account_id):
+    ceilings = limits.ceilings
+    if ceilings.mode is Mode.SHADOW or flags.paused(conn, account_id):
         return Claimed([], 0.0)
     kind = kind_of(lane.kind)
-    due = _CLAIMABLE[kind.by_target, limits.ceiling](
+    due = _CLAIMABLE[kind.by_target, ceilings.mode](
         conn,
         account=account_id,
         now=now,
@@ -187,10 +191,11 @@ def claim(
         most=most * calls,
     )
     found = [dict(zip(_NAMES, row, strict=True)) for row in due]
-    rows, back = approvals.sift(conn, account_id, now, lane.kind, lane.target, found, limits.hold_seconds)
-    rows, demoted = levels.sift(conn, account_id, now, rows, limits.hold_seconds)
+    rows, back = approvals.sift(conn, account_id, now, lane.kind, lane.target, found, ceilings.hold_seconds)
+    rows, demoted = levels.sift(conn, account_id, now, rows, ceilings.hold_seconds)
     back += demoted
     rows = in_turn(conn, account_id, now, lane.kind, rows)
+    rows = caps.in_room(conn, account_id, now, lane.kind, rows, ceilings)
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
         return Claimed([], 0.0, back)
@@ -203,6 +208,7 @@ def claim(
     if kind.has_subject:
         claimed = [structs.replace(call, items=tuple(completed(conn, call.items))) for call in claimed]
     _submit(conn, claimed)
+    caps.count_anew(conn, now, [row for group in groups[: grant.granted] for row in group])
     append(conn, account_id, now, [_intent(call) for call in claimed])
     return Claimed(claimed, grant.wait, back)
 

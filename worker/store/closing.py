@@ -12,20 +12,18 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from worker.model.actions import LIVE, Mode, Release, State
 from worker.model.admission import WAITS, Candidate, Existing, Ruling, Rulings, rule
-from worker.model.caps import Usage
 from worker.model.kinds import APART
 from worker.model.ledger import Closed, Cursor
 from worker.model.levels import Levels, lowered
 from worker.model.plans import REDECIDE, REFRESH, SWEEP, Ceilings, ClosedPlan, Poll, Vote
 from worker.store import members, schema, subjects
 from worker.store.audit import Entry, append
+from worker.store.caps import used_up
 from worker.store.followup import partly_released
-from worker.store.joining import hold_earlier, join
+from worker.store.joining import hold, join
 from worker.store.levels import recorded
 from worker.store.prepared import put
 from worker.store.tools import chunks
-
-HOUR, DAY = 3600.0, 86400.0
 
 
 def begin(conn: Connection, account_id: str, source: str, first: Cursor) -> Cursor:
@@ -160,14 +158,6 @@ def _rule(
     return replace(rulings, rulings=(*rulings.rulings, *skipped))
 
 
-def used_up(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
-    """What the caps count: actions admitted in the last hour, and in the last day where a cap asks for it."""
-    used = Usage(*usage(conn, account_id, now, apart=apart))
-    if not daily:
-        return used
-    return Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart))
-
-
 def standing(
     conn: Connection, account_id: str, candidates: Sequence[Candidate], special: Sequence[Candidate]
 ) -> list[Existing]:
@@ -203,23 +193,6 @@ def standing(
     return found
 
 
-def usage(
-    conn: Connection, account_id: str, now: float, within: float = HOUR, *, apart: bool = False
-) -> tuple[dict[str, int], int]:
-    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all; some kinds `apart`."""
-    a, d = schema.actions, schema.decisions
-    kinds = a.c.kind.in_(APART) if apart else a.c.kind.not_in(APART)
-    recent = (a.c.account_id == account_id, a.c.admitted_at > now - within, a.c.state != State.SKIPPED, kinds)
-    by_playbook = (
-        select(d.c.playbook, func.count(func.distinct(a.c.id)))
-        .select_from(a.join(d, d.c.action_id == a.c.id))
-        .where(*recent)
-        .group_by(d.c.playbook)
-    )
-    in_all = conn.execute(select(func.count()).select_from(a).where(*recent)).scalar_one()
-    return dict(conn.execute(by_playbook).all()), in_all
-
-
 def _apply(
     conn: Connection,
     account_id: str,
@@ -232,7 +205,7 @@ def _apply(
     actions = _details(
         conn, [one.action_id for one in rulings.rulings if one.joins or one.state is not State.READY]
     )
-    hold_earlier(conn, account_id, now, ceilings, rulings)
+    hold(conn, account_id, now, ceilings.hold_seconds, rulings.also_hold)
     joining = [one for one in rulings.rulings if one.joins]
     if joining:
         members.joined(conn, poll.id, joining)

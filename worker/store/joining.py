@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, true, update
 
 from worker.model.actions import State
-from worker.model.admission import Ruling, Rulings
-from worker.model.plans import DETECTIONS, Ceilings
+from worker.model.admission import Ruling
+from worker.model.plans import DETECTIONS
 from worker.store import schema
 from worker.store.audit import Entry, append
 
@@ -84,11 +84,11 @@ def _let_go(conn: Connection, ruling: Ruling, row: dict[str, Any], now: float) -
     )
 
 
-def hold_earlier(conn: Connection, account_id: str, now: float, ceilings: Ceilings, rulings: Rulings) -> None:
-    """Holds unsent actions of earlier polls that a new wish contradicts."""
+def hold(conn: Connection, account_id: str, now: float, seconds: float, whom: Mapping[str, str]) -> None:
+    """Holds unsent actions that a wish contradicts, each with its reason, for so many seconds."""
     a = schema.actions
     entries = []
-    for action_id, why in rulings.also_hold.items():
+    for action_id, why in whom.items():
         conn.execute(
             update(a)
             .where(a.c.id == action_id, a.c.state.in_([State.READY, State.HELD]))
@@ -99,7 +99,7 @@ def hold_earlier(conn: Connection, account_id: str, now: float, ceilings: Ceilin
                 admitted_at=None,
                 approved_at=None,
                 approval_id=None,
-                held_until=now + ceilings.hold_seconds,
+                held_until=now + seconds,
                 updated_at=now,
             )
         )

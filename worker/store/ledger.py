@@ -222,9 +222,9 @@ class StoreLedger:
             return []
         return await self.store.run(claims.lanes, self.account_id, self._clock.now(), ceiling)
 
-    async def unverified(self, lane: BulkLane, ceiling: Mode, most: int) -> list[Item]:
+    async def unverified(self, lane: BulkLane, ceilings: Ceilings, most: int) -> list[Item]:
         return await self.store.run(
-            claims.unverified, self.account_id, lane, self._clock.now(), ceiling, most
+            claims.unverified, self.account_id, lane, self._clock.now(), ceilings, most
         )
 
     async def claim(self, lane: BulkLane, limits: Limits, *, most: int, calls: int) -> Claimed:

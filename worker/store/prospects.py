@@ -13,7 +13,8 @@ from worker.model.kinds import APART
 from worker.model.plans import Ceilings
 from worker.store import enrichments, schema, subjects
 from worker.store.audit import records
-from worker.store.closing import standing, used_up
+from worker.store.caps import used_up
+from worker.store.closing import standing
 from worker.store.tools import event_id, evidence_id, from_json
 
 

@@ -10,10 +10,10 @@ import math
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, true, update
 
 from worker.model.actions import State
+from worker.model.caps import DAY, SLACK
 from worker.model.ledger import TimeMark
 from worker.store import flags, schema
 from worker.store.audit import Entry, append
-from worker.store.closing import DAY
 
 CLOCK = "clock"
 UNNOTICED = 5.0
@@ -61,7 +61,7 @@ def _actions(conn: Connection, account_id: str, before: float, step: float) -> N
     conn.execute(mine.where(a.c.due_at.is_not(None)).values(due_at=a.c.due_at + step))
     conn.execute(mine.where(a.c.state == State.HELD).values(held_until=a.c.held_until + step))
     # Last and together, because they tell what is old.
-    waits, counts = a.c.state.in_(_UNSENT), a.c.admitted_at > before - DAY
+    waits, counts = a.c.state.in_(_UNSENT), a.c.admitted_at > before - DAY - SLACK
     conn.execute(
         mine.where(waits | counts).values(
             approved_at=case((waits, a.c.approved_at + step), else_=a.c.approved_at),
