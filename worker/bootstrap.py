@@ -120,7 +120,13 @@ def assemble(
     storage = Storage(clock)
     store.tell(storage.failed)
     ledger = StoreLedger(
-        store, account, clock, settings.worker_move_batch, brake.on, settings.worker_sweep_job_over
+        store,
+        account,
+        clock,
+        settings.worker_move_batch,
+        brake.on,
+        settings.worker_sweep_job_over,
+        settings.ceilings.hold_seconds,
     )
     vendor_time = VendorTime(clock)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget, vendor_time)

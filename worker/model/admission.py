@@ -120,6 +120,15 @@ def rule(
     return Rulings(tuple(rulings), held_apart, also_hold)
 
 
+def clashes(coming_back: Sequence[Candidate], unsent: Iterable[Existing]) -> dict[str, str]:
+    """Whom to hold, and why, where what is to be sent again meets what was planned while it was under way."""
+    by_about: dict[str, list[Existing]] = defaultdict(list)
+    for other in unsent:
+        by_about[other.about].append(other)
+    mine, also = _clashes(coming_back, by_about)
+    return {**also, **mine}
+
+
 def _joins(
     candidates: Sequence[Candidate], by_about: Mapping[str, list[Existing]], ceiling: Mode
 ) -> dict[str, str]:

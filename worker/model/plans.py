@@ -44,10 +44,15 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     @property
     def news(self) -> str:
         """What is new about an event that has changed."""
-        told = self.revision.split("|")
-        if self.source == SUBMISSIONS:
-            return f"the submission went on to {', '.join(filter(None, told)) or 'nothing'}"
-        return f"the verdict changed to {told[0] or 'none'}"
+        return news(self.source, self.revision)
+
+
+def news(source: str, revision: str) -> str:
+    """What is new about an event of that source that has come to this revision."""
+    told = revision.split("|")
+    if source == SUBMISSIONS:
+        return f"the submission went on to {', '.join(filter(None, told)) or 'nothing'}"
+    return f"the verdict changed to {told[0] or 'none'}"
 
 
 def detection_sighting(row: Detection) -> Sighting:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, false, func, select
 
 from worker.model.actions import LIVE, PARTLY, PARTLY_RELEASED, Mode, Release, State
 from worker.model.calls import Item, Outcome
+from worker.model.caps import DAY
 from worker.model.kinds import FINDS
 from worker.model.ledger import Left, Look, OurMove
 from worker.model.plans import Ceilings
@@ -16,6 +17,7 @@ from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
 from worker.store.entries import completed, remember
+from worker.store.returning import reconsider
 from worker.store.tools import chunks
 
 _LOOK = (
@@ -157,10 +159,12 @@ def settle_read_back(
     *,
     counted: bool,
     sent_at: float | None = None,
+    hold_seconds: float = DAY,
 ) -> bool:
     """Writes what a read-back showed, only where the action is still unknown; `counted` when it showed something.
 
     `sent_at` fences it: a slow read-back says nothing of a request that was sent after it had begun.
+    What is ready again, and contradicts what was wanted meanwhile, waits `hold_seconds` for a person.
     """
     a = schema.actions
     ready = outcome.state is State.READY
@@ -187,6 +191,8 @@ def settle_read_back(
         remember(conn, account_id, {outcome.action_id: outcome.made})
     body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
     append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
+    if ready:
+        reconsider(conn, account_id, now, [outcome.action_id], hold_seconds)
     return True
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, bindparam, update
 
-from worker.model.actions import UNSENT, State
 from worker.model.ledger import Parked
 from worker.model.plans import DETECTIONS, Decided, Poll, Sighting
 from worker.store import enrichments, losses, schema, seen
 from worker.store.audit import append, entries_for
 from worker.store.members import member_row, sibling_entry
 from worker.store.prepared import Prepared, insert_rows, put, put_new
-from worker.store.tools import event_id, evidence_id, from_json
+from worker.store.superseding import supersede
+from worker.store.tools import evidence_id
 from worker.store.waiting import event_key, forget_older, stop_waiting, unpark
 from worker.store.wishes import action_row, decision_entry, failure_entries, vote_rows
 
@@ -31,11 +31,6 @@ _COUNT = Prepared(
         rows=schema.polls.c.rows + bindparam("more"),
         new_events=schema.polls.c.new_events + bindparam("fresh"),
     )
-)
-_WANTED_BY_OTHERS = exists().where(
-    schema.audit.c.action_id == schema.actions.c.id,
-    schema.audit.c.kind == "joined",
-    schema.audit.c.message_id != schema.actions.c.message_id,
 )
 _encode = msgspec.json.Encoder().encode
 
@@ -83,7 +78,7 @@ def record(
     (None where they are old). Returns the unsent actions that a changed verdict replaced.
     """
     open_poll(conn, account_id, poll, now, rows, len(sightings))
-    replaced = _supersede(conn, account_id, now, sightings)
+    replaced = supersede(conn, account_id, now, sightings)
     seen.add(conn, account_id, now if read_at is None else read_at, sightings)
     # In the order of their names, as the indexes have them: the fewer pages of these are fetched and written.
     kept = sorted((one for one in decided if one.keeps_evidence), key=lambda one: one.sighting.key)
@@ -133,61 +128,6 @@ def open_poll(conn: Connection, account_id: str, poll: Poll, now: float, rows: i
     }
     put_new(conn, schema.polls, [values])
     _COUNT(conn, poll=poll.id, more=rows, fresh=fresh)
-
-
-def _supersede(
-    conn: Connection, account_id: str, now: float, sightings: Sequence[Sighting]
-) -> list[dict[str, Any]]:
-    """A new verdict replaces what has not been sent under the old one."""
-    table = schema.actions
-    replaced: list[dict[str, Any]] = []
-    for sighting in sightings:
-        if not sighting.changed:
-            continue
-        stale = select(table.c.id, table.c.plan_id, table.c.message_id, table.c.kind, table.c.playbook).where(
-            table.c.account_id == account_id,
-            table.c.source == sighting.source,
-            table.c.event_key == sighting.key,
-            table.c.event_revision != sighting.revision,
-            table.c.cause == "",
-            table.c.state.in_([*UNSENT, State.OPEN]),
-            # What other messages want too does not hang on this one.
-            table.c.subject.is_(None) | ~_WANTED_BY_OTHERS,
-        )
-        reason = f"{sighting.news} before it was sent"
-        rows = conn.execute(stale).mappings().all()
-        replaced.extend({**row, "state": State.SKIPPED, "reason": reason} for row in rows)
-        _see_anew(conn, account_id, sighting, [row["id"] for row in rows])
-    if replaced:
-        conn.execute(
-            update(table)
-            .where(table.c.id == bindparam("action"))
-            .values(
-                state=State.SKIPPED,
-                error=bindparam("why"),
-                due_at=None,
-                admitted_at=None,
-                held_until=None,
-                updated_at=now,
-            ),
-            [{"action": row["id"], "why": row["reason"]} for row in replaced],
-        )
-    return replaced
-
-
-def _see_anew(conn: Connection, account_id: str, changed: Sighting, replaced: Sequence[str]) -> None:
-    """Other events whose wishes had joined these actions are new again: they do not hang on the one that changed."""
-    if not replaced:
-        return
-    a, e = schema.audit.c, schema.events
-    joined = conn.scalars(select(a.body).where(a.kind == "joined", a.action_id.in_(replaced)))
-    decided_as = [from_json(body)["decided_as"] for body in joined]
-    if not decided_as:
-        return
-    named = conn.scalars(select(a.body).where(a.kind == "decided", a.action_id.in_([*replaced, *decided_as])))
-    events = {(body["source"], body["event"]) for body in map(from_json, named)}
-    others = events - {(changed.source, changed.key)}
-    conn.execute(delete(e).where(e.c.id.in_([event_id(account_id, *one) for one in others])))
 
 
 def _keep_evidence(

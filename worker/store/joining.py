@@ -33,7 +33,7 @@ def join(
     for one in joining:
         row = actions[one.action_id]
         # What is not done yet hangs on one event: on the message's own, whose verdict may change any time, or on that of
-        # whoever lets it go. If that event changes, the others are decided for themselves (`intake.supersede`).
+        # whoever lets it go. If that event changes, the others are decided for themselves (`superseding.supersede`).
         stands = row["source"] == DETECTIONS or one.state is State.READY
         conn.execute(
             update(a)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from worker.clock import Clock
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.caps import DAY
 from worker.model.events import Event
 from worker.model.history import History
 from worker.model.ledger import (
@@ -84,6 +85,7 @@ class StoreLedger:
         batch: int,
         brake: Callable[[], Pause | None] = lambda: None,
         job_over: int | None = None,
+        hold_seconds: float = DAY,
     ) -> None:
         self.store = store
         self._brake = brake
@@ -91,6 +93,7 @@ class StoreLedger:
         self._clock = clock
         self._batch = batch
         self._job_over = job_over
+        self._hold_seconds = hold_seconds
         self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
         file = store.engine.url.database if store.engine.dialect.name == "sqlite" else None
         self._path = Path(file) if file else None
@@ -257,7 +260,9 @@ class StoreLedger:
         return await self._settled.put((call, answered))
 
     async def _settle(self, answers: Sequence[tuple[Call, Answered]]) -> list[int]:
-        return await self.store.run(outcomes.settle, self.account_id, self._clock.now(), answers)
+        return await self.store.run(
+            outcomes.settle, self.account_id, self._clock.now(), answers, self._hold_seconds
+        )
 
     async def recover(self, delay: float) -> list[str]:
         return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)
@@ -293,6 +298,7 @@ class StoreLedger:
             outcome,
             counted=counted,
             sent_at=sent_at,
+            hold_seconds=self._hold_seconds,
         )
 
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:

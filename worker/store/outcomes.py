@@ -10,11 +10,13 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
+from worker.model.caps import DAY
 from worker.model.kinds import JOB, kind_of
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.entries import remember
 from worker.store.prepared import Prepared, among
+from worker.store.returning import reconsider
 from worker.store.tools import chunks
 
 _A = schema.actions.c
@@ -37,15 +39,25 @@ _SETTLE_SOME = Prepared(lambda: _OWNED.where(among(_A.id)))
 
 
 def settle(
-    conn: Connection, account_id: str, now: float, answers: Sequence[tuple[Call, Answered]]
+    conn: Connection,
+    account_id: str,
+    now: float,
+    answers: Sequence[tuple[Call, Answered]],
+    hold_seconds: float = DAY,
 ) -> list[int]:
-    """Writes what became of each call's actions, only where the call still owns them; how many it owned."""
+    """Writes what became of each call's actions, only where the call still owns them; how many it owned.
+
+    What is ready again, and contradicts what was wanted meanwhile, waits so many seconds for a person.
+    """
     owned = [write_outcomes(conn, now, answered.outcomes, call_id=call.id) for call, answered in answers]
     for call, answered in answers:
         if kind_of(call.kind).collection:
             remember(conn, account_id, {one.action_id: one.made for one in answered.outcomes if one.made})
     entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
     append(conn, account_id, now, entries)
+    outcomes = (one for _, answered in answers for one in answered.outcomes)
+    again = [one.action_id for one in outcomes if one.state is State.READY]
+    reconsider(conn, account_id, now, again, hold_seconds)
     return owned
 
 

@@ -6,7 +6,7 @@ are rows, and wait as often to get it back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -45,6 +45,15 @@ def known(conn: Connection, account_id: str, sightings: Sequence[Sighting]) -> d
         found = [_LOOK_AT_ONCE(conn, listed=_json([one.hex() for one in sorted(keys)]))]
     else:
         found = _LOOK.among(conn, list(keys))
+    return {keys[row.id]: (row.revision, row.seen_at) for rows in found for row in rows}
+
+
+def current(
+    conn: Connection, account_id: str, events: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, float]]:
+    """The same of a few events, by their sources and keys."""
+    keys = {event_id(account_id, *one): one for one in events}
+    found = _LOOK.among(conn, list(keys))
     return {keys[row.id]: (row.revision, row.seen_at) for rows in found for row in rows}
 
 
