@@ -17,7 +17,7 @@ from typing import Any
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import AnswerLost, StoreError, Transient, VendorError
-from worker.executors.base import Elsewhere, Executor, check_named, from_error, not_sent
+from worker.executors.base import FEW, Elsewhere, Executor, check_named, from_error, not_sent
 from worker.looks import Looked, look
 from worker.model.actions import State
 from worker.model.breaker import Turn
@@ -39,6 +39,8 @@ IDLE_SECONDS = 1.0
 """How often the ledger is asked for work that another process made ready."""
 LOOKS_AT_ONCE = 500
 """Messages that share the lists of one look, also where each is a call of its own; they are sent within a minute."""
+FEW_SECONDS = 600.0
+"""How long a lane is looked at in small parts after a look at all of it took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._strange: set[str] = set()
+        self._few_until: dict[str, float] = {}
 
     def wake(self) -> None:
         """There may be something to send."""
@@ -239,6 +242,8 @@ class Dispatcher:
     async def _look(self, lane: BulkLane, executor: Executor) -> bool:
         """Reads again what was seen too long ago; False where there was nothing, or the lane has to wait."""
         most = max(executor.most * executor.parallel, LOOKS_AT_ONCE)
+        if self._clock.monotonic() < self._few_until.get(lane.name, 0.0):
+            most = FEW
         items = await self._ledger.unverified(lane, self._options.ceilings, most)
         if approved := [item.action_id for item in items if item.approved_at is not None]:
             # Nothing is asked of the vendor about what nobody approved as it is now.
@@ -259,6 +264,8 @@ class Dispatcher:
             standing.note_stumble(lane.kind)
             return False
         await self._ledger.apply_looks(self._options.ceilings.hold_seconds, looked.looks)
+        if looked.few:
+            self._few_until[lane.name] = self._clock.monotonic() + FEW_SECONDS
         if not looked.helps(self._clock.now()):
             log.warning("state.too_slow", kind=lane.kind, target=lane.target, count=len(looked.looks))
             standing.note_stumble(lane.kind)

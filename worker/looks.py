@@ -38,6 +38,8 @@ class Looked:
     changed: tuple[Detection, ...]
     read_at: float
     """When the first of those rows was asked for, seconds since the epoch: no verdict among them is older."""
+    few: bool = False
+    """Whether there was time for a few only: the next look had better not ask about more."""
 
     def helps(self, now: float) -> bool:
         """Whether anything comes of it: the next look at what was too old as soon as it was seen would end alike."""
@@ -62,24 +64,25 @@ async def look(
     `prove` is asked too after a restore, about what a message may not show.
     """
     if isinstance(executor, Elsewhere):
-        looks, changed = await _survey(items, executor, clock, prove), list[Read]()
+        looked = await _survey(items, executor, clock, prove)
     else:
         looks, changed = await _messages(items, executor, cloudflare, clock, prove)
-    _tell_unread(items, looks)
-    read_at = min((one.at for one in changed), default=clock.now())
-    return Looked(tuple(looks), tuple(one.row for one in changed), read_at)
+        read_at = min((one.at for one in changed), default=clock.now())
+        looked = Looked(tuple(looks), tuple(one.row for one in changed), read_at)
+    _tell_unread(items, looked.looks)
+    return looked
 
 
-async def _survey(
-    items: Sequence[Item], executor: Elsewhere, clock: Clock, prove: Proof | None
-) -> list[Look]:
+async def _survey(items: Sequence[Item], executor: Elsewhere, clock: Clock, prove: Proof | None) -> Looked:
     asked = clock.now()
     surveyed = await executor.survey(items, asked)
-    if clock.now() - asked > LOOK_SECONDS:
+    few = clock.now() - asked > LOOK_SECONDS
+    if few:
         # A list of everything takes too long: a few are asked for by themselves.
         asked = clock.now()
         surveyed = await executor.survey(items[:FEW], asked)
-    return [(await _proven(one, items, executor, prove))._replace(read_at=asked) for one in surveyed]
+    looks = [(await _proven(one, items, executor, prove))._replace(read_at=asked) for one in surveyed]
+    return Looked(tuple(looks), (), asked, few)
 
 
 async def _messages(

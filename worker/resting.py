@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.clock import Clock
 from worker.errors import RateLimited, Transient, Unauthorized
@@ -18,7 +18,7 @@ EVERY = ""
 class _Rest:
     failures: int
     until: float
-    token: str
+    token: str = field(repr=False)
 
 
 class Rests:

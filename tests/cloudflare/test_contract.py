@@ -166,7 +166,7 @@ def test_what_can_be_asked_is_typed(cloudflare: Cloudflare, name: str) -> None:
     for filters in [get_args(hint)[0] for hint in hints.values() if get_origin(hint) is Unpack]:
         typed |= get_type_hints(filters)
     known = query_parameters(OPERATIONS[name])
-    assert typed.keys() - {"lane", "return", "investigate_id", "job_id"} == known.keys()
+    assert typed.keys() - {"lane", "return", "investigate_id", "job_id", "patience"} == known.keys()
     for parameter, schema in known.items():
         assert literals(typed[parameter]) == set(schema.get("enum", ())) - {None, "UNKNOWN"}, parameter
 

@@ -20,6 +20,7 @@ from worker.errors import Refused, VendorError
 from worker.executors import executors
 from worker.executors.base import POSTPONED_SECONDS, Effect, from_error
 from worker.executors.entries import RemoveEntry, Unblock
+from worker.executors.shelves import Shelf
 from worker.model.actions import OnMessage, State
 from worker.model.calls import Item
 from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, UnblockSender
@@ -376,3 +377,23 @@ async def test_a_mistake_over_one_entry_keeps_no_other(
     monkeypatch.setattr(RemoveEntry, "_judge", judge)
     await office.work()
     assert list(office.entries()) == [first]
+
+
+async def test_a_collection_that_takes_too_long_to_list_is_not_listed_again_and_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the first time its lane is looked at in small parts: all go out, and the budget is not spent on lists."""
+    listed: list[float] = []
+    everything = Shelf.everything
+
+    async def slow(self: Shelf, cloudflare: Cloudflare, lane: Lane) -> list[Any]:
+        listed.append(office.desk.clock.now())
+        office.desk.clock.pass_time(61.0)
+        return await everything(self, cloudflare, lane)
+
+    monkeypatch.setattr(Shelf, "everything", slow)
+    await office.desk.want(*blocks())
+    office.desk.clock.pass_time(61.0)
+    await office.work()
+    assert await office.states("block_sender") == ["succeeded"] * len(SENDERS)
+    assert len(listed) == 1

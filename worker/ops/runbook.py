@@ -24,8 +24,10 @@ STATES: Final[Mapping[State, tuple[str, str]]] = MappingProxyType(
             "`worker actions show ID`, then `worker actions approve ID` or `reject ID`",
         ),
         State.READY: (
-            "Will be sent next. Stays so while paused, rate-limited or without a valid token, or while the caps are full "
-            "(then `error` says which).",
+            (
+                "Will be sent next. Stays so while paused, rate-limited or without a valid token, or while the caps are "
+                "full (then `error` says which)."
+            ),
             "If it stays: `worker status`, `worker doctor`",
         ),
         State.SUBMITTED: ("A request with it is under way.", "Nothing."),
