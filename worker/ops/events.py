@@ -298,8 +298,7 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "job.not_cancelled": LogEvent(
         "error",
-        "The cancel of a bulk job that found more than the list that was frozen was refused, or its answer lost; it is "
-        "sent again, each time later.",
+        "A bulk job found more than the list that was frozen, and its cancel failed; it is sent again, each time later.",
         "Where it goes on: cancel the job in the dashboard. What it moves meanwhile is in the next `job.beyond`.",
     ),
     "job.given_up": LogEvent(
