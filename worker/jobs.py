@@ -192,7 +192,9 @@ class JobWatch:
             "counts": _counts(job),
         }
         await self._ledger.note_job(one.call_id, {"event": "given_up", "why": why, **told})
-        log.error("job.given_up", call_id=one.call_id, count=len(call.items), reason=why, **told)
+        log.error(
+            "job.given_up", call_id=one.call_id, count=len(call.items), reason=why, job=job and job.job_id
+        )
         outcomes = [Outcome(item.action_id, State.UNKNOWN, f"{why}: {_REMEDY}") for item in call.items]
         await self._end(call, Answered(tuple(outcomes), "call.lost", error=why))
 
