@@ -258,11 +258,14 @@ def test_a_clean_page_takes_the_fast_way() -> None:
     assert rows.decode_detections(envelope([row(1), {"id": 7}])) is None
 
 
-PLAIN = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufffd")
-MAYBE = st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=5)
+# A backslash before an `n` looks like a control character to the fast way, which leaves the page to the slow one.
+PLAIN = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\ufffd\\")
+MAYBE = st.none() | st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="\\"), max_size=5
+)
 ROWS = st.fixed_dictionaries(
     {"id": st.text(PLAIN, min_size=1).filter(
-        lambda text: text not in {".", ".."}
+        lambda text: text.strip() and text not in {".", ".."}
     )},
     optional={
         "subject": MAYBE,
