@@ -164,8 +164,13 @@ def test_an_interrupt_is_not_an_authors_mistake() -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        returning(interrupt).decide(MESSAGE, CONTEXT)
+    # A suite that runs in the background is started deaf to it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            returning(interrupt).decide(MESSAGE, CONTEXT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_where_nobody_can_interrupt_an_interrupt_is_an_authors_mistake() -> None:

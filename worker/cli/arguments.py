@@ -37,4 +37,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     # Files may have any name, also where a text may name one.
-    return storable(value) if isinstance(value, str) and not os.path.lexists(value) else value
+    return storable(value) if type(value) is str and not os.path.lexists(value) else value

@@ -417,7 +417,7 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "state.too_slow": LogEvent(
         "warning",
-        "The vendor took so long to show messages or entries that what it showed was too old to act on. Their actions"
+        "The vendor took so long to show mail or entries that these were too old to act on. Their actions"
         " wait, longer each time.",
         f"If it repeats: {_DOCTOR}",
     ),
