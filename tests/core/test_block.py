@@ -29,6 +29,8 @@ from worker.store.migrate import migrate
 from worker.working_off import work_off
 
 WINDOW, LIMIT = 300.0, 1200
+SMALL, OTHERS = 300, 170
+"""A limit for what takes a message a request, and what people use of it."""
 
 
 class Waiting(SteadyClock):
@@ -78,18 +80,25 @@ class World:
 
 @asynccontextmanager
 async def world(
-    folder: Path, messages: int, *, budget: int, batch: int, told: bool = True, faults: tuple[Fault, ...] = ()
+    folder: Path,
+    messages: int,
+    *,
+    budget: int,
+    batch: int,
+    limit: int = LIMIT,
+    told: bool = True,
+    faults: tuple[Fault, ...] = (),
 ) -> AsyncIterator[World]:
     """So many malicious messages wait; the worker may send `budget` requests per window, `batch` messages each.
 
-    `told`: whether the tenant says in headers how much of its limit is left.
+    `limit`: the tenant's own; `told`: whether it says in headers how much of that is left.
     """
     clock = ManualClock()
     config = SimulatorConfig(
         messages=messages,
         reports=0,
         mix=parse_mix("MALICIOUS=100"),
-        limit=LIMIT,
+        limit=limit,
         limit_headers=told,
         clock=clock.now,
         faults=faults,
@@ -152,8 +161,8 @@ async def test_a_backlog_of_fifty_thousand_never_trips_the_block(
 @pytest.mark.slow
 async def test_without_a_budget_the_block_does_trip_and_is_waited_out(tmp_path: Path) -> None:
     """So the tests above can fail; and even then nothing is lost, repeated or sent while the block lasts."""
-    async with world(tmp_path, LIMIT + 100, budget=100_000, batch=1, told=False) as here:
-        await here.work(LIMIT + 100)
+    async with world(tmp_path, SMALL + 100, budget=100_000, batch=1, limit=SMALL, told=False) as here:
+        await here.work(SMALL + 100)
         requests = here.simulator.journal.requests
         first = next(one.number for one in requests if one.status == 429)
         flying = [one for one in requests[first:] if one.at == requests[first - 1].at]
@@ -165,13 +174,13 @@ async def test_without_a_budget_the_block_does_trip_and_is_waited_out(tmp_path: 
 @pytest.mark.slow
 async def test_what_others_use_of_the_limit_is_left_to_them(tmp_path: Path) -> None:
     """A budget as large as the vendor's limit, and people who draw on it too: its `Ratelimit` headers are obeyed."""
-    async with world(tmp_path, 1_000, budget=LIMIT, batch=1) as here:
-        for _ in range(700):
+    async with world(tmp_path, SMALL, budget=SMALL, batch=1, limit=SMALL) as here:
+        for _ in range(OTHERS):
             assert here.simulator.limit.admit(here.clock.now())
-        await here.work(1_000)
+        await here.work(SMALL)
         assert set(here.statuses()) == {200}
         early = [one for one in here.simulator.journal.requests if one.at < here.began + WINDOW]
-        assert len(early) < LIMIT - 700
+        assert len(early) < SMALL - OTHERS
         assert here.clock.now() - here.began >= WINDOW
 
 

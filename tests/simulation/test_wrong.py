@@ -16,7 +16,7 @@ WITHIN = 40
 def test_the_simulation_notices(wrong: Wrong, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulation that cannot fail proves nothing: a part that is wrong on purpose breaks the law it should."""
     wrong.make(monkeypatch)
-    found = caught(range(1, WITHIN + 1), disk, wrong.often)
+    found = caught(range(wrong.first, wrong.first + WITHIN), disk, wrong.often)
     assert found is not None
     _, law = found
     assert law.startswith(wrong.breaks), law

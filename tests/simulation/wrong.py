@@ -34,6 +34,8 @@ class Wrong:
     breaks: tuple[str, ...]
     often: tuple[str, ...] = ()
     """What happens more often than usual while it is looked for, so that a few histories are enough."""
+    first: int = 1
+    """The history to begin with: those before it do not show the mistake, and take their time."""
 
 
 def _resend(patch: Patch) -> None:
@@ -206,7 +208,7 @@ MISTAKES = (
     Wrong(
         "moves the watermark before the rows", _watermark_first, ("a window is read", "the watermark never")
     ),
-    Wrong("never sweeps", _no_sweep, NOTHING_LOST, ("late mail",)),
+    Wrong("never sweeps", _no_sweep, NOTHING_LOST, ("late mail",), first=2),
     Wrong("acts without looking", _no_look, ("what somebody moved first",), ("analyst", "pause", "restart")),
     Wrong("writes no intent", _no_intent, INTENT),
     Wrong("claims after it has sent", _late_claim, INTENT),
@@ -215,9 +217,10 @@ MISTAKES = (
         _forgetful,
         ("every intent has an outcome", *NOTHING_LOST),
         LOSSES,
+        first=27,
     ),
     Wrong("is deaf to a pause", _deaf, ("no new write more than 5 s after a pause",), ("pause",)),
-    Wrong("never runs out of budget", _spendthrift, ("never more than the request budget",)),
+    Wrong("never runs out of budget", _spendthrift, ("never more than the request budget",), first=13),
     Wrong("knows no cap", _greedy, ("never more than the cap",)),
     Wrong("takes a failed read for an answer", _hasty_reader, NOTHING_LOST, ("lost read",)),
     Wrong("never fetches again", _slovenly, NOTHING_LOST, ("lost read",)),
