@@ -84,7 +84,7 @@ def verdict(error: Exception, need: str, tries: int, *, detected: bool) -> str |
 
     `detected`: the message's row says that the filter has something against it.
     """
-    if isinstance(error, Refused):
+    if isinstance(error, Refused) and not error.unrouted:
         if not detected or need not in _OF_DETECTIONS or tries + 1 >= DOUBTED:
             return f"{GONE if error.status == _NOT_FOUND else REFUSED}: {error}"
         error = Transient(f"refused, though it is listed as a detection: {error}")

@@ -217,6 +217,23 @@ async def test_a_refusal_of_what_is_listed_as_a_detection_is_doubted(
     assert (await desk.row("m1"))["reason"] == "quarantined"
 
 
+async def test_a_gateway_without_a_route_says_nothing_of_a_message(
+    make: Make, desk: Desk, vendor: FakeCloudflare
+) -> None:
+    """However often it answers so: the playbook waits for what it needs."""
+    vendor.details["m1"] = Details(action="quarantined")
+    vendor.will("detections", *[Refused("no route", status=404, codes=(7003,))] * (DOUBTED + 1))
+    intake = make(wants_details())
+    await take(intake, page(detection("m1")))
+    for _ in range(DOUBTED):
+        desk.clock.pass_time(3600)
+        await intake.again.take_up_due(DETECTIONS)
+    assert (len(fetched(vendor)), await desk.states()) == (DOUBTED + 1, {})
+    desk.clock.pass_time(3600)
+    await intake.again.take_up_due(DETECTIONS)
+    assert (await desk.row("m1"))["reason"] == "quarantined"
+
+
 async def test_what_is_refused_again_and_again_is_believed(
     make: Make, desk: Desk, vendor: FakeCloudflare
 ) -> None:
