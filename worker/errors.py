@@ -35,6 +35,10 @@ class Transient(VendorError):
     """Nothing was accepted (refused connection, DNS, TLS; for reads also 5xx and time-outs): try again later."""
 
 
+class Unreachable(Transient):
+    """No connection was made: nothing can be asked of the vendor now."""
+
+
 class SlowSearch(Transient):
     """A search that did not end in time: a shorter window, or messages by their ids, may still be answered."""
 

@@ -89,14 +89,15 @@ class JobWatch:
         if job.is_over:
             await self._settle(one, job)
             return True
+        if job.total_messages_discovered > one.mailboxes and not one.cancelled:
+            # Before it is given up, too: nothing else stops the vendor's own work.
+            await self._cancel(one, job)
         if self._is_old(one):
             hours = GIVE_UP_SECONDS / 3600
             await self._give_up(
                 one, f"the bulk job {job.job_id} is {job.status} after {hours:.0f} hours", job
             )
             return True
-        if job.total_messages_discovered > one.mailboxes and not one.cancelled:
-            await self._cancel(one, job)
         return False
 
     async def _unseen(self, one: OpenJob, error: VendorError) -> bool:
@@ -104,7 +105,8 @@ class JobWatch:
         log.warning("job.unseen", call_id=one.call_id, error=error)
         self._looks.note_failure(one.call_id)
         # A vendor that cannot be asked, or answers with errors, has told nothing: that passes.
-        if not isinstance(error, BadAnswer | Refused) or not self._is_old(one):
+        told = isinstance(error, BadAnswer) or (isinstance(error, Refused) and not error.unrouted)
+        if not told or not self._is_old(one):
             return False
         await self._give_up(one, f"nobody can tell what became of the bulk job: {error}"[:500])
         return True

@@ -64,7 +64,8 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
             except SlowSearch:
                 break
             except Refused as error:
-                _raise_unless_about_the_span(error)
+                if not _is_about_the_span(error):
+                    await check_route(cloudflare, clock)
                 break
             found.update((row.id, Read(row, asked)) for row in page.rows if row.id in wanted)
             if page.next is None or page.next == cursor or wanted <= found.keys():
@@ -107,13 +108,13 @@ async def check_route(cloudflare: Cloudflare, clock: Clock) -> None:
     except SlowSearch:
         pass
     except Refused as error:
-        _raise_unless_about_the_span(error)
+        if not _is_about_the_span(error):
+            raise
 
 
-def _raise_unless_about_the_span(error: Refused) -> None:
-    """Odd times of one message must not stop the others; any other refusal is about them all."""
-    if error.status != BAD_REQUEST or error.unrouted:
-        raise error
+def _is_about_the_span(error: Refused) -> bool:
+    """Odd times of one message must not stop the others; any other refusal may be about them all."""
+    return error.status == BAD_REQUEST and not error.unrouted
 
 
 def spans(items: Sequence[Item], now: float) -> list[tuple[float, float]]:

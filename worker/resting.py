@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from worker.clock import Clock
-from worker.errors import RateLimited, Transient, Unauthorized
+from worker.errors import RateLimited, Transient, Unauthorized, Unreachable
 from worker.model.calls import Item
 
 FIRST_REST, LONGEST_REST = 10.0, 300.0
@@ -30,8 +30,11 @@ class Rests:
         self._rests: dict[str, _Rest] = {}
 
     def note(self, kind: str, error: Exception) -> None:
-        """The vendor could not be asked; after a 429 the budget waits already. Those asked together count once."""
-        if isinstance(error, RateLimited):
+        """The vendor could not be asked; those asked together count once.
+
+        After a 429 the budget waits already, and a time-out may be about the one message that was asked about.
+        """
+        if not isinstance(error, Unauthorized | Unreachable):
             return
         where = kind if isinstance(error, Unauthorized) else EVERY
         if self._rests_now(where):

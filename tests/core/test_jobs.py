@@ -222,6 +222,25 @@ async def test_a_job_without_end_becomes_a_persons(
     assert await desk.states() == {"m1": ["ready"], "m2": ["ready"]}
 
 
+async def test_a_job_that_found_more_is_cancelled_before_it_is_given_up(
+    desk: Desk, bulk: Bulk, watch: JobWatch
+) -> None:
+    """The worker was away for hours: nothing else stops what the vendor is still at."""
+    bulk.status, bulk.discovered = "PROCESSING", 3
+    desk.clock.pass_time(GIVE_UP_SECONDS)
+    assert await watch.step() is False
+    assert len(bulk.cancels) == 1
+    assert await events(desk) == ["cancel", "cancel_taken", "given_up"]
+
+
+async def test_a_gateway_without_a_route_ends_no_job(desk: Desk, bulk: Bulk, watch: JobWatch) -> None:
+    """Nobody has looked for it."""
+    bulk.error = Refused("no route", status=404, codes=(7003,))
+    desk.clock.pass_time(GIVE_UP_SECONDS)
+    assert await watch.step() is True
+    assert await desk.states() == {"m1": ["submitted"], "m2": ["submitted"]}
+
+
 async def test_a_vendor_that_cannot_be_asked_ends_no_job(desk: Desk, bulk: Bulk, watch: JobWatch) -> None:
     """An outage has told nothing: when it is over, the job tells what became of each message."""
     bulk.error = Transient("no connection")

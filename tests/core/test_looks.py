@@ -435,10 +435,13 @@ async def test_a_search_without_end_is_made_up_for_by_ids(eye: Eye, tenant: Fake
     assert await eye.state() == ("ready", "")
 
 
-async def test_times_that_the_vendor_refuses_are_made_up_for_by_ids(eye: Eye, tenant: FakeCloudflare) -> None:
-    """Odd times of one message stop no other."""
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+async def test_times_that_the_vendor_refuses_are_made_up_for_by_ids(
+    eye: Eye, tenant: FakeCloudflare, status: int
+) -> None:
+    """Odd times of one message stop no other, whatever the vendor calls that: another list works."""
     tenant.add(detection())
-    tenant.will("list", Refused("start is in the future", status=400))
+    tenant.will("list", Refused("start is too long ago", status=status))
     assert await eye.state() == ("ready", "")
 
 
@@ -449,7 +452,7 @@ async def test_a_list_that_is_not_there_stops_the_look(
     eye: Eye, tenant: FakeCloudflare, error: Refused
 ) -> None:
     """That is about them all: no single 404 after it would mean anything."""
-    tenant.will("list", error)
+    tenant.will("list", error, error)
     with pytest.raises(Refused):
         await eye(item())
     assert tenant.asked("get") == []

@@ -9,7 +9,16 @@ from tests.builders import NOW, decided, detection, item, junk, vote
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock
 from worker.cloudflare import LogEntry
-from worker.errors import BadAnswer, RateLimited, Refused, StoreError, Transient, Unauthorized, VendorError
+from worker.errors import (
+    BadAnswer,
+    RateLimited,
+    Refused,
+    StoreError,
+    Transient,
+    Unauthorized,
+    Unreachable,
+    VendorError,
+)
 from worker.executors import executors
 from worker.executors.base import Effect, ReadBack
 from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
@@ -307,7 +316,7 @@ async def read_for(desk: Desk, reconciler: Reconciler, seconds: int) -> None:
         desk.clock.pass_time(1)
 
 
-@pytest.mark.parametrize("error", [Unauthorized("403", status=403), Transient("no connection")])
+@pytest.mark.parametrize("error", [Unauthorized("403", status=403), Unreachable("no connection")])
 async def test_a_vendor_that_lets_nobody_ask_is_asked_less_and_less(
     desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, error: VendorError
 ) -> None:
@@ -322,6 +331,17 @@ async def test_a_vendor_that_lets_nobody_ask_is_asked_less_and_less(
     tenant.forget("action_log")
     await read_for(desk, reconciler, int(LONGEST_REST) + 1)
     assert {row["state"] for row in await desk.rows()} == {State.READY}
+
+
+async def test_a_time_out_is_about_its_own_message(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
+) -> None:
+    """Logs that never come hold up no other read-back."""
+    tenant.add(*(detection(f"m{n}") for n in range(20)))
+    await lose_many(desk, 20)
+    tenant.will("action_log", *[Transient("no answer: time-out")] * 8)
+    await read_for(desk, reconciler, 1)
+    assert [row["state"] for row in await desk.rows()].count(State.READY) == 12
 
 
 async def test_a_new_token_is_used_for_read_backs_at_once(

@@ -9,7 +9,7 @@ from tests.builders import ENFORCE, NOW, at, decided, detection, poll, report, s
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
 from tests.taking_in import pages
-from worker.errors import BadAnswer, RateLimited, Refused, Transient, Unauthorized, VendorError
+from worker.errors import BadAnswer, RateLimited, Refused, SlowSearch, Transient, Unauthorized, VendorError
 from worker.model.events import Detection, PhishReport, ReportFields
 from worker.model.plans import PHISHGUARD, Sighting, sighting_of
 from worker.pollers.joining import AGAIN_SECONDS, MARGIN_SECONDS, MOST_AGAIN_SECONDS, PATIENCE_SECONDS
@@ -103,7 +103,11 @@ async def test_a_time_that_the_vendor_does_not_reach_says_nothing(
     assert spans(tenant)[1:] == [(NOW - MARGIN_SECONDS, NOW)]
 
 
-FAILURES = [Transient("502"), Refused("start is too old", status=400), BadAnswer("not an envelope")]
+FAILURES = [
+    SlowSearch("took too long"),
+    Refused("start is too old", status=400),
+    BadAnswer("not an envelope"),
+]
 
 
 @pytest.mark.parametrize("error", FAILURES)
@@ -128,6 +132,32 @@ async def test_a_search_that_fails_costs_the_others_nothing_and_its_own_an_hour(
     assert {one.id for one in found if one} == {"m1", "m2", "m3"}
     clock.pass_time(PATIENCE_SECONDS)
     assert await join(source, old) == [None]
+
+
+async def test_an_outage_of_the_list_uses_up_nobodys_hour(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """The reports can be read, the messages cannot: when they can, the report finds its message."""
+    tenant.add(detection())
+    tenant.will("list", *[Transient("502", status=502)] * (5 * PAGE_TRIES))
+    for _ in range(5):
+        assert await join(source, report()) == []
+        clock.pass_time(PATIENCE_SECONDS)
+    (found,) = await join(source, report())
+    assert found is not None
+
+
+async def test_the_last_search_goes_deep(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """Before a report is decided without its message, more of a busy day is read than before."""
+    tenant.per_page = 1
+    tenant.add(*(detection(f"x{n}") for n in range(PAGES + 9)), detection("m1", scanned_at=at(NOW - 600)))
+    assert await join(source, report()) == []
+    clock.pass_time(PATIENCE_SECONDS - MOST_AGAIN_SECONDS)
+    (found,) = await join(source, report())
+    assert found is not None
+    assert found.id == "m1"
 
 
 async def test_one_search_that_fails_is_enough_for_one_page(

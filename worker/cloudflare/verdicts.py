@@ -21,6 +21,7 @@ from worker.errors import (
     TooLarge,
     Transient,
     Unauthorized,
+    Unreachable,
     VendorError,
 )
 
@@ -70,7 +71,9 @@ def judge(operation: Operation, flight: Flight, ray: str | None = None) -> Vendo
     """The error that a finished flight amounts to; None for a success whose body is whole."""
     status, where = flight.status, operation.endpoint
     if not flight.connected:
-        return Transient(f"{where}: no connection: {flight.broke}; check network, DNS, TLS and the base URL")
+        return Unreachable(
+            f"{where}: no connection: {flight.broke}; check network, DNS, TLS and the base URL"
+        )
     if status is None:
         return _lost(operation, flight, f"no answer: {flight.broke}", ray)
     told = f"{status}{_told(api_errors(flight.body))}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from worker.clock import Clock
 from worker.cloudflare import Page
-from worker.errors import BadAnswer, Refused, Transient
+from worker.errors import BadAnswer, Refused, SlowSearch, Transient
 from worker.model.events import Detection
 from worker.ops.logs import get_logger
 from worker.retry import read_page
@@ -35,6 +35,8 @@ class Found:
     messages: dict[str, Detection | None] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     """Those whose search came to no end: what was not found may be there all the same."""
+    unanswered: set[str] = field(default_factory=set)
+    """Of those, the ones that the vendor has said nothing about at all: that passes."""
 
     def has(self, one: Wanted) -> bool:
         """Whether no further page can show a better message for it."""
@@ -71,6 +73,8 @@ async def find(
         except (Transient, Refused, BadAnswer) as error:
             log.warning("poll.search_failed", source=source, count=len(wanted), error=error)
             found.failed.update(one.key for one in wanted)
+            if isinstance(error, Transient) and not isinstance(error, SlowSearch):
+                found.unanswered.update(one.key for one in wanted)
             return number
         for row in answer.rows:
             if row.postfix_id in names:

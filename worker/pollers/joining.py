@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ KEPT_SECONDS = 30 * 86400.0 - MARGIN_SECONDS
 Less than it says, for its clock is not ours.
 """
 PATIENCE_SECONDS = 3600.0
+OUTAGE_SECONDS = 86400.0
+"""How long an event waits whose searches the vendor does not answer: nobody can say that its message is not there."""
 AGAIN_SECONDS, MOST_AGAIN_SECONDS = 2.0, 300.0
 """How long until a message is searched for again that was not there: doubling, for most that come at all come soon."""
 
@@ -32,6 +35,12 @@ class WaitingRoom:
         self._clock = clock
         self._missed: dict[str, tuple[float, float]] = {}
         """When to search again, and the wait after that, by the event's key."""
+
+    async def ends(self) -> bool:
+        """Whether the hour of one of them is nearly over: it is searched for once or twice again."""
+        waiting = await self._ledger.waiting(self._source)
+        oldest = min((since for _, since in waiting), default=math.inf)
+        return self._clock.now() - oldest >= PATIENCE_SECONDS - MOST_AGAIN_SECONDS
 
     async def page(self) -> Page | None:
         """Those that wait, as a page of their own."""
@@ -65,7 +74,8 @@ class WaitingRoom:
         complete, waiting = [], []
         for one in fresh:
             searched, message = one.key in found.messages, found.messages.get(one.key)
-            patient = now - since.get(one.key, now) < PATIENCE_SECONDS
+            longest = OUTAGE_SECONDS if one.key in found.unanswered else PATIENCE_SECONDS
+            patient = now - since.get(one.key, now) < longest
             chance = not last_chance or one.key in found.failed
             if not searched or (message is None and patient and chance):
                 waiting.append(one)

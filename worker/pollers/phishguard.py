@@ -26,7 +26,7 @@ from worker.ports import Lane, Waiting
 log = get_logger()
 
 PAGES, LAST_PAGES = 50, 1000
-"""Pages that the messages of one page of reports may cost in all; where there is no next poll, more."""
+"""Pages that the messages of one page of reports may cost in all; more before one is decided without its message."""
 REPORT_SECONDS = 6 * 3600.0
 """Times of one report that lie closer: its message may be anywhere between them."""
 GAP_SECONDS = 900.0
@@ -70,7 +70,7 @@ class PhishGuardSource:
     async def _messages(self, named: Sequence[Sighting], *, last_chance: bool) -> Found:
         """The messages of those that were searched for, span by span; who is left out has the first turn next time."""
         found = Found()
-        left = LAST_PAGES if last_chance else PAGES
+        left = LAST_PAGES if last_chance or await self._room.ends() else PAGES
         for span, reports in _spans(self._room.due(named, last_chance=last_chance), self._clock.now()):
             wanted = [one for one in reports if not found.has(one)]
             if left <= 0 or (found.failed and not last_chance):
