@@ -64,7 +64,9 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
             except SlowSearch:
                 break
             except Refused as error:
-                if not _is_about_the_span(error):
+                if error.unrouted:
+                    raise
+                if error.status != BAD_REQUEST:
                     await check_route(cloudflare, clock)
                 break
             found.update((row.id, Read(row, asked)) for row in page.rows if row.id in wanted)
