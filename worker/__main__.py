@@ -11,7 +11,7 @@ from worker import signals, streams
 def main() -> None:
     """Runs the command line; errors become one line on stderr and an exit code."""
     streams.settle()
-    if sys.argv[1:2] == ["run"]:
+    if runs := sys.argv[1:2] == ["run"]:
         signals.hold_back()
     # Collecting while modules load finds nothing and takes a third of the start.
     gc.disable()
@@ -19,8 +19,9 @@ def main() -> None:
 
     gc.enable()
     code = run_cli()
-    if (why := streams.let_go()) and not code:
-        code = fail(why, EXIT_PROBLEM)
+    if (why := streams.let_go()) and (runs or not code):
+        # Of `run` it is the log that nobody has kept, not the work that has failed.
+        code = fail(why, code if runs else EXIT_PROBLEM)
     sys.exit(code)
 
 

@@ -12,8 +12,9 @@ from typing import Protocol
 _BOTH_READ_SECONDS = 0.1
 _SKEW_SECONDS = 5.0
 """A `Date` has whole seconds and has been on its way."""
-_SANE = (631_152_000.0, 7_258_118_400.0)
-"""1990 to 2200: a `Date` outside of that tells no time."""
+EARLIEST, LATEST = 1990, 2200
+"""Years in which a time can lie that somebody meant."""
+_SANE = tuple(datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (EARLIEST, LATEST))
 
 
 class Clock(Protocol):
@@ -88,7 +89,7 @@ class VendorTime:
         self._offset: float | None = None
 
     def note(self, told: float) -> None:
-        """An answer came: this was the vendor's time, in seconds since the epoch."""
+        """An answer came: this was the vendor's time, in seconds since the epoch; an absurd one tells none."""
         if _SANE[0] <= told < _SANE[1]:
             self._offset = told - self._clock.monotonic()
 

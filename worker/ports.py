@@ -289,10 +289,8 @@ class Ledger(Waiting, Protocol):
         """At start: submitted calls are orphaned, their actions unknown. Returns the actions' ids."""
         ...
 
-    async def apply_looks(
-        self, hold_seconds: float, looks: Sequence[Look], read_at: float | None = None
-    ) -> int:
-        """Writes what looks before acting showed; `read_at` dates those without a date (None: just now)."""
+    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
+        """Writes what looks before acting showed, each as old as its reading."""
         ...
 
     async def our_moves(self, message_id: str) -> list[OurMove]:

@@ -66,6 +66,7 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
             except Refused as error:
                 if error.unrouted:
                     raise
+                # Odd times of one message must not stop the others; any other refusal may be about them all.
                 if error.status != BAD_REQUEST:
                     await check_route(cloudflare, clock)
                 break
@@ -110,13 +111,8 @@ async def check_route(cloudflare: Cloudflare, clock: Clock) -> None:
     except SlowSearch:
         pass
     except Refused as error:
-        if not _is_about_the_span(error):
+        if error.unrouted or error.status != BAD_REQUEST:
             raise
-
-
-def _is_about_the_span(error: Refused) -> bool:
-    """Odd times of one message must not stop the others; any other refusal may be about them all."""
-    return error.status == BAD_REQUEST and not error.unrouted
 
 
 def spans(items: Sequence[Item], now: float) -> list[tuple[float, float]]:

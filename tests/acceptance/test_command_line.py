@@ -66,6 +66,22 @@ async def test_a_stdout_that_takes_nothing_is_named(
     assert (process.returncode, told.decode()) == (1, f"worker: stdout cannot be written to: {why}\n")
 
 
+async def test_a_log_that_nobody_keeps_changes_no_exit_code(worker: Bench, tenant: Tenant) -> None:
+    """Whoever watches `run` learns how the work went; what became of its log is said on stderr."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    process = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m worker run --once >/dev/full",
+        stderr=asyncio.subprocess.PIPE,
+        cwd=worker.folder,
+        env=worker.env,
+    )
+    _, told = await process.communicate()
+    assert (process.returncode, told.count(b"\n")) == (0, 1)
+    assert b"No space left on device" in told
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
+
+
 CLOSED = """
 import os, sys
 from worker import streams

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from tests.builders import NOW, detection
+import pytest
+from pydantic import SecretStr
+
+from tests.builders import ACCOUNT, NOW, catalogue, detection, playbook
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.bootstrap import assemble
 from worker.budget import RequestBudget
 from worker.clock import VendorTime
 from worker.executors import executors
@@ -14,6 +19,9 @@ from worker.model.calls import Item
 from worker.ops.metrics import Metrics
 from worker.ports import Observation
 from worker.reconciler import Reconciler
+from worker.settings import Settings
+from worker.store.engine import Store, sqlite_engine, transact
+from worker.store.migrate import migrate
 
 HOUR = 3600.0
 AHEAD = 700.0
@@ -115,3 +123,28 @@ async def test_what_the_first_answer_tells_of_the_time_counts_for_it_too(
     assert await reconciler.step() == 1
     assert (await desk.row())["state"] == State.SUCCEEDED
     assert len(asked) == 2
+
+
+async def test_whoever_reads_the_vendors_logs_goes_by_one_time(tmp_path: Path, metrics: Metrics) -> None:
+    """What one answer tells of it, everybody knows."""
+    engine = sqlite_engine(tmp_path / "worker.db")
+    transact(engine, migrate)
+    store = Store(engine)
+    settings = Settings(
+        cloudflare_api_token=SecretStr("t" * 40),
+        cloudflare_account_id=ACCOUNT,
+        worker_database_url=SecretStr(f"sqlite:///{tmp_path}/worker.db"),
+    )
+    known = catalogue(playbook(lambda message: Move(message, to="DeletedItems")))
+    parts = assemble(settings, known, store, metrics)
+    wired: list[Any] = [
+        parts.budget,
+        parts.executors["move"],
+        parts.reconciler,
+        parts.confirmer,
+        parts.retention,
+    ]
+    times = {id(part._vendor_time) for part in wired}
+    times.add(id(parts.dispatcher._options.vendor_time))
+    assert len(times) == 1
+    engine.dispose()

@@ -445,9 +445,9 @@ async def test_a_look_is_as_old_as_its_reading(desk: Desk) -> None:
     """A look that waited for the budget is no fresher for having been written down late."""
     await desk.take_in(junk("m1"))
     row = await desk.row()
-    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY)], NOW - 61)
+    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY, read_at=NOW - 61)])
     assert await desk.claim() == []
-    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY)], NOW - 59)
+    await desk.ledger.apply_looks(3600.0, [Look(row["id"], State.READY, read_at=NOW - 59)])
     assert len(await desk.claim()) == 1
 
 

@@ -24,7 +24,7 @@ def wants(
 async def done(desk: Desk) -> None:
     """Whatever is ready is looked at, sent and succeeds."""
     for row in await desk.rows(state=State.READY):
-        await desk.ledger.apply_looks(60.0, [Look(row["id"], State.READY)], desk.clock.now())
+        await desk.ledger.apply_looks(60.0, [Look(row["id"], State.READY)])
     for call in await desk.claim():
         await desk.settle(call, State.SUCCEEDED, made=f"entry of {call.items[0].action_id}")
     desk.clock.pass_time(10.0)
@@ -103,7 +103,7 @@ async def test_an_expiry_is_planned_once_and_survives_what_keeps_it_from_being_s
     desk.clock.pass_time(APPROVING.hold_seconds + 1)
     await desk.ledger.expire()
     (second,) = (await desk.ledger.take_back(APPROVING)).planned
-    await desk.ledger.apply_looks(60.0, [Look(second, State.READY)], desk.clock.now())
+    await desk.ledger.apply_looks(60.0, [Look(second, State.READY)])
     (call,) = await desk.claim(mode=Mode.APPROVE)
     await desk.settle(call, State.SUCCEEDED)
     (ended,) = (await desk.ledger.take_back(APPROVING)).ended

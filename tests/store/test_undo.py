@@ -107,7 +107,7 @@ async def test_it_goes_back_to_where_the_look_had_seen_it(desk: Desk) -> None:
     await desk.take_in(junk(), read_at=None)
     one = (await desk.row())["id"]
     look = Look(one, State.READY, origin="DeletedItems")
-    await desk.ledger.apply_looks(86400.0, [look], desk.clock.now())
+    await desk.ledger.apply_looks(86400.0, [look])
     await carry_out(desk)
     (planned,) = (await undo(desk, one)).planned
     assert (planned.back.folder, planned.back.known) == ("DeletedItems", True)

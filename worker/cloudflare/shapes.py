@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec.structs import force_setattr, replace
 
+from worker.clock import EARLIEST, LATEST
 from worker.cloudflare.operations import is_id
 from worker.cloudflare.sparing import NOTHING, Spare
 from worker.cloudflare.wire import (
@@ -26,9 +27,6 @@ from worker.model.events import Detection, PhishReport, ReportFields, Tag
 W = TypeVar("W", bound=msgspec.Struct)
 R = TypeVar("R")
 N = TypeVar("N", bound=Named)
-
-EARLIEST, LATEST = 1990, 2200
-"""Years in which a time can lie that somebody meant."""
 
 
 @dataclass(frozen=True, slots=True)

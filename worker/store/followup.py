@@ -37,18 +37,9 @@ _LOOK = (
 
 
 def apply_looks(
-    conn: Connection,
-    account_id: str,
-    now: float,
-    hold_seconds: float,
-    looks: Sequence[Look],
-    read_at: float | None = None,
+    conn: Connection, account_id: str, now: float, hold_seconds: float, looks: Sequence[Look]
 ) -> int:
-    """Writes what the looks showed, only to actions that are still ready. Returns how many were changed.
-
-    `read_at` dates those that bear no date of their own.
-    """
-    seen = now if read_at is None else read_at
+    """Writes what the looks showed, only to actions that are still ready. Returns how many were changed."""
     a = schema.actions
     ready: set[str] = set()
     for part in chunks(look.action_id for look in looks):
@@ -56,7 +47,7 @@ def apply_looks(
     looks = [look for look in looks if look.action_id in ready]
     if not looks:
         return 0
-    conn.execute(_LOOK, [_look_row(look, now, seen, hold_seconds) for look in looks])
+    conn.execute(_LOOK, [_look_row(look, now, hold_seconds) for look in looks])
     held = [look.action_id for look in looks if look.state is State.HELD]
     for part in chunks(held):
         # What waits for a person again uses up no hourly cap.
@@ -76,8 +67,8 @@ def apply_looks(
     return len(looks)
 
 
-def _look_row(look: Look, now: float, seen: float, hold_seconds: float) -> dict[str, Any]:
-    dated = seen if look.read_at is None else look.read_at
+def _look_row(look: Look, now: float, hold_seconds: float) -> dict[str, Any]:
+    dated = now if look.read_at is None else look.read_at
     return {
         "action": look.action_id,
         "to_state": look.state,

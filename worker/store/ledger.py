@@ -267,11 +267,9 @@ class StoreLedger:
     async def recover(self, delay: float) -> list[str]:
         return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)
 
-    async def apply_looks(
-        self, hold_seconds: float, looks: Sequence[Look], read_at: float | None = None
-    ) -> int:
+    async def apply_looks(self, hold_seconds: float, looks: Sequence[Look]) -> int:
         return await self.store.run(
-            followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks, read_at
+            followup.apply_looks, self.account_id, self._clock.now(), hold_seconds, looks
         )
 
     async def our_moves(self, message_id: str) -> list[OurMove]:
