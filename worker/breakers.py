@@ -34,6 +34,12 @@ class Breakers:
         breaker = self._watched.get(name)
         return breaker.turn(self._clock.monotonic()) if breaker else Turn.ALL
 
+    def wait(self, name: str) -> float:
+        """Seconds until something may be tried."""
+        breaker = self._watched.get(name)
+        open_until = breaker.until if breaker and breaker.is_open else 0.0
+        return max(0.0, open_until - self._clock.monotonic())
+
     def probe(self, name: str) -> None:
         """The one try begins."""
         self._watched[name].probe()
@@ -67,10 +73,13 @@ class Breakers:
         """The open ones, to be kept over a restart."""
         return {name: dict(told) for name, told in self._told.items()}
 
-    def restore(self, name: str, told: Told) -> None:
-        """It was open when the worker stopped: a restart is no reason to try again and again."""
+    def restore(self, name: str, told: Told, *, at_once: bool = False) -> None:
+        """It was open when the worker stopped: a restart is no reason to try again and again.
+
+        `at_once`: somebody has started the worker to have it tried now.
+        """
         _, _, longest = self._terms
         wait = min(max(told["next_try"] - self._clock.now(), 0.0), longest)
         breaker = self._watched[name] = Breaker(*self._terms)
-        breaker.reopen(self._clock.monotonic() + wait, told["pauses"], told["failures"])
+        breaker.reopen(self._clock.monotonic() + (0.0 if at_once else wait), told["pauses"], told["failures"])
         self._told[name] = dict(told)

@@ -38,9 +38,9 @@ class Circuits:
         """The probe found nothing to send, or what came of it says nothing of the kind."""
         self._breakers.forgo(kind)
 
-    def open(self) -> bool:
-        """Whether some kind waits."""
-        return bool(self.snapshot())
+    def wait(self, kind: str) -> float:
+        """Seconds until something of this kind may be sent."""
+        return self._breakers.wait(kind)
 
     def note_error(self, kind: str, error: VendorError, messages: int = 1) -> None:
         """A call failed; only what the vendor refuses for good, or does not answer, counts.
@@ -66,8 +66,8 @@ class Circuits:
         """The open ones, for `worker status` and the next start."""
         return self._breakers.snapshot()
 
-    def restore(self, stored: Mapping[str, Told]) -> None:
-        """Those that were open when the worker stopped."""
+    def restore(self, stored: Mapping[str, Told], *, at_once: bool = False) -> None:
+        """Those that were open when the worker stopped; `at_once`: each may be tried now."""
         for kind, told in stored.items():
-            self._breakers.restore(kind, told)
+            self._breakers.restore(kind, told, at_once=at_once)
             self._metrics.breaker(kind, on=True)

@@ -59,13 +59,11 @@ class Confirmer:
         return looked_for
 
     async def _look(self, items: Sequence[Item], team: Team) -> list[Confirmation]:
-        now = self._clock.now()
-        # A clock that was set back since would have the list begin in the future, which the vendor refuses.
-        sent = min(now, *(item.submitted_at or now for item in items))
-        since = self._vendor_time.earliest(sent) - SKEW_SECONDS
-        until = self._vendor_time.latest(now)
+        # The oldest first: of its list the others are served too.
+        items = sorted(items, key=self._since)
+        until = self._vendor_time.latest(self._clock.now())
         try:
-            found = [await team.submission_of(item, since, until) for item in items]
+            found = [await team.submission_of(item, self._since(item), until) for item in items]
         except VendorError as error:
             log.warning("reclassify.lookup_failed", count=len(items), error=error)
             return [_again(item) or Confirmation(item.action_id, {}, LATER[-1]) for item in items]
@@ -80,16 +78,20 @@ class Confirmer:
 
     async def _own(self, item: Item) -> Confirmation:
         """A submission that may be another message's proves nothing: the message's own log decides."""
-        sent = min(item.submitted_at or self._clock.now(), self._clock.now())
-        since = self._vendor_time.earliest(sent) - SKEW_SECONDS
         try:
-            entry = await logged(self._cloudflare, item, since, Lane.ENRICH)
+            entry = await logged(self._cloudflare, item, self._since(item), Lane.ENRICH)
         except VendorError as error:
             log.warning("reclassify.lookup_failed", count=1, error=error)
             return _again(item) or Confirmation(item.action_id, {}, LATER[-1])
         if entry is None:
             return self._judge(item, None)
         return self._judge(item, entry.submission_id or "told without an id by the message's log")
+
+    def _since(self, item: Item) -> float:
+        """What was asked for earlier was not asked for by it."""
+        now = self._clock.now()
+        # A clock that was set back since would have the list begin in the future, which the vendor refuses.
+        return self._vendor_time.earliest(min(item.submitted_at or now, now)) - SKEW_SECONDS
 
     def _judge(self, item: Item, submission_id: str | None) -> Confirmation:
         fields = {

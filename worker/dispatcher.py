@@ -166,19 +166,18 @@ class Dispatcher:
             await asyncio.wait(list(self._busy.values()))
             await asyncio.sleep(0)
 
-    def stopped_short(self) -> bool:
-        """Whether some kind of action waits for an accepted token or a closed breaker, or failed unforeseen."""
-        standings = (self._vendor.standing, self._apart.standing)
-        return any(one.refused() or one.failing() or one.circuits.open() for one in standings)
+    def wait(self, kind: str) -> float | None:
+        """Seconds until this kind may be sent again, None where nobody can say: see `Standing.wait`."""
+        return self._line(kind).standing.wait(kind)
 
     def _line(self, kind: str) -> Line:
         return self._apart if kind in APART else self._vendor
 
-    async def restore(self) -> None:
-        """Breakers that were open when the worker stopped still are."""
+    async def restore(self, *, at_once: bool = False) -> None:
+        """Breakers that were open when the worker stopped still are; `at_once`: each may be tried now."""
         self._remembered = await self._ledger.recall(Kept.BREAKERS) or {}
         for kind, told in self._remembered.items():
-            self._line(kind).standing.circuits.restore({kind: told})
+            self._line(kind).standing.circuits.restore({kind: told}, at_once=at_once)
 
     async def _nap(self) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,15 +97,26 @@ async def _messages(
     seen: list[tuple[Item, Look | Read | None]] = []
     chosen = list(_bounded(items, rows))
     until = clock.monotonic() + LOOK_SECONDS
+    oldest = math.inf
     for start in range(0, len(chosen), AT_ONCE):
-        if clock.monotonic() > until:
+        # What is ready must not grow too old over the others, which have the next round.
+        if clock.monotonic() > until or clock.now() - oldest > LOOK_SECONDS:
             break
         part = chosen[start : start + AT_ONCE]
         ones = (alone(item, _one(item, rows, executor, cloudflare, clock, prove)) for item in part)
-        seen += zip(part, await asyncio.gather(*ones), strict=True)
+        found = await asyncio.gather(*ones)
+        seen += zip(part, found, strict=True)
+        oldest = min([oldest, *filter(None, (_age_counts(one) for one in found))])
     looks = [one for _, one in seen if isinstance(one, Look)]
     looks += await _gone([item for item, one in seen if one is None], cloudflare, clock)
     return looks, [one for _, one in seen if isinstance(one, Read)]
+
+
+def _age_counts(one: Look | Read | None) -> float | None:
+    """When that was read which has to be claimed while it is fresh."""
+    if isinstance(one, Look) and one.state is State.READY and one.again_in is None:
+        return one.read_at
+    return None
 
 
 def _tell_unread(items: Sequence[Item], looks: Iterable[Look]) -> None:

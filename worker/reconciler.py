@@ -122,8 +122,8 @@ class Reconciler:
             self._useless.pop(item.action_id, None)
         # What showed nothing is no proof of anything.
         counted = seen.effect is not Effect.CANNOT_TELL
-        await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at)
-        self._tell(item, outcome, seen)
+        if await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at):
+            self._tell(item, outcome, seen)
         return outcome
 
     def _note(self, item: Item, error: Exception) -> int:

@@ -68,14 +68,16 @@ class Service:
     async def run_once(self) -> int:
         """One poll of every source, then everything open is carried out or parked. Exit code 0, 1 or 3."""
         self._listen_to_signals()
-        await self._start()
+        await self._start(at_once=True)
         parts = self._parts
         await parts.pausing.look()
         polled = True
         await parts.reconciler.expire()
         for poller in parts.pollers:
             # Detections first: reports then find their messages in the same run.
-            polled = await self._unless_stopped(poller.try_poll(last_chance=True)) is True and polled
+            done = await self._unless_stopped(poller.try_poll(last_chance=True))
+            # Who stops it knows that it has not polled.
+            polled = polled and (done is True or self._stop.is_set())
         if not self._stop.is_set():
             await parts.expiry.step()
             await self._unless_stopped(work_off(parts))
@@ -91,8 +93,8 @@ class Service:
         log.info("service.stopped", stuck=stuck, polled=polled, ready=left.ready)
         if stuck:
             return 3
-        # A breaker that is still open, or a token that is refused, matters where something waits for it.
-        short = bool(left.ready) and parts.dispatcher.stopped_short()
+        # A token that is refused matters where something waits for it.
+        short = any(parts.dispatcher.wait(kind) is None for kind, _ in left.kinds)
         return 0 if polled and not short else 1
 
     async def close(self) -> None:
@@ -101,13 +103,13 @@ class Service:
         if self._parts.webhook is not None:
             await self._parts.webhook.close()
 
-    async def _start(self) -> None:
+    async def _start(self, *, at_once: bool = False) -> None:
+        """`at_once`: whoever asks for a single run wants a kind of action tried whose breaker was left open."""
         parts = self._parts
         await parts.cloudflare.open()
         await self._meet_the_ledger()
-        await parts.timekeeper.begin()
         await parts.budget.restore()
-        await parts.dispatcher.restore()
+        await parts.dispatcher.restore(at_once=at_once)
         orphans = await parts.ledger.recover(parts.timing.read_back_delay)
         if orphans:
             log.warning("ledger.recovered", count=len(orphans))
@@ -204,7 +206,9 @@ class Service:
     async def _meet_the_ledger(self) -> None:
         """Is it the one that ran here last? What an older copy knows nothing of may have been done already."""
         ledger = self._parts.ledger
-        if (why := await ledger.suspicion()) is not None:
+        why = await ledger.suspicion()
+        await self._parts.timekeeper.begin()
+        if why is not None:
             unfinished = await ledger.begin_loss(self._parts.timing.read_back_delay, why)
             log.warning("ledger.restored", reason=why, count=sum(unfinished.values()))
         await ledger.keep_head()

@@ -361,7 +361,9 @@ def _read(path: Path, name: str) -> str:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"{name}: cannot read {path}: {reason}; name a readable file") from None
+        raise UsageError(
+            f"{name}: cannot read {path}: {reason}; name a readable file, for example {name}=/run/secrets/value"
+        ) from None
 
 
 def _refuse_open_to_others(path: Path, name: str) -> None:

@@ -37,9 +37,16 @@ class Standing:
             return False
         return now >= max(self._unreachable_until, self._failing.get(kind, 0.0)) and self._accepted(kind)
 
-    def refused(self) -> bool:
-        """Whether some kind of action waits for a token that is accepted."""
-        return any(not self._accepted(kind) for kind in list(self._refused))
+    def wait(self, kind: str) -> float | None:
+        """Seconds until `may_send`, as far as the vendor's refusals go.
+
+        None where the kind waits for a token that is accepted, or failed in a way that nobody foresaw, a moment ago.
+        """
+        now = self._clock.monotonic()
+        if not self._accepted(kind) or now < self._failing.get(kind, 0.0):
+            return None
+        rests_until = max(self._unreachable_until, self._stumbles.get(kind, (0, 0.0))[1])
+        return max(rests_until - now, self.circuits.wait(kind))
 
     def _accepted(self, kind: str) -> bool:
         """The token was never refused for this kind, is another one now, or it is time to try it again."""
@@ -53,10 +60,6 @@ class Standing:
         if kind not in self._refused:
             log.error("auth.refused", kind=kind, status=error.status, error=error)
         self._refused[kind] = (self._token(), self._clock.monotonic() + AUTH_SECONDS)
-
-    def failing(self) -> bool:
-        """Whether some kind of action failed in a way that nobody foresaw, a moment ago."""
-        return any(until > self._clock.monotonic() for until in self._failing.values())
 
     def note_failure(self, kind: str) -> None:
         """A mistake of ours: the kind rests, or it would fail again at once, for ever."""

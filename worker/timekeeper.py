@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from worker.clock import SteadyClock
 from worker.errors import StoreError
-from worker.model.ledger import TimeMark
+from worker.model.ledger import CLOCK_TOLERANCE, TimeMark
 from worker.ops.logs import get_logger
 from worker.ports import Ledger
 
 log = get_logger()
-
-TOLERANCE = 1.0
-"""Seconds that a clock may be off without a word: nothing that is stored hangs on less."""
 
 
 class Timekeeper:
@@ -24,18 +21,12 @@ class Timekeeper:
     async def begin(self) -> None:
         """At start, before anything that is stored is compared with the time."""
         mark = await self._ledger.time_mark()
-        step = 0.0
-        if mark is not None and mark.boot and mark.boot == self._clock.boot:
-            step = self._clock.offset - mark.offset
-        elif mark is not None:
-            # The machine has been started since: only that time went back is certain.
-            step = min(0.0, self._clock.now() - mark.seen)
-        await self._follow(step if abs(step) >= TOLERANCE else 0.0)
+        await self._follow(mark.step_to(self._here()) if mark is not None else 0.0)
 
     async def look(self) -> None:
         """Follows the machine's clock. StoreError where that cannot be written down: then time goes on as before."""
         step = self._clock.stepped()
-        if abs(step) < TOLERANCE:
+        if abs(step) < CLOCK_TOLERANCE:
             return
         # Before the first `await`: whatever is asked of the ledger from here on goes by the new time.
         self._clock.adopt(step)
@@ -46,7 +37,9 @@ class Timekeeper:
             raise
 
     async def _follow(self, step: float) -> None:
-        now = self._clock.now()
-        await self._ledger.follow_clock(step, TimeMark(self._clock.boot, self._clock.offset, now))
+        await self._ledger.follow_clock(step, self._here())
         if step:
             log.warning("clock.stepped", seconds=round(step, 3))
+
+    def _here(self) -> TimeMark:
+        return TimeMark(self._clock.boot, self._clock.offset, self._clock.now())

@@ -13,14 +13,16 @@ LONGEST_NAP = 1.0
 
 
 async def work_off(parts: Parts) -> None:
-    """Sends what is ready and reads back what falls due in time, each once."""
+    """Sends what is ready, and reads back, each once, what falls due in time.
+
+    In time is what has to be waited for no longer than a read-back's delay and a drain's time-out, from now on.
+    """
     patience = parts.timing.read_back_delay + parts.timing.drain_timeout
-    deadline = parts.clock.now() + patience
     tried: set[str] = set()
     progress = Progress(parts.clock, patience)
     while True:
         try:
-            nap = await _turn(parts, deadline, tried, progress)
+            nap = await _turn(parts, patience, tried, progress)
             parts.storage.wrote()
         except StoreError:
             # A commands' turn at the file, a disk that is full for a moment: the run is not over for that.
@@ -30,7 +32,7 @@ async def work_off(parts: Parts) -> None:
         await parts.clock.sleep(nap)
 
 
-async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progress) -> float | None:
+async def _turn(parts: Parts, patience: float, tried: set[str], progress: Progress) -> float | None:
     """One round of sending and looking; seconds until the next, None where nothing is left to wait for."""
     await parts.sweeper.step()
     await parts.dispatcher.step()
@@ -40,33 +42,40 @@ async def _turn(parts: Parts, deadline: float, tried: set[str], progress: Progre
     tried.update(item.action_id for item in due)
     await parts.reconciler.read_back_all(due)
     left = await parts.ledger.left(parts.ceilings.mode)
-    blocked = parts.budget.blocked_for()
-    sendable = left.ready > 0 and await _can_send(parts, left, deadline)
-    look_at = await _next_look(parts, deadline, tried)
-    if jobs and parts.clock.now() < deadline:
-        return LONGEST_NAP
-    if not sendable and look_at is None:
+    send_in = None if await parts.ledger.paused() else _send_in(parts, left, patience)
+    look_in = await _look_in(parts, patience, tried)
+    soonest = min(
+        (one for one in (send_in, look_in, LONGEST_NAP if jobs else None) if one is not None), default=None
+    )
+    if soonest is None:
         return None
-    waiting = blocked > 0 or look_at is not None
+    waiting = parts.budget.blocked_for() > 0 or look_in is not None
     if not progress.made(left.ready, left.unknown, len(tried), waiting=waiting):
         return None
+    return min(max(soonest, 0.0), LONGEST_NAP)
+
+
+async def _look_in(parts: Parts, patience: float, tried: set[str]) -> float | None:
+    """Seconds until the next read-back that has not been tried in this run; None where none falls due in time."""
     now = parts.clock.now()
-    waits = [max((left.next_ready or now) - now, blocked)] if sendable else []
-    waits += [look_at - now] if look_at is not None else []
-    return min(max(min(waits), 0.0), LONGEST_NAP)
+    looks = [due - now for one, due in await parts.ledger.coming_read_backs() if one not in tried]
+    return min((one for one in looks if one <= patience), default=None)
 
 
-async def _next_look(parts: Parts, deadline: float, tried: set[str]) -> float | None:
-    """When the next read-back falls due that has not been tried in this run; None where none does in time."""
-    looks = [due for one, due in await parts.ledger.coming_read_backs() if one not in tried]
-    return min((due for due in looks if due <= deadline), default=None)
+def _send_in(parts: Parts, left: Left, patience: float) -> float | None:
+    """Seconds until something of what is ready can go out; None where nothing can within the patience.
 
-
-async def _can_send(parts: Parts, left: Left, deadline: float) -> bool:
-    """Whether ready work can still go out in this run: not paused, no refused token, not put off too long."""
-    if await parts.ledger.paused() or parts.dispatcher.stopped_short():
-        return False
-    return left.next_ready is not None and (left.next_ready <= deadline or parts.budget.blocked_for() > 0)
+    Kinds do not wait for each other: not for a breaker, nor for a token that is refused for one of them.
+    """
+    now, blocked = parts.clock.now(), parts.budget.blocked_for()
+    waits = []
+    for kind, due in left.kinds:
+        held_up = parts.dispatcher.wait(kind)
+        if held_up is not None and due is not None:
+            wait = max(due - now, held_up)
+            # A block may last longer, and is waited out.
+            waits += [max(wait, blocked)] if wait <= patience or blocked > 0 else []
+    return min(waits, default=None)
 
 
 class Progress:

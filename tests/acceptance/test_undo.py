@@ -263,3 +263,15 @@ async def test_wrong_usage(worker: Bench, tenant: Tenant, arguments: tuple[str, 
     await worker.once()
     result = await worker.run("undo", *arguments, **NO_VENDOR)
     assert (result.code, result.err.count("\n"), result.out) == (2, 1, "")
+
+
+async def test_a_plan_that_is_none_is_said_to_be_none(worker: Bench, tenant: Tenant) -> None:
+    """A slip of the hand must not look like a plan that had nothing to undo."""
+    worker.rule("junk", rules.JUNK)
+    await tenant.mail("MALICIOUS")
+    await worker.once()
+    (action,) = await worker.actions()
+    slipped = await worker.run("undo", "--plan", action["plan_id"][:-1])
+    assert (slipped.code, slipped.out) == (2, "")
+    assert f"there is no plan {action['plan_id'][:-1]}" in slipped.err
+    assert (await worker.run("undo", "--plan", action["plan_id"], "--dry-run")).code == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import NOW, at, detection
 from tests.desk import Desk
@@ -169,3 +170,20 @@ async def test_one_submission_confirms_one_of_two_messages(
     records = {row["action_id"]: row["kind"] for row in await desk.audit("confirmed", "unconfirmed")}
     rows = {row["message_id"]: records[row["id"]] for row in await desk.rows()}
     assert rows == {"m1": "unconfirmed", "m2": "confirmed"}
+
+
+async def test_an_older_request_of_anothers_confirms_nothing(
+    desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare
+) -> None:
+    """One list serves all that are due: it begins where the oldest was asked for."""
+    await desk.want(Reclassify(detection("m2"), to="SPAM"))
+    (call,) = await desk.claim()
+    await desk.settle(call, State.SUCCEEDED, due_in=2 * 3600.0)
+    tenant.tickets.append(replace(ticket(), requested_at=at(NOW)))
+    desk.clock.pass_time(2 * 3600.0)
+    await desk.want(Reclassify(detection(), to="SPAM"))
+    (call,) = await desk.claim()
+    await desk.settle(call, State.SUCCEEDED, due_in=0.0)
+    assert await confirmer.step() == 2
+    assert await told(desk) == []
+    assert len(tenant.asked("submissions")) == 1

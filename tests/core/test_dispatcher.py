@@ -258,7 +258,8 @@ async def test_a_refused_token_stops_its_kind_and_no_other(bench: Bench) -> None
     await bench.work(3)
     assert await bench.desk.states() == {"m1": ["ready"], "m2": ["succeeded"]}
     assert len(bench.tenant.asked("move")) == 1
-    assert bench.dispatcher.stopped_short()
+    assert bench.dispatcher.wait("move") is None
+    assert bench.dispatcher.wait("reclassify") == 0.0
 
 
 async def test_a_new_token_is_tried_at_once(bench: Bench) -> None:
@@ -269,7 +270,7 @@ async def test_a_new_token_is_tried_at_once(bench: Bench) -> None:
     bench.token = "token-two"
     await bench.work()
     assert await bench.desk.states() == {"m1": ["succeeded"]}
-    assert not bench.dispatcher.stopped_short()
+    assert bench.dispatcher.wait("move") == 0.0
 
 
 async def test_the_same_token_is_tried_again_after_a_while(bench: Bench) -> None:
@@ -280,7 +281,7 @@ async def test_the_same_token_is_tried_again_after_a_while(bench: Bench) -> None
     bench.desk.clock.pass_time(31)
     await bench.work()
     assert await bench.desk.states() == {"m1": ["succeeded"]}
-    assert not bench.dispatcher.stopped_short()
+    assert bench.dispatcher.wait("move") == 0.0
 
 
 async def test_an_unreachable_vendor_stops_every_lane(bench: Bench) -> None:
@@ -694,7 +695,7 @@ async def test_an_open_breaker_survives_a_restart(bench: Bench, clock: ManualClo
     await asking(again, 10, 11)
     await again.work()
     assert len(bench.tenant.asked("reclassify")) == IN_A_ROW
-    assert again.dispatcher.stopped_short()
+    assert (again.dispatcher.wait("reclassify"), again.dispatcher.wait("move")) == (FIRST_PAUSE, 0.0)
     clock.pass_time(FIRST_PAUSE)
     await again.work()
     assert len(bench.tenant.asked("reclassify")) == IN_A_ROW + 2
@@ -807,7 +808,7 @@ async def test_a_webhook_that_refuses_is_tried_with_one_probe(
     assert set(await bench.desk.ledger.recall(Kept.BREAKERS)) == {"notify"}
     again = Bench(bench.desk, bench.tenant, bench.ledger, bench.budget, Metrics())
     await again.dispatcher.restore()
-    assert again.dispatcher.stopped_short()
+    assert again.dispatcher.wait("notify") == FIRST_PAUSE
     assert not again.dispatcher._apart.standing.may_send("notify")
     clock.pass_time(FIRST_PAUSE)
     await bench.work(3)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,14 +10,17 @@ import pytest
 from tests.builders import catalogue, decided, detection, playbook, poll, report
 from tests.builders import junk as junk_done
 from tests.desk import Desk
-from tests.fakes import FailingLedger
+from tests.fakes import FailingLedger, FakeCloudflare
 from tests.taking_in import Build, Given, broken, junk, page, take
 from worker.cloudflare import BadRow
+from worker.cloudflare import Page as WirePage
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, State
 from worker.model.entries import BlockSender
 from worker.model.events import PhishReport
-from worker.model.plans import DETECTIONS, PHISHGUARD
+from worker.model.plans import DETECTIONS, PHISHGUARD, Poll
+from worker.playbooks.deciding import Playbook
+from worker.pollers.detections import DetectionSource
 
 
 async def test_a_page_is_completed_decided_and_recorded(build: Build, desk: Desk) -> None:
@@ -293,3 +297,54 @@ async def test_a_poll_that_goes_on_with_old_playbooks_shows_them_what_was_done(
     intake.decider.adopt(catalogue(playbook(lambda _: None, "other")))
     await intake.take(Given(), one, page(detection("m2", final_disposition="SPAM")), last_chance=False)
     assert saw == [("m1", 1), ("m2", 1)]
+
+
+def junk_malicious() -> Playbook:
+    """Wants what is malicious in Junk."""
+
+    def decide(message: Any) -> Any:
+        return Move(message, to="JunkEmail") if message.final_disposition == "MALICIOUS" else None
+
+    return playbook(decide)
+
+
+async def test_a_list_that_was_asked_for_before_a_verdict_changed_overrules_nothing(
+    build: Build, desk: Desk, tenant: FakeCloudflare
+) -> None:
+    """However late its answer comes, it shows what was; what was read since is newer."""
+    intake, source = build(junk_malicious()), DetectionSource(tenant.client, desk.clock)
+    bad, good = detection(final_disposition="MALICIOUS"), detection(final_disposition="NONE")
+
+    async def read(one: Poll) -> None:
+        await source.read(one, partial(intake.take, source, one, last_chance=False))
+        await intake.close(one, None)
+
+    tenant.add(bad)
+    await read(poll("first"))
+    desk.clock.pass_time(30)
+
+    async def taken_back(**_: Any) -> WirePage[Any]:
+        desk.clock.pass_time(20)
+        await intake.refresh([good], desk.clock.now())
+        desk.clock.pass_time(60)
+        return WirePage((bad,))
+
+    tenant.will("list", taken_back)
+    await read(poll("second"))
+    assert await desk.states() == {"m1": ["skipped"]}
+
+
+async def test_what_a_slow_list_shows_is_looked_at_before_it_is_acted_on(
+    build: Build, desk: Desk, tenant: FakeCloudflare
+) -> None:
+    """An analyst may have moved it since the list was asked for."""
+    intake, source, one = build(junk()), DetectionSource(tenant.client, desk.clock), poll()
+
+    def slow(**_: Any) -> WirePage[Any]:
+        desk.clock.pass_time(61)
+        return WirePage((detection(),))
+
+    tenant.will("list", slow)
+    await source.read(one, partial(intake.take, source, one, last_chance=False))
+    await intake.close(one, None)
+    assert await desk.claim() == []

@@ -533,3 +533,26 @@ async def test_a_survey_that_took_too_long_is_made_again_for_a_few(
 def test_what_is_too_old_to_claim_is_too_old_here() -> None:
     """Or a look that helps nobody would be made again at once, for ever."""
     assert TOO_OLD_SECONDS == VERIFIED_SECONDS
+
+
+async def test_a_slow_list_leaves_less_time_for_the_logs(
+    eye: Eye, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """The rows are as old as the list: a round that goes on for too long would help nobody, and so would the next."""
+    rows = tuple(detection(f"m{number:02}") for number in range(40))
+    tenant.add(*rows)
+    for row in rows:
+        tenant.moved(row.id, "JunkEmail", NOW - 5)
+
+    def slow(id: str) -> Any:  # noqa: A002 - the fake's name
+        clock.pass_time(10 / 8)
+        return tuple(tenant.logs[id])
+
+    tenant.will("list", takes(clock, 25.0, Page(tuple(tenant.messages.values()))))
+    tenant.will("action_log", *[slow] * 40)
+    looked = await eye(
+        *(item(row.id, target="DeletedItems", approved_at=NOW - 1, origin="JunkEmail") for row in rows)
+    )
+    assert len(looked.looks) == 8
+    assert {(one.state, one.read_at) for one in looked.looks} == {(State.READY, NOW)}
+    assert looked.helps(clock.now())

@@ -430,3 +430,23 @@ async def test_a_request_that_found_no_route_is_no_answer(
         assert await reconciler.step() == 1
         assert (await desk.row())["due_at"] is not None
         desk.clock.pass_time(UNUSABLE_WAIT)
+
+
+async def test_what_a_person_ended_meanwhile_is_not_told_as_read_back(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, metrics: Metrics
+) -> None:
+    """Log and metrics say what became of it, and that was not written."""
+    tenant.add(MESSAGE)
+    row = await lose(desk, "move")
+    tenant.moved(MESSAGE.id, "JunkEmail", NOW, by="worker")
+    settle = desk.ledger.settle_read_back
+
+    async def rejected(*args: Any, **more: Any) -> bool:
+        await desk.edit(row["id"], state=State.REJECTED)
+        return await settle(*args, **more)
+
+    desk.ledger.settle_read_back = rejected  # type: ignore[method-assign]
+    desk.clock.pass_time(DELAY)
+    assert await reconciler.step() == 1
+    assert (await desk.row())["state"] == "rejected"
+    assert 'outcome="confirmed"' not in metrics.render()[0].decode()

@@ -225,7 +225,8 @@ def test_a_token_file_that_cannot_be_read_is_named(env: Env, folder: Path) -> No
     """With the path and the reason."""
     given = {"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN_FILE": str(folder / "none")}
     assert env.refusal(**given) == (
-        f"CLOUDFLARE_API_TOKEN_FILE: cannot read {folder / 'none'}: No such file or directory; name a readable file"
+        f"CLOUDFLARE_API_TOKEN_FILE: cannot read {folder / 'none'}: No such file or directory; name a readable file, "
+        "for example CLOUDFLARE_API_TOKEN_FILE=/run/secrets/value"
     )
     (folder / "binary").write_bytes(b"\xff\xfe")
     given["CLOUDFLARE_API_TOKEN_FILE"] = str(folder / "binary")

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
 import pytest
 
+from tests.builders import NOW
 from tests.fakes import ManualClock
 from worker.budget import LONGEST_BLOCK
-from worker.working_off import Progress
+from worker.model.ledger import Left
+from worker.working_off import Progress, _send_in
 
 PATIENCE = 60.0
 
@@ -31,3 +36,39 @@ def test_a_run_that_gets_nowhere_ends(clock: ManualClock, waiting: bool, seconds
 def test_a_run_that_gets_somewhere_goes_on(clock: ManualClock) -> None:
     """A long queue may take many windows of the budget."""
     assert lasts(clock, Progress(clock, PATIENCE), waiting=True, changes=2000) > 2000 + LONGEST_BLOCK
+
+
+class Told(NamedTuple):
+    """What the parts say of how long each kind has to wait, and of the budget."""
+
+    kinds: dict[str, float | None]
+    blocked: float = 0.0
+
+    def wait(self, kind: str) -> float | None:
+        return self.kinds[kind]
+
+    def blocked_for(self) -> float:
+        return self.blocked
+
+
+@pytest.mark.parametrize(
+    "kinds, blocked, expected",
+    [
+        ({"move": 0.0}, 0.0, 5.0),
+        ({"move": 10.0}, 0.0, 10.0),
+        ({"move": PATIENCE + 1}, 0.0, None),
+        ({"move": None}, 0.0, None),
+        ({"move": None, "release": 0.0}, 0.0, 5.0),
+        ({"move": PATIENCE + 1, "release": 20.0}, 0.0, 20.0),
+        ({"move": 0.0}, 300.0, 300.0),
+        ({}, 300.0, None),
+    ],
+)
+def test_kinds_do_not_wait_for_each_other(
+    clock: ManualClock, kinds: dict[str, float | None], blocked: float, expected: float | None
+) -> None:
+    """A breaker or a refused token holds up its own kind; a block holds up all and is waited out."""
+    told = Told(kinds, blocked)
+    parts: Any = SimpleNamespace(clock=clock, budget=told, dispatcher=told)
+    left = Left(len(kinds), NOW + 5, 0, None, tuple((kind, NOW + 5) for kind in kinds))
+    assert _send_in(parts, left, PATIENCE) == expected

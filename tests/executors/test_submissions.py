@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import NOW, at, call, detection, item
 from tests.desk import Desk
@@ -221,3 +223,28 @@ async def test_a_users_report_is_passed_on_also_where_the_verdict_is_right(
     row = caught("m1", final_disposition="SPAM")
     assert (await executor.look(asked(row, "SPAM"), row)).state is State.SKIPPED
     assert (await executor.look(asked(row, "SPAM", escalates="s-7"), row)).state is State.READY
+
+
+async def test_a_shared_list_shows_nobody_an_older_request(
+    executor: SubmissionExecutor, tenant: FakeCloudflare
+) -> None:
+    """It begins where the oldest of those that share it began; an analyst's request of before ours is not ours."""
+    earlier = [
+        Submission(
+            submission_id=f"s{hours}",
+            original_postfix_id="postfix-m1",
+            requested_disposition="NONE",
+            requested_at=at(NOW - hours * 3600),
+        )
+        for hours in (1, 2)
+    ]
+    tenant.tickets += earlier
+    assert (
+        await executor.read_back(item("m3", submitted_at=NOW - 7200), NOW + DELAY)
+    ).effect is Effect.NOT_DONE
+    mine = replace(A, submitted_at=NOW)
+    assert (await executor.read_back(mine, NOW + DELAY)).effect is Effect.NOT_DONE
+    assert len(tenant.asked("submissions")) == 1
+    tenant.tickets.append(msgspec.structs.replace(earlier[0], submission_id="s0", requested_at=at(NOW)))
+    found = await executor.read_back(mine, NOW + DELAY + SHARED_SECONDS)
+    assert (found.effect, found.seen["submission_id"]) == (Effect.DONE, "s0")

@@ -333,3 +333,18 @@ def test_a_problem_is_one_line_and_safe_for_a_terminal(folder: Folder) -> None:
     assert text.startswith(f"{file}:2: [junk] mode=")
     assert "Remedy: choose one of" in text
     assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@playbook(on=Detection)\nclass F:\n    pass\n",
+        "class C:\n    def __call__(self, message):\n        pass\nf = playbook(on=Detection)(C())\n",
+    ],
+)
+def test_what_is_no_function_is_named_with_its_line(folder: Folder, source: str) -> None:
+    """That of the decorator: a class or an object has no code that would tell one."""
+    folder.write("a.py", IMPORTS + source)
+    told = {problem.line for problem in folder.load().problems}
+    line = 2 + source[: source.index("playbook(")].count("\n")
+    assert told == {line}

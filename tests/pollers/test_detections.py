@@ -183,3 +183,37 @@ async def test_a_cursor_that_comes_again_where_no_sweep_reaches_is_not_the_end(
     tenant.will("list", page("m1", next="a"), page("m2", next="a"))
     await source.read(old, taken)
     assert set(taken.ids) == {"m1", "m2"}
+
+
+async def test_a_page_is_as_old_as_its_last_asking(
+    source: DetectionSource, tenant: FakeCloudflare, taken: Taken, clock: ManualClock
+) -> None:
+    """What the vendor took its time to answer shows the world of when it was asked."""
+
+    def slow(**_: Any) -> WirePage[Detection]:
+        clock.pass_time(90)
+        return WirePage((detection(),))
+
+    def down(**_: Any) -> WirePage[Detection]:
+        clock.pass_time(10)
+        raise Transient("no connection")
+
+    tenant.will("list", down, slow)
+    await source.read(poll(), taken)
+    (one,) = taken.pages
+    assert NOW + 10 <= one.read_at <= NOW + 10 + PAGE_WAIT
+    assert one.read_at == clock.now() - 90
+
+
+async def test_a_slice_that_goes_in_a_circle_is_known_by_its_window(
+    source: DetectionSource, tenant: FakeCloudflare, taken: Taken
+) -> None:
+    """After days without a poll its own start moves on with the time, try by try."""
+    for tried in range(LOOPS_BELIEVED):
+        moved = poll(start=NOW - 9 * 86400, end=NOW - 3 * 86400 + 60 * tried)
+        tenant.will("list", page(), page("m1", next="a"), page("m2", next="a"))
+        if tried < LOOPS_BELIEVED - 1:
+            with pytest.RaisesGroup(BadAnswer):
+                await source.read(moved, taken)
+        else:
+            await source.read(moved, taken)

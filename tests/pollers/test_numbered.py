@@ -15,6 +15,7 @@ from worker.errors import BadAnswer
 from worker.model.plans import PHISHGUARD, SUBMISSIONS
 from worker.pollers.loops import LOOPS_BELIEVED
 from worker.pollers.phishguard import PhishGuardSource
+from worker.pollers.source import Page
 from worker.pollers.submissions import SWEEP_SECONDS, SubmissionSource
 
 DAY = 86400.0
@@ -87,3 +88,22 @@ async def test_a_list_whose_sweeps_reach_a_week_back_is_believed_over_a_week(
     week = poll(source=SUBMISSIONS, start=NOW - SWEEP_SECONDS - 60)
     tenant.will("submissions", *[lambda **_: WirePage((Row(submission_id="s"),), full=True)] * 4)
     assert await pages(SubmissionSource(tenant.client, desk.ledger, clock), week) == [["s"], ["s"]]
+
+
+async def test_a_page_is_as_old_as_its_asking(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """Not as its answer, which the vendor may have taken its time for."""
+
+    def slow(**_: Any) -> WirePage[Any]:
+        clock.pass_time(90)
+        return WirePage((report(1),))
+
+    tenant.will("reports", slow)
+    found: list[Page] = []
+
+    async def take(one: Page) -> None:
+        found.append(one)
+
+    await source.read(POLL, take)
+    assert [one.read_at for one in found] == [NOW]

@@ -9,6 +9,7 @@ from tests.builders import ENFORCE, NOW, at, decided, detection, poll, report, s
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
 from tests.taking_in import pages
+from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer, RateLimited, Refused, SlowSearch, Transient, Unauthorized, VendorError
 from worker.model.events import Detection, PhishReport, ReportFields
 from worker.model.plans import PHISHGUARD, Sighting, sighting_of
@@ -367,3 +368,44 @@ def test_a_report_that_the_team_changed_is_a_new_event(change: dict[str, Any]) -
     before: Sighting = sighting(report())
     after = sighting(report(**change))
     assert (before.key, before.revision == after.revision) == (after.key, False)
+
+
+@pytest.mark.parametrize("broken_off", [True, False])
+async def test_anothers_copy_is_taken_only_where_no_better_one_can_come(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock, *, broken_off: bool
+) -> None:
+    """The right one may be on the pages that could not be read: the report waits, an hour at most."""
+    alice, bob = (
+        detection(name, postfix_id="px", client_recipients=(f"{name}@corp.example",))
+        for name in ("alice", "bob")
+    )
+    fields = ReportFields(postfix_id="px", to=("bob@corp.example",))
+    asked = report(1, fields=fields)
+
+    def first(next: str | None = "more") -> Any:  # noqa: A002 - the API's name
+        return lambda **_: WirePage((alice,), next=next)
+
+    rest = (
+        [Transient("503", status=503)] * PAGE_TRIES if broken_off else [first(f"{n}") for n in range(PAGES)]
+    )
+    tenant.will("list", first(), *rest)
+    assert await join(source, asked) == []
+    tenant.forget("list")
+    clock.pass_time(MOST_AGAIN_SECONDS)
+    tenant.will("list", first(), lambda **_: WirePage((bob,)))
+    assert await join(source, asked) == [bob]
+    tenant.forget("list")
+    tenant.will("list", first(None))
+    assert await join(source, report(2, fields=fields)) == [alice]
+
+
+async def test_in_the_end_anothers_copy_is_better_than_none(
+    source: PhishGuardSource, tenant: FakeCloudflare, clock: ManualClock
+) -> None:
+    """Where the vendor never tells the rest."""
+    copy = detection("copy", postfix_id="px", is_phish_submission=True)
+    for _ in range(2):
+        tenant.will("list", lambda **_: WirePage((copy,), next="more"), *[Refused("no", status=422)])
+    assert await join(source, report(1, "px")) == []
+    clock.pass_time(PATIENCE_SECONDS + 1)
+    assert await join(source, report(1, "px")) == [copy]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tests.builders import ACCOUNT, NOW, at, decided, detection, junk
 from tests.desk import Desk
 from worker.errors import StoreError, UsageError
 from worker.model.actions import Reclassify
-from worker.store import flags, losses, witness
+from worker.model.ledger import TimeMark
+from worker.store import files, flags, losses, redating, schema, witness
+from worker.store.engine import sqlite_engine, transact
 from worker.store.files import beside
+from worker.store.restoring import restore
 
 DELAY = 30.0
 HOUR = 3600.0
@@ -106,3 +111,47 @@ async def test_a_head_that_cannot_be_written_is_the_databases_condition(desk: De
     beside(database, witness.SUFFIX).mkdir()
     with pytest.raises(StoreError, match=r"worker\.db\.head.*writable"):
         await desk.ledger.keep_head()
+
+
+def here(desk: Desk, offset: float) -> TimeMark:
+    """The machine's time, of one start of it."""
+    return TimeMark("monday", offset, desk.clock.now())
+
+
+@pytest.mark.parametrize("wrong", [-365 * 24 * HOUR, -2 * HOUR, 365 * 24 * HOUR])
+async def test_a_clock_that_was_wrong_at_the_restore_is_followed(desk: Desk, wrong: float) -> None:
+    """Mail up to then is in doubt, and no other."""
+    await desk.take_in(junk())
+    desk.clock.pass_time(HOUR)
+    await desk.ledger.follow_clock(wrong, here(desk, 0.0))
+    desk.clock.jump(wrong)
+    await desk.ledger.begin_loss(DELAY, "test")
+    desk.clock.jump(-wrong)
+    await desk.ledger.follow_clock(-wrong, here(desk, 0.0))
+    desk.clock.pass_time(HOUR)
+    loss = await desk.ledger.loss()
+    assert loss is not None
+    assert loss.until == NOW + HOUR
+    assert NOW - losses.LONGEST <= loss.since <= NOW
+
+
+async def test_a_copy_follows_the_clock_before_it_is_restored(desk: Desk, tmp_path: Path) -> None:
+    """Whoever starts on it finds it dated by this machine's time, and dates nothing twice."""
+    await desk.take_in(junk())
+    await desk.ledger.follow_clock(0.0, here(desk, 0.0))
+    step = 24 * HOUR
+    desk.clock.jump(step)
+    copy, placed = tmp_path / "copy.db", tmp_path / "placed.db"
+    files.copy(desk.store.engine, copy)
+    restore(copy, placed, ACCOUNT, DELAY, here(desk, step), "ann")
+    engine = sqlite_engine(placed)
+    try:
+        row = transact(engine, lambda conn: conn.execute(select(schema.actions)).mappings().one())
+        known = transact(engine, partial(redating.mark, account_id=ACCOUNT))
+        loss = transact(engine, partial(losses.current, account_id=ACCOUNT, now=desk.clock.now()))
+    finally:
+        engine.dispose()
+    assert row["due_at"] == desk.clock.now() + DELAY
+    assert known is not None
+    assert known.step_to(here(desk, step)) == 0.0
+    assert loss == (NOW, desk.clock.now())

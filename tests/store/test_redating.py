@@ -5,7 +5,7 @@ import pytest
 from tests.builders import ACCOUNT, ENFORCE, NOW, detection, junk, report, sighting, vote
 from tests.desk import Desk
 from worker.model.actions import Mode, State
-from worker.model.ledger import Cursor, TimeMark
+from worker.model.ledger import Cursor, Look, TimeMark
 from worker.model.plans import PHISHGUARD
 from worker.store import budget, flags, reviews
 
@@ -174,3 +174,14 @@ async def test_what_a_command_wrote_by_the_new_time_is_not_dated_anew(desk: Desk
     (row,) = await desk.rows()
     assert (row["state"], row["due_at"], row["approved_at"]) == ("ready", approved_at, approved_at)
     assert await desk.ledger.lanes(Mode.ENFORCE)
+
+
+async def test_what_was_read_before_the_clock_was_set_back_is_of_unknown_age(desk: Desk) -> None:
+    """Whether it was a page or a look: its date lies in the future, and would keep it fresh until then."""
+    asked = desk.clock.now()
+    desk.clock.jump(-3600)
+    await desk.ledger.follow_clock(-3600, TimeMark("boot", 0.0, desk.clock.now()))
+    await desk.take_in(junk(), read_at=asked)
+    assert (await desk.row())["verified_at"] is None
+    await desk.ledger.apply_looks(60.0, [Look((await desk.row())["id"], State.READY, read_at=asked)])
+    assert (await desk.row())["verified_at"] is None

@@ -10,7 +10,7 @@ from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, junk, repo
 from tests.desk import Desk
 from worker.model.actions import Mode, Move, State
 from worker.model.calls import Answered, Call, Outcome
-from worker.model.entries import BlockSender
+from worker.model.entries import AllowSender, BlockSender
 from worker.model.plans import Decided
 from worker.store import reviews
 
@@ -119,3 +119,39 @@ async def test_a_refused_bulk_needs_no_new_look(desk: Desk) -> None:
     await refused(desk, call)
     desk.clock.pass_time(2)
     assert len(await desk.claim()) == 1
+
+
+@pytest.mark.parametrize("back", [refused, read_back])
+async def test_what_a_person_had_done_meanwhile_is_not_worked_against(desk: Desk, back: Return) -> None:
+    """An allow policy that was approved while the block was under way stands: the block waits for a person too."""
+    call = await lost(desk, decided(detection(), BlockSender(detection(), sender="x@y.example")))
+    await desk.settle(call, State.UNKNOWN, due_in=30.0)
+    desk.clock.pass_time(1.0)
+    await desk.take_in(decided(detection("m2"), AllowSender(detection("m2"), sender="x@y.example", days=1)))
+    await desk.approve("m2")
+    allow = await desk.row("m2")
+    await desk.edit(allow["id"], verified_at=desk.clock.now())
+    (allowing,) = await desk.claim()
+    await desk.settle(allowing, State.SUCCEEDED)
+    await desk.edit(call.items[0].action_id, state=State.SUBMITTED)
+    await back(desk, call)
+    row = await desk.row("m1")
+    assert (row["state"], row["error"]) == ("held", f"contradicts allow_sender x@y.example ({allow['id']})")
+
+
+@pytest.mark.parametrize("back", [refused, read_back])
+async def test_what_stood_before_was_weighed_before(desk: Desk, back: Return) -> None:
+    """A person who has approved a block in spite of an allow policy is not asked again for every 429."""
+    await desk.take_in(decided(detection("m2"), AllowSender(detection("m2"), sender="x@y.example", days=1)))
+    await desk.approve("m2")
+    await desk.edit((await desk.row("m2"))["id"], verified_at=desk.clock.now())
+    (allowing,) = await desk.claim()
+    await desk.settle(allowing, State.SUCCEEDED)
+    desk.clock.pass_time(1.0)
+    await desk.take_in(decided(detection(), BlockSender(detection(), sender="x@y.example")))
+    assert (await desk.row("m1"))["state"] == "held"
+    await desk.approve("m1")
+    await desk.edit((await desk.row("m1"))["id"], verified_at=desk.clock.now())
+    (call,) = await desk.claim()
+    await back(desk, call)
+    assert (await desk.row("m1"))["state"] == "ready"

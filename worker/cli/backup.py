@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,9 @@ import typer
 from worker import settings as settings_module
 from worker.cli.common import database, person
 from worker.cli.printing import Json, print_json, say
+from worker.clock import SteadyClock
 from worker.errors import StoreError, UsageError
+from worker.model.ledger import TimeMark
 from worker.store import backups, files
 from worker.store.engine import sqlite_path
 from worker.store.lock import acquire
@@ -97,8 +98,14 @@ def restore(
                 f"{file}: its audit log does not verify: {broken.broken}; take another backup, "
                 "or add --force to restore this one as it is"
             )
+        clock = SteadyClock()
         done = restore_from(
-            file, path, settings.cloudflare_account_id, settings.worker_read_back_delay, time.time(), person()
+            file,
+            path,
+            settings.cloudflare_account_id,
+            settings.worker_read_back_delay,
+            TimeMark(clock.boot, clock.offset, clock.now()),
+            person(),
         )
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; make its folder writable for this user") from error

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -17,6 +17,9 @@ from worker.settings import Settings
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, revision
 from worker.store.soundness import check
+
+if TYPE_CHECKING:
+    from worker.cloudflare import Cloudflare
 
 SKEW_SECONDS = 30.0
 
@@ -90,7 +93,6 @@ async def _vendor(settings: Settings) -> list[Finding]:
     )
     now = datetime.now(UTC)
     async with cloudflare:
-        token = await _try("token", lambda: cloudflare.tokens.verify(lane=Lane.POLL), "is active")
         read = await _try(
             "read",
             lambda: cloudflare.investigate.list(
@@ -98,6 +100,7 @@ async def _vendor(settings: Settings) -> list[Finding]:
             ),
             "the token may read detections",
         )
+        token = await _token(cloudflare, works=read.ok)
         reports = await _try(
             "phishguard",
             lambda: cloudflare.phishguard.reports(
@@ -118,6 +121,24 @@ async def _vendor(settings: Settings) -> list[Finding]:
         "not tried: acting needs `Cloud Email Security: Write`; a token without it is told as auth.refused",
     )
     return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
+
+
+async def _token(cloudflare: Cloudflare, *, works: bool) -> Finding:
+    """What the API says of the token; of one that `works` elsewhere nothing needs to be said."""
+    from worker.ports import Lane  # noqa: PLC0415
+
+    status = "active"
+
+    async def verify() -> None:
+        nonlocal status
+        status = (await cloudflare.tokens.verify(lane=Lane.POLL)).status
+
+    found = await _try("token", verify, "is active")
+    if found.ok and status != "active":
+        return Finding("token", False, f"is {status}; make a new one")
+    if works and not found.ok:
+        return Finding("token", True, f"works; its status cannot be asked: {found.message.partition(';')[0]}")
+    return found
 
 
 async def _try(name: str, ask: Callable[[], Awaitable[object]], good: str) -> Finding:

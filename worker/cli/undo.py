@@ -15,7 +15,7 @@ from worker.cli.printing import Json, print_json, say
 from worker.errors import UsageError
 from worker.model.actions import State
 from worker.model.undoing import MADE_AGAIN, REVERSIBLE, TAKEN_BACK
-from worker.store import flags
+from worker.store import flags, queries
 from worker.store.engine import sqlite_path
 from worker.store.undo import Inverse, Order, Undone, Wanted
 from worker.store.undo import undo as plan_undo
@@ -49,6 +49,10 @@ def undo(
     with database() as db:
         ceilings = db.ceilings()
         order = Order(person(), to, ceilings, db.settings.worker_move_batch)
+        if plan and not db.run(queries.has_plan, plan):
+            raise UsageError(
+                f"--plan: there is no plan {plan}; `worker actions list` shows each action's plan_id"
+            )
         undone = db.run(plan_undo, wanted, order, time.time(), dry=dry_run)
         hints = _hints(db, undone, wanted, dry=dry_run)
     if json_:

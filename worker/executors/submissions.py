@@ -6,6 +6,7 @@ and where they bear other names, the rows together prove only what is true of al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -41,7 +42,7 @@ class Team:
         self._cloudflare = cloudflare
         self._lane = lane
         self._shared = shared
-        self._found: dict[tuple[str | None, str | None], str] = {}
+        self._found: dict[tuple[str | None, str | None], Submission] = {}
         self._span: tuple[float, float] | None = None
         self.unread: str | None = None
         """Why a row of the list last read could not be: what is not found may be in it."""
@@ -54,14 +55,16 @@ class Team:
         """
         if not self._covers(since, now):
             pages = await team_submissions(self._cloudflare, since, now, self._lane)
-            self._found = {
-                (row.original_postfix_id, row.requested_disposition): row.submission_id
-                for page in pages
-                for row in page.rows
-            }
+            rows = [row for page in pages for row in page.rows]
+            # The youngest of several: those of whom the time is not known count as such.
+            rows.sort(key=lambda row: math.inf if row.requested_at is None else row.requested_at.timestamp())
+            self._found = {(row.original_postfix_id, row.requested_disposition): row for row in rows}
             self.unread = next((row.reason for page in pages for row in page.bad), None)
             self._span = since, now
-        return self._found.get((item.postfix_id, item.target)) if item.postfix_id else None
+        row = self._found.get((item.postfix_id, item.target)) if item.postfix_id else None
+        if row is None or (row.requested_at is not None and row.requested_at.timestamp() < since):
+            return None
+        return row.submission_id
 
     def _covers(self, since: float, now: float) -> bool:
         if self._span is None:

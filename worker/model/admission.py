@@ -120,10 +120,10 @@ def rule(
     return Rulings(tuple(rulings), held_apart, also_hold)
 
 
-def clashes(coming_back: Sequence[Candidate], unsent: Iterable[Existing]) -> dict[str, str]:
+def clashes(coming_back: Sequence[Candidate], others: Iterable[Existing]) -> dict[str, str]:
     """Whom to hold, and why, where what is to be sent again meets what was planned while it was under way."""
     by_about: dict[str, list[Existing]] = defaultdict(list)
-    for other in unsent:
+    for other in others:
         by_about[other.about].append(other)
     mine, also = _clashes(coming_back, by_about)
     return {**also, **mine}

@@ -10,6 +10,9 @@ from worker.model.calls import Call
 from worker.model.plans import Ceilings, ClosedPlan
 from worker.model.sweeps import Campaign
 
+CLOCK_TOLERANCE = 1.0
+"""Seconds that a clock may be off without a word: nothing that is stored hangs on less."""
+
 
 class Cursor(NamedTuple):
     """How far a source has been read."""
@@ -98,6 +101,8 @@ class Left(NamedTuple):
     next_ready: float | None
     unknown: int
     next_read_back: float | None
+    kinds: tuple[tuple[str, float | None], ...] = ()
+    """Of what is ready: each kind of action, and when the next of it falls due."""
 
 
 class Pause(NamedTuple):
@@ -124,6 +129,13 @@ class TimeMark(NamedTuple):
     boot: str
     offset: float
     seen: float
+
+    def step_to(self, here: TimeMark) -> float:
+        """Seconds by which the clock has been set between this and `here`, as far as that is certain."""
+        same = self.boot and self.boot == here.boot
+        # Where the machine has been started since, only that time went back is certain.
+        step = here.offset - self.offset if same else min(0.0, here.seen - self.seen)
+        return step if abs(step) >= CLOCK_TOLERANCE else 0.0
 
 
 class Grant(NamedTuple):

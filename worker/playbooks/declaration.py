@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -65,6 +66,8 @@ class Declaration:
     when: object
     params: object
     repeated: bool
+    line: int
+    """Of the decorator."""
 
 
 def playbook(
@@ -94,11 +97,15 @@ def playbook(
         params: a class that extends `Params`: what operators may set in `params.toml`. The function gets the values as
             its last parameter, `params`.
     """
+    frame = inspect.currentframe()
+    line = frame.f_back.f_lineno if frame and frame.f_back else 0
 
     def mark(function: _Function) -> _Function:
         repeated = MARK in vars(function)
         setattr(
-            function, MARK, Declaration(on, id, mode, owner, caps, examples, needs, when, params, repeated)
+            function,
+            MARK,
+            Declaration(on, id, mode, owner, caps, examples, needs, when, params, repeated, line),
         )
         return function
 

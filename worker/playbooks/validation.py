@@ -32,7 +32,7 @@ def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, 
     """The playbook that the function was declared to be, or the problems that forbid it."""
     declared: Declaration = getattr(function, MARK)
     name = _id_of(function, declared)
-    line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
+    line = getattr(getattr(function, "__code__", None), "co_firstlineno", declared.line)
     faults = tuple(_faults(function, declared))
     if faults:
         return tuple(Problem(path, line, clip(str(name), 64), *fault) for fault in faults)

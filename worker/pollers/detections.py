@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from worker.clock import Clock, utc
 from worker.cloudflare import Cloudflare
+from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
+from worker.model.events import Detection
 from worker.model.plans import DETECTIONS, Poll, Sighting, detection_sighting
 from worker.ops.logs import get_logger
 from worker.pollers.loops import Loops
 from worker.pollers.source import Page, Take
-from worker.pollers.windows import slices
+from worker.pollers.windows import SLICES, Span, slices
 from worker.ports import Lane
 from worker.retry import read_page
 
@@ -32,20 +34,21 @@ class DetectionSource:
     def __init__(self, cloudflare: Cloudflare, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._clock = clock
-        self._loops = Loops(self.name, clock)
+        self._loops = [Loops(self.name, clock) for _ in range(SLICES)]
 
     async def read(self, poll: Poll, take: Take) -> None:
         """Reads the window's slices side by side; of each, one page is read while the one before it is taken."""
         async with asyncio.TaskGroup() as group:
-            for start, end in slices(poll.start, poll.end):
-                group.create_task(self._read_slice(start, end, take))
+            for loops, part in zip(self._loops, slices(poll.start, poll.end), strict=False):
+                group.create_task(self._read_slice(poll.start, part, loops, take))
 
     async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:
         """A row of the list carries everything."""
         del last_chance
         return list(fresh)
 
-    async def _read_slice(self, start: float, end: float, take: Take) -> None:
+    async def _read_slice(self, window: float, part: Span, loops: Loops, take: Take) -> None:
+        start, end = part
         known: set[str | int] = set()
         empty = 0
         coming = asyncio.create_task(self._read(start, end, None))
@@ -63,9 +66,9 @@ class DetectionSource:
                     known.add(cursor)
                 await take(page)
                 if looped:
-                    self._loops.meet(start)
+                    loops.meet(window, start)
                 if cursor is None or looped:
-                    self._loops.over(start)
+                    loops.over(window)
                     return
         finally:
             coming.cancel()
@@ -73,13 +76,15 @@ class DetectionSource:
         raise BadAnswer(f"the list did not end after {PAGES_PER_SLICE} pages")
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:
-        answer = await read_page(
-            lambda: self._cloudflare.investigate.list(
+        async def fetch() -> tuple[float, WirePage[Detection]]:
+            return self._clock.now(), await self._cloudflare.investigate.list(
                 start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
-            ),
+            )
+
+        asked, answer = await read_page(
+            fetch,
             self._clock.sleep,
             lambda error: log.warning("poll.page_retried", source=self.name, error=error),
         )
         sightings = tuple(detection_sighting(row) for row in answer.rows)
-        page = Page(sightings, answer.bad, len(answer.rows) + len(answer.bad), self._clock.now())
-        return page, answer.next
+        return Page(sightings, answer.bad, answer.count, asked), answer.next

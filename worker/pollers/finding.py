@@ -37,6 +37,8 @@ class Found:
     """Those whose search came to no end: what was not found may be there all the same."""
     unanswered: set[str] = field(default_factory=set)
     """Of those, the ones that the vendor has said nothing about at all: that passes."""
+    unread: set[str] = field(default_factory=set)
+    """Those of whose list a part was not read: what was found is not right, and a better one may be there."""
 
     def has(self, one: Wanted) -> bool:
         """Whether no further page can show a better message for it."""
@@ -73,6 +75,7 @@ async def find(
         except (Transient, Refused, BadAnswer) as error:
             log.warning("poll.search_failed", source=source, count=len(wanted), error=error)
             found.failed.update(one.key for one in wanted)
+            found.unread.update(one.key for one in wanted if not found.has(one))
             if isinstance(error, Transient) and not isinstance(error, SlowSearch):
                 found.unanswered.update(one.key for one in wanted)
             return number
@@ -81,10 +84,13 @@ async def find(
                 rows[row.postfix_id].append(row)
         for one, message in before.items():
             found.messages[one.key] = best([*filter(None, [message]), *rows[one.postfix_id]], one.to)
+            if found.has(one):
+                found.unread.discard(one.key)
         cursor = answer.next
         if cursor is None or cursor in known or all(map(found.has, wanted)):
             return number
         known.add(cursor)
+    found.unread.update(one.key for one in wanted if not found.has(one))
     return most
 
 

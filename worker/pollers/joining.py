@@ -63,7 +63,7 @@ class WaitingRoom:
         """Those that go on, each with its message or None, and those that wait.
 
         Who was not searched for waits for its turn; who was, for an hour, and not beyond the last chance. A search that
-        failed is no such chance.
+        failed is no such chance. Another's copy is taken only where the list was read to its end, or in the end.
         """
         # Of several revisions the first one counts: what is changed again and again would else wait for ever.
         since = {
@@ -77,7 +77,8 @@ class WaitingRoom:
             longest = OUTAGE_SECONDS if one.key in found.unanswered else PATIENCE_SECONDS
             patient = now - since.get(one.key, now) < longest
             chance = not last_chance or one.key in found.failed
-            if not searched or (message is None and patient and chance):
+            ended = message is not None and one.key not in found.unread
+            if not searched or (not ended and patient and chance):
                 waiting.append(one)
             else:
                 complete.append(replace(one, event=replace(one.event, message=message)))

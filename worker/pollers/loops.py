@@ -16,7 +16,7 @@ LOOPS_BELIEVED = 5
 
 
 class Loops:
-    """The loops of one list. `sweep`: how many seconds its hourly sweep reaches back."""
+    """The loops of one list, or of one part of each window. `sweep`: how many seconds its hourly sweep reaches back."""
 
     def __init__(self, source: str, clock: Clock, sweep: float = SWEEP_REACH) -> None:
         self._source = source
@@ -25,18 +25,22 @@ class Loops:
         self._met: Counter[float] = Counter()
         """How often a window that reaches far back ended in one, by its start."""
 
-    def meet(self, start: float) -> None:
+    def meet(self, window: float, start: float | None = None) -> None:
         """What a page or cursor that came again left unread is in the next sweep; a window that reaches further is not.
+
+        Args:
+            window: where it begins: as long as it fails, it is asked for from there.
+            start: where the part of it begins that went in a circle; its end moves on with the time.
 
         Raises:
             BadAnswer: no sweep would read the rest of the window: it has to be read anew.
         """
         log.warning("poll.cursor_loop", source=self._source)
-        if start < self._clock.now() - self._sweep - SWEEP_EVERY:
-            self._met[start] += 1
-            if self._met[start] < LOOPS_BELIEVED:
+        if (window if start is None else start) < self._clock.now() - self._sweep - SWEEP_EVERY:
+            self._met[window] += 1
+            if self._met[window] < LOOPS_BELIEVED:
                 raise BadAnswer("the list went in a circle, and no sweep would read the rest of the window")
 
-    def over(self, start: float) -> None:
+    def over(self, window: float) -> None:
         """What began there has been read to its end, or to a loop that was believed."""
-        self._met.pop(start, None)
+        self._met.pop(window, None)

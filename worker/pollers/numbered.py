@@ -47,8 +47,8 @@ class Numbered:
         shown: set[Sequence[str]] = set()
         seen = 0
         for number in range(1, PAGES + 1):
-            answer = await read_page(
-                partial(fetch, number),
+            asked, answer = await read_page(
+                partial(self._dated, fetch, number),
                 self._clock.sleep,
                 lambda error: log.warning("poll.page_retried", source=self._source, error=error),
             )
@@ -60,8 +60,13 @@ class Numbered:
             else:
                 shown.add(keys)
                 seen += answer.count
-                await take(Page(sightings, answer.bad, answer.count, self._clock.now()))
+                await take(Page(sightings, answer.bad, answer.count, asked))
             if looped or not answer.has_more(seen):
                 self._loops.over(start)
                 return
         raise BadAnswer(f"the {self._source} did not end after {PAGES} pages")
+
+    async def _dated(
+        self, fetch: Callable[[int], Awaitable[WirePage[R]]], number: int
+    ) -> tuple[float, WirePage[R]]:
+        return self._clock.now(), await fetch(number)

@@ -12,7 +12,7 @@ from worker.ports import BadRow
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as a source read it; `rows` counts good and bad ones, `read_at` is when the vendor showed it."""
+    """One page as a source read it; `rows` counts good and bad ones, it was asked for at `read_at` and is no younger."""
 
     sightings: tuple[Sighting, ...]
     bad: tuple[BadRow, ...]

@@ -68,7 +68,8 @@ def apply_looks(
 
 
 def _look_row(look: Look, now: float, hold_seconds: float) -> dict[str, Any]:
-    dated = now if look.read_at is None else look.read_at
+    # What was read after now was read by a clock that has been set back: how old it is nobody can tell.
+    dated = now if look.read_at is None else look.read_at if look.read_at <= now else None
     return {
         "action": look.action_id,
         "to_state": look.state,
@@ -230,13 +231,21 @@ def left(conn: Connection, account_id: str, ceiling: Mode) -> Left:
         ready.append(a.c.approval_id.is_not(None))
     elif ceiling is Mode.SHADOW:
         ready.append(false())
-    count, due = conn.execute(select(func.count(), func.min(a.c.due_at)).where(*ready)).one()
+    kinds = conn.execute(
+        select(a.c.kind, func.count(), func.min(a.c.due_at)).where(*ready).group_by(a.c.kind)
+    ).all()
     unknown, read_back = conn.execute(
         select(func.count(), func.min(a.c.due_at)).where(
             a.c.account_id == account_id, a.c.state == State.UNKNOWN
         )
     ).one()
-    return Left(count, due, unknown, read_back)
+    return Left(
+        sum(count for _, count, _ in kinds),
+        min((due for _, _, due in kinds if due is not None), default=None),
+        unknown,
+        read_back,
+        tuple((kind, due) for kind, _, due in kinds),
+    )
 
 
 def has_live_twin(conn: Connection, row: Mapping[str, Any]) -> str | None:

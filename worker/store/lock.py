@@ -41,7 +41,8 @@ def _hold(path: Path, taken: Callable[[str], str]) -> TextIO:
         handle = path.open("a+")
     except OSError as error:
         raise UsageError(
-            f"WORKER_DATABASE_URL: cannot write {path}: {error.strerror}; make the folder writable for this user"
+            f"WORKER_DATABASE_URL: cannot write {path}: {error.strerror}; make the folder writable for this user, "
+            "or name another file, for example WORKER_DATABASE_URL=sqlite:///var/worker.db"
         ) from error
     if not _locked(handle):
         handle.seek(0)

@@ -44,7 +44,7 @@ def begin(
 
     `told` goes into the audit log too.
     """
-    since = max(_complete_until(conn, account_id), now - LONGEST)
+    since = max(_complete_until(conn, account_id, now), now - LONGEST)
     earlier = current(conn, account_id, now)
     if earlier is not None:
         since = min(since, earlier.since)
@@ -56,12 +56,27 @@ def begin(
     return unfinished
 
 
-def _complete_until(conn: Connection, account_id: str) -> float:
-    """When the last record was written: up to then the copy knows everything."""
+def redate(conn: Connection, account_id: str, step: float, now: float) -> None:
+    """The clock has been set: the stretch ends as long ago as before, and begins no later than it did by either time."""
+    value = flags.get(conn, account_id, LOSS)
+    if not value:
+        return
+    loss = Loss(**value)
+    since = max(min(loss.since, loss.since + step), now - LONGEST)
+    flags.set_value(conn, account_id, LOSS, Loss(since, loss.until + step)._asdict(), now)
+
+
+def _complete_until(conn: Connection, account_id: str, now: float) -> float:
+    """When the last record was written: up to then the copy knows everything. 0 where a wrong clock has dated it.
+
+    That the clock was set since is written down before the copy is known for one.
+    """
+    a = schema.audit.c
     last = conn.execute(
-        select(func.max(schema.audit.c.at)).where(schema.audit.c.account_id == account_id)
+        select(func.max(a.at)).where(a.account_id == account_id, a.kind != "clock")
     ).scalar_one()
-    return datetime.fromisoformat(last).timestamp() if last else 0.0
+    at = datetime.fromisoformat(last).timestamp() if last else 0.0
+    return at if at <= now else 0.0
 
 
 def _look_first(conn: Connection, account_id: str, now: float, delay: float) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
@@ -87,6 +87,18 @@ def actions(
             yield action_json(row, known.get(row["id"])) | (
                 {"evidence": seen.get(row["id"])} if evidence else {}
             )
+
+
+def has_plan(conn: Connection, account_id: str, plan_id: str) -> bool:
+    """Whether there was one of this id; its actions may be kept for longer than itself."""
+    plan, action = (
+        exists().where(one.c.account_id == account_id, name == plan_id)
+        for one, name in (
+            (schema.plans, schema.plans.c.id),
+            (schema.actions, schema.actions.c.plan_id),
+        )
+    )
+    return bool(conn.scalar(select(plan | action)))
 
 
 def evidence_of(conn: Connection, account_id: str, rows: Sequence[Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from worker.model.actions import State
 from worker.model.caps import DAY, SLACK
 from worker.model.ledger import TimeMark
-from worker.store import flags, schema
+from worker.store import flags, losses, schema
 from worker.store.audit import Entry, append
 
 CLOCK = "clock"
@@ -43,6 +43,7 @@ def follow(conn: Connection, account_id: str, step: float, now: TimeMark) -> Non
         _waiting(conn, account_id, step)
         _campaigns(conn, account_id, step)
         _cursors(conn, account_id, step)
+        losses.redate(conn, account_id, step, now.seen)
         append(conn, account_id, now.seen, [Entry("clock", {"step": step})])
     flags.set_value(conn, account_id, CLOCK, now._asdict(), now.seen)
 

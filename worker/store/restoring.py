@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from worker.clock import iso
 from worker.errors import StoreError, UsageError
-from worker.model.ledger import Pause
-from worker.store import files, flags, losses, witness
+from worker.model.ledger import Pause, TimeMark
+from worker.store import files, flags, losses, redating, witness
 from worker.store.engine import reading_engine, sqlite_engine, transact
 from worker.store.migrate import migrate
 from worker.store.soundness import check
@@ -21,12 +21,12 @@ Lost = tuple[witness.Head | None, Pause | None]
 
 
 def restore(
-    copy: Path, database: Path, account_id: str | None, delay: float, now: float, by: str
+    copy: Path, database: Path, account_id: str | None, delay: float, here: TimeMark, by: str
 ) -> dict[str, Any]:
     """Puts `copy` in the place of `database`, which no worker runs on. Returns what was done, for people.
 
-    `delay`: seconds after which the vendor's log shows what was done. A copy that is the database itself, as after
-    a whole volume was rolled back, is only marked.
+    `delay`: seconds after which the vendor's log shows what was done. `here`: the time as this machine has it, which
+    the copy follows. A copy that is the database itself, as after a whole volume was rolled back, is only marked.
     """
     lost = _what_is_lost(database)
     fresh = files.beside(database, ".restoring")
@@ -37,12 +37,12 @@ def restore(
         source.dispose()
     engine = sqlite_engine(fresh)
     try:
-        marked = _mark(engine, account_id, lost, delay, now, by, str(copy))
+        marked = _mark(engine, account_id, lost, delay, here, by, str(copy))
         head = transact(engine, partial(_head, account_id=account_id))
     finally:
         engine.dispose()
     files.sync(fresh)
-    kept = files.put_aside(database, now)
+    kept = files.put_aside(database, here.seen)
     files.put_in_place(fresh, database)
     if head is not None:
         witness.write(database, head)
@@ -73,7 +73,7 @@ def _mark(
     account_id: str | None,
     lost: dict[str, Lost],
     delay: float,
-    now: float,
+    here: TimeMark,
     by: str,
     name: str,
 ) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def _mark(
         migrate(conn)
         known = {*accounts(conn), *lost, *filter(None, [account_id])}
         return [
-            _mark_account(conn, one, lost.get(one, (None, None)), delay, now, by, name)
+            _mark_account(conn, one, lost.get(one, (None, None)), delay, here, by, name)
             for one in sorted(known)
         ]
 
@@ -91,9 +91,11 @@ def _mark(
 
 
 def _mark_account(
-    conn: Connection, account_id: str, lost: Lost, delay: float, now: float, by: str, name: str
+    conn: Connection, account_id: str, lost: Lost, delay: float, here: TimeMark, by: str, name: str
 ) -> dict[str, Any]:
     head, pause = lost
+    now, known = here.seen, redating.mark(conn, account_id)
+    redating.follow(conn, account_id, known.step_to(here) if known else 0.0, here)
     told = {"by": by, "copy": name, "replaced": head._asdict() if head else None}
     unfinished = losses.begin(conn, account_id, now, delay, "restored by `worker restore`", told)
     if pause is not None and flags.paused(conn, account_id) is None:

@@ -48,6 +48,8 @@ def action_row(
     params = action.params
     times = _times(message)
     doubtful = loss is not None and loss.covers(min(times, default=None))
+    # What was read after now was read by a clock that has been set back: how old it is nobody can tell.
+    doubtful = doubtful or (read_at is not None and read_at > now)
     row = {
         "id": new_id(),
         "account_id": account_id,
