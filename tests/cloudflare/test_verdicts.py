@@ -68,7 +68,7 @@ TABLE: list[tuple[str, Reply, type[VendorError], type[VendorError]]] = [
 ]
 ENDLESS = {"silence", "slow drip", "429 cut off"}
 CASES = [
-    pytest.param(reply, call, error, 0.3 if name in ENDLESS else 5.0, id=f"{name}, {way}")
+    pytest.param(reply, call, error, 1.0 if name in ENDLESS else 5.0, id=f"{name}, {way}")
     for name, reply, for_read, for_write in TABLE
     for way, call, error in (("read", read, for_read), ("write", write, for_write))
 ]
