@@ -14,6 +14,7 @@ from worker.errors import StoreError, UsageError
 from worker.model.actions import Reclassify
 from worker.model.ledger import TimeMark
 from worker.store import files, flags, losses, redating, schema, witness
+from worker.store.backups import opened
 from worker.store.engine import sqlite_engine, transact
 from worker.store.files import beside
 from worker.store.restoring import restore
@@ -99,6 +100,30 @@ async def test_a_ledger_from_elsewhere_is_noticed(desk: Desk, database: Path) ->
     assert "not here" in (await desk.ledger.suspicion() or "")
 
 
+async def test_a_copy_of_the_moment_before_a_request_is_noticed(desk: Desk, database: Path) -> None:
+    """However soon after the copy the request went out, and the worker died: word is left before it goes."""
+    await desk.take_in(junk("m1"))
+    await desk.ledger.keep_head()
+    copy = database.with_name("copy.db")
+    files.copy(desk.store.engine, copy)
+    (call,) = await desk.claim()
+    assert call.items
+    assert await desk.ledger.suspicion() is None
+    with opened(copy) as engine:
+        why = transact(engine, partial(witness.suspicion, database=database))
+    assert "older than what ran here last" in (why or "")
+
+
+async def test_word_is_left_forwards_only(desk: Desk, database: Path) -> None:
+    """A second of housekeeping that was slower than a request takes nothing back."""
+    await desk.take_in(junk("m1"))
+    await desk.claim()
+    left = witness.read(database)
+    slow = witness.Head(ACCOUNT, 1, "0" * 64)
+    await desk.ledger._leave_word(slow)
+    assert witness.read(database) == left != slow
+
+
 async def test_an_empty_ledger_where_one_was_is_refused(desk: Desk, database: Path) -> None:
     """The error says how to go on."""
     witness.write(database, witness.Head(ACCOUNT, 7, "0" * 64))
@@ -107,10 +132,12 @@ async def test_an_empty_ledger_where_one_was_is_refused(desk: Desk, database: Pa
 
 
 async def test_a_head_that_cannot_be_written_is_the_databases_condition(desk: Desk, database: Path) -> None:
-    """Readiness then says so."""
+    """Readiness then says so; what is claimed goes out, and is not left behind as if it had."""
     beside(database, witness.SUFFIX).mkdir()
     with pytest.raises(StoreError, match=r"worker\.db\.head.*writable"):
         await desk.ledger.keep_head()
+    await desk.take_in(junk("m1"))
+    assert len(await desk.claim()) == 1
 
 
 def here(desk: Desk, offset: float) -> TimeMark:

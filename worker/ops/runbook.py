@@ -177,11 +177,11 @@ To restore, stop the worker, `worker restore FILE`, start it. The replaced datab
 - a pause of the replaced database stays in force. Approvals, rejections and audit records since the copy are lost here;
   the replaced file still has them: name it in WORKER_DATABASE_URL for `worker audit show`.
 
-A copy that somebody puts in place by hand, or brings to another machine, is recognised by `worker.db.head`, which names
-the last audit record that ran here: the log says `ledger.restored`, and the same holds. Only a whole volume that was
-rolled back together with that file cannot be told from the present: then run `worker restore` with the database itself
-as FILE before the start. An empty database where one was is refused. Remove the file's `-wal` and `-shm` before
-you put another in its place by hand: they belong to the old one.
+A copy that somebody puts in place by hand, or brings to another machine, is recognised by `worker.db.head`, which says
+how far the audit log had come when the last request went out: the log says `ledger.restored`, and the same holds. Only
+a whole volume that was rolled back together with that file cannot be told from the present: then run `worker restore`
+with the database itself as FILE before the start. An empty database where one was is refused. Remove the file's `-wal`
+and `-shm` before you put another in its place by hand: they belong to the old one.
 """
 
 _AFTER_EVENTS = """\

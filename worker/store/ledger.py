@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from worker.clock import Clock
+from worker.errors import StoreError
 from worker.model.actions import Mode
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.caps import DAY
@@ -233,15 +235,20 @@ class StoreLedger:
     async def claim(self, lane: BulkLane, limits: Limits, *, most: int, calls: int) -> Claimed:
         now = self._clock.now()
 
-        def claim(conn: Connection) -> Claimed:
+        def claim(conn: Connection) -> tuple[Claimed, witness.Head]:
             # Here, beside the pause: what is claimed was not paused a moment before.
             if self._brake() is not None:
-                return Claimed([], 0.0)
+                return Claimed([], 0.0), witness.newest(conn, self.account_id)
             claimed = claims.claim(conn, self.account_id, lane, now, limits, most=most, calls=calls)
             send_by = self._clock.monotonic() + FRESH_SECONDS
-            return claimed._replace(calls=[replace(call, send_by=send_by) for call in claimed.calls])
+            claimed = claimed._replace(calls=[replace(call, send_by=send_by) for call in claimed.calls])
+            return claimed, witness.newest(conn, self.account_id)
 
-        return await self.store.run(claim)
+        claimed, head = await self.store.run(claim)
+        if claimed.calls:
+            with suppress(StoreError):  # which the store itself tells; the word of a second ago will do
+                await self._leave_word(head)
+        return claimed
 
     async def review(
         self, lane: BulkLane, action_ids: Sequence[str], hold_seconds: float
@@ -348,9 +355,16 @@ class StoreLedger:
         if self._path is None:
             return
         # Only what is durable: a head that is ahead would make an older copy of this very ledger.
-        head = await self.store.run(witness.newest, self.account_id)
-        if head != self._head:
-            await self.store.run(witness.keep, self._path, head)
+        await self._leave_word(await self.store.run(witness.newest, self.account_id))
+
+    async def _leave_word(self, head: witness.Head) -> None:
+        if self._path is not None:
+            await self.store.run(self._keep, self._path, head)
+
+    def _keep(self, _: Connection, database: Path, head: witness.Head) -> None:
+        # On the writer's thread, one at a time: no earlier word takes the place of a later one.
+        if self._head is None or head.seq > self._head.seq:
+            witness.keep(database, head)
             self._head = head
 
     async def levels(self) -> Levels:

@@ -1,6 +1,6 @@
 """How far the ledger has come, kept beside it: an older copy in its place shows.
 
-`worker.db.head` names the audit log's last record, as the worker last saw it. A ledger that has that record is the
+`worker.db.head` names an audit record, not older than the last request's intent. A ledger that has that record is the
 same or has gone on since; one that has not is a copy that somebody put in place.
 """
 
@@ -63,7 +63,7 @@ def newest(conn: Connection, account_id: str) -> Head:
     return next((head for head in heads(conn) if head.account_id == account_id), Head(account_id, 0, ""))
 
 
-def keep(_: Connection, database: Path, head: Head) -> None:
+def keep(database: Path, head: Head) -> None:
     """Leaves word of a record that is committed. StoreError where that cannot be written."""
     try:
         write(database, head)
