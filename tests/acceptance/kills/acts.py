@@ -12,6 +12,8 @@ from typing import Any
 
 from tests.acceptance.bench import Process, until
 from tests.acceptance.kills.stage import Stage
+from worker.ports import Kept
+from worker.store import flags
 
 NOWHERE = "http://127.0.0.1:1/client/v4"
 ANN, BOB = "ann@corp.example", "bob@corp.example"
@@ -70,6 +72,12 @@ async def the_world_moves_on(stage: Stage, process: Process) -> None:
         del stage.mail[message]
     stage.grow_old()
     stage.resume()
+
+
+async def aged(stage: Stage) -> None:
+    """What is ready was read too long ago."""
+    await stage.decide_only()
+    stage.grow_old()
 
 
 async def all_vanish(stage: Stage, process: Process) -> None:
@@ -169,6 +177,40 @@ async def cheer(stage: Stage) -> None:
     await stage.decide_only()
     stage.write_rules("cheered")
     stage.make_due()
+
+
+async def strangers(stage: Stage) -> None:
+    """Ready and unanswered actions are of a kind that this version does not know."""
+    await stage.tenant.faults(*every("drop", "move", after=True))
+    sent = await stage.bench.start("run", WORKER_READ_BACK_DELAY="60")
+    await told(sent, "call.lost", 10.0)
+    await sent.kill()
+    await stage.deliver("SUSPICIOUS")
+    await stage.disguise()
+    stage.disguise_unknown()
+
+
+async def lost_file(stage: Stage) -> None:
+    """Events wait for a file that could not be loaded and is gone now."""
+    await mood(stage)
+    stage.write_rules()
+    (stage.bench.folder / "rules" / "reported.py").unlink()
+
+
+async def pardoned(stage: Stage) -> None:
+    """A playbook is not in quarantine any more, and has not been asked about what came meanwhile."""
+    await sulk(stage)
+    await stage.decide_only()
+    stage.write_rules("cheered")
+    stage.store(flags.forget, Kept.QUARANTINE)
+
+
+async def relapsed(stage: Stage) -> None:
+    """The same, and it fails as before."""
+    await sulk(stage)
+    await stage.deliver(*["BULK"] * 14)
+    await stage.decide_only()
+    stage.store(flags.forget, Kept.QUARANTINE)
 
 
 async def mended(stage: Stage) -> None:
@@ -325,6 +367,13 @@ ACTS: dict[str, Act] = {
         seconds=4.0,
     ),
     "stranger": Act(before=Stage.disguise, seconds=1.0),
+    "strangers": Act(before=strangers, seconds=2.0),
+    "lost-file": Act(before=lost_file, seconds=1.0),
+    "pardoned": Act(before=pardoned, seconds=2.0),
+    "relapsed": Act(before=relapsed, seconds=2.0),
+    "slipping": Act(before=aged, breaks=("slip_in_lane",), seconds=2.0),
+    "squinting": Act(before=aged, breaks=("squints",), seconds=3.0),
+    "mistimed": Act(faults=every("drop", *WRITES), breaks=("learns_the_time_late",), seconds=2.5),
     "once-refused": Act(command=("run", "--once"), faults=every("401", *WRITES), seconds=3.0),
     "poisoned": Act(faults=(*LOSSES, *every("poison", "list", probability=0.5))),
 }

@@ -85,6 +85,8 @@ class Tally:
     """The lines that each act has been seen to pass."""
     missed: Counter[Place] = field(default_factory=Counter)
     """How often a line was aimed at in vain."""
+    patience: float = 1.0
+    """By how much longer than on a quiet machine each life lasts."""
 
     @property
     def reachable(self) -> set[Place]:
@@ -133,7 +135,7 @@ async def _live(stage: Stage, life: Life, tally: Tally, breaks: Sequence[str]) -
     else:
         # A busy machine needs its time to start it.
         await told(process, "service.started", START_SECONDS)
-        await process.wait_at_most(act.seconds)
+        await process.wait_at_most(act.seconds * tally.patience)
     by_itself = process.ended
     result = await process.kill()
     # To its end, lest nobody knows what it still did.
@@ -181,6 +183,7 @@ class Planner:
                 yield self.next()
             if not self._core - self._tally.struck:
                 break
+            self._tally.patience += 0.5
         while self.to_strike() or self._tally.kills < kills:
             yield self.next()
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, update
 
-from worker import bootstrap
+from worker import bootstrap, looks
 from worker import dispatcher as dispatcher_module
-from worker.clock import SteadyClock
+from worker.clock import Clock, SteadyClock
+from worker.cloudflare import Cloudflare
 from worker.dispatcher import Dispatcher
 from worker.errors import AnswerLost, StoreError, VendorError
 from worker.executors.base import Executor, ReadBack, from_error
 from worker.executors.move import MoveExecutor
+from worker.looks import TOO_OLD_SECONDS, Looked
 from worker.model.actions import PARTLY, Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
+from worker.model.caps import HOUR
 from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Look
+from worker.model.plans import Ceilings
+from worker.proof import Proof
+from worker.reconciler import Reconciler
 from worker.store import engine, outcomes, schema, seen
 from worker.store.ledger import StoreLedger
 
@@ -90,6 +97,50 @@ def slip_in_look() -> None:
         return await honest(self, item, row)
 
     MoveExecutor.look = look  # type: ignore[method-assign]
+
+
+def slip_in_lane() -> None:
+    """The first time that anything is to be looked at fails in a way that nobody foresaw."""
+    honest, times = StoreLedger.unverified, _once()
+
+    async def unverified(self: StoreLedger, lane: BulkLane, ceilings: Ceilings, most: int) -> list[Item]:
+        if times():
+            raise SlipError
+        return await honest(self, lane, ceilings, most)
+
+    StoreLedger.unverified = unverified  # type: ignore[method-assign]
+
+
+def squints() -> None:
+    """The first look takes so long that what it saw is too old, and the next one asks about a few only."""
+    honest, times = looks.look, _once()
+
+    async def look(
+        items: Sequence[Item],
+        executor: Executor,
+        cloudflare: Cloudflare,
+        clock: Clock,
+        prove: Proof | None = None,
+    ) -> Looked:
+        looked = await honest(items, executor, cloudflare, clock, prove)
+        if looked.changed or not times():
+            return looked
+        long_ago = clock.now() - 2 * TOO_OLD_SECONDS
+        old = tuple(one._replace(read_at=long_ago) for one in looked.looks)
+        return replace(looked, looks=old, few=True)
+
+    dispatcher_module.look = look  # type: ignore[attr-defined]
+
+
+def learns_the_time_late() -> None:
+    """What the vendor's clock says is known only after the first question of each read-back."""
+    honest, asked = Reconciler._span, count()
+
+    def span(self: Reconciler, item: Item) -> tuple[float, float]:
+        since, until = honest(self, item)
+        return (since, until) if next(asked) % 2 else (since + HOUR, until - HOUR)
+
+    Reconciler._span = span  # type: ignore[method-assign]
 
 
 def slip_after_sending() -> None:

@@ -112,7 +112,7 @@ class Stage:
     def write_rules(self, mood: Mood = "fine") -> None:
         """Writes the playbooks.
 
-        Moody: one fails, one cannot be loaded, one is not there. Sulking: one fails because of a list, and is fine
+        Moody: one fails, one cannot be loaded, one is empty. Sulking: one fails because of a list, and is fine
         again, as the same version, where the list cheers it up.
         """
 
@@ -278,13 +278,28 @@ class Stage:
 
         self.store(change)
 
+    def disguise_unknown(self) -> None:
+        """So is an action that was sent and never answered."""
+
+        def change(conn: Connection, _account: str) -> None:
+            a = schema.actions
+            chosen = select(a.c.id).where(a.c.state == State.UNKNOWN, a.c.target == "JunkEmail").limit(1)
+            conn.execute(
+                update(a)
+                .where(a.c.id == chosen.scalar_subquery())
+                .values(kind="forward", target="", lane="forward", due_at=time.time())
+            )
+
+        self.store(change)
+
     def undisguise(self) -> None:
         """It is of a known kind again."""
 
         def change(conn: Connection, _account: str) -> None:
             a = schema.actions
-            known = {"kind": "move", "target": "DeletedItems", "lane": "move:DeletedItems"}
-            conn.execute(update(a).where(a.c.kind == "forward").values(**known))
+            for state, to in ((State.READY, "DeletedItems"), (State.UNKNOWN, "JunkEmail")):
+                known = {"kind": "move", "target": to, "lane": f"move:{to}"}
+                conn.execute(update(a).where(a.c.kind == "forward", a.c.state == state).values(**known))
 
         self.store(change)
 
