@@ -279,16 +279,14 @@ class Stage:
         self.store(change)
 
     def disguise_unknown(self) -> None:
-        """So is an action that was sent and never answered."""
+        """So is an action that was sent and never answered; all of these are due."""
 
         def change(conn: Connection, _account: str) -> None:
             a = schema.actions
-            chosen = select(a.c.id).where(a.c.state == State.UNKNOWN, a.c.target == "JunkEmail").limit(1)
-            conn.execute(
-                update(a)
-                .where(a.c.id == chosen.scalar_subquery())
-                .values(kind="forward", target="", lane="forward", due_at=time.time())
-            )
+            chosen = select(a.c.id).where(a.c.state == State.UNKNOWN, a.c.kind == "move").limit(1)
+            conn.execute(update(a).where(a.c.id == chosen.scalar_subquery()).values(kind="forward"))
+            waiting = a.c.state == State.UNKNOWN, a.c.due_at.is_not(None)
+            conn.execute(update(a).where(*waiting).values(due_at=time.time()))
 
         self.store(change)
 
@@ -297,9 +295,9 @@ class Stage:
 
         def change(conn: Connection, _account: str) -> None:
             a = schema.actions
-            for state, to in ((State.READY, "DeletedItems"), (State.UNKNOWN, "JunkEmail")):
-                known = {"kind": "move", "target": to, "lane": f"move:{to}"}
-                conn.execute(update(a).where(a.c.kind == "forward", a.c.state == state).values(**known))
+            ready = {"target": "DeletedItems", "lane": "move:DeletedItems"}
+            conn.execute(update(a).where(a.c.kind == "forward", a.c.target == "").values(**ready))
+            conn.execute(update(a).where(a.c.kind == "forward").values(kind="move"))
 
         self.store(change)
 
