@@ -12,7 +12,7 @@ from tests.builders import ACCOUNT, ENFORCE, decided, poll
 from tests.fakes import ManualClock
 from worker.model.actions import Action, Mode, State
 from worker.model.calls import Answered, Call, Outcome
-from worker.model.ledger import Closed, Cursor, Limits
+from worker.model.ledger import Aside, Closed, Cursor, Limits
 from worker.model.plans import Ceilings, Decided, Poll
 from worker.store import audit, reviews, schema
 from worker.store.engine import Store
@@ -29,7 +29,8 @@ class Desk:
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.store = store
         self.clock = clock
-        self.ledger = StoreLedger(store, ACCOUNT, clock, batch=1000)
+        self.heard: list[Aside] = []
+        self.ledger = StoreLedger(store, ACCOUNT, clock, batch=1000, tell=self.heard.append)
         self._polls = 0
 
     async def run(

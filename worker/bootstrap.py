@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.aside import tell_aside
 from worker.brake import Brake
 from worker.budget import RequestBudget
 from worker.clock import Clock, SteadyClock, VendorTime
@@ -127,6 +129,7 @@ def assemble(
         brake.on,
         settings.worker_sweep_job_over,
         settings.ceilings.hold_seconds,
+        partial(tell_aside, metrics),
     )
     vendor_time = VendorTime(clock)
     budget = RequestBudget(ledger, clock, metrics, settings.worker_request_budget, vendor_time)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from worker.aside import tell_superseded, told
 from worker.clock import Clock, utc
 from worker.decider import Decider
 from worker.enrichment import Enricher
@@ -121,10 +122,10 @@ class Intake:
         by_state: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in closed.set_aside:
             by_state[row["state"]].append(row)
-        log.each("warning", "action.refused", map(_told, by_state.pop(State.SKIPPED, ())))
-        log.each("info", "action.held", map(_told, by_state.pop(State.HELD, ())))
+        log.each("warning", "action.refused", map(told, by_state.pop(State.SKIPPED, ())))
+        log.each("info", "action.held", map(told, by_state.pop(State.HELD, ())))
         for rows in by_state.values():
-            log.each("info", "action.finished", map(_told, rows))
+            log.each("info", "action.finished", map(told, rows))
         self._wake()
 
     @property
@@ -167,17 +168,4 @@ class Intake:
         replaced = await self._ledger.record(
             poll, fresh, decided, rows=rows, read_at=read_at, keep_all=self._keep_all
         )
-        for row in replaced:
-            self._metrics.action(row["kind"], State.SKIPPED)
-            log.info(
-                "state.superseded", action_id=row["id"], message_id=row["message_id"], reason=row["reason"]
-            )
-
-
-def _told(row: Mapping[str, Any]) -> dict[str, object]:
-    same = ("message_id", "playbook", "playbook_version", "kind", "target", "state")
-    return {
-        "action_id": row["id"],
-        **{name: row[name] for name in same},
-        "reason": row["why"] or row["reason"],
-    }
+        tell_superseded(self._metrics, replaced)

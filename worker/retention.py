@@ -18,6 +18,8 @@ BATCH = 2000
 PAUSE_SECONDS = 0.25
 LOOK_SECONDS = 60.0
 """How often it is asked whether a pass is due."""
+SILENT_SECONDS = 86400.0
+"""After how long without the vendor's time it is said that nothing is removed."""
 
 
 class Retention:
@@ -36,6 +38,8 @@ class Retention:
         self._metrics = metrics
         self._keep = keep
         self._removed: Counter[str] = Counter()
+        self._began = clock.monotonic()
+        self._said = False
 
     async def run(self) -> None:
         """Works until it is cancelled."""
@@ -59,6 +63,7 @@ class Retention:
 
     async def _step(self) -> bool:
         if not self._vendor_time.told:
+            self._note_silence()
             return True
         now = self._vendor_time.earliest(self._clock.now())
         pruned = await self._ledger.prune(self._keep, BATCH, now)
@@ -66,3 +71,9 @@ class Retention:
             self._removed[pruned.table] += pruned.removed
             self._metrics.pruned(pruned.table, pruned.removed)
         return pruned.done
+
+    def _note_silence(self) -> None:
+        """Says once that the ledger only grows: whoever stands between us and the vendor may take his dates away."""
+        if not self._said and self._clock.monotonic() - self._began >= SILENT_SECONDS:
+            self._said = True
+            log.warning("retention.waiting")

@@ -11,6 +11,7 @@ from worker.model.ledger import Keep
 from worker.ops.metrics import Metrics
 from worker.retention import Retention
 
+Capture = pytest.CaptureFixture[str]
 DAY = 86400.0
 
 
@@ -56,3 +57,20 @@ async def test_a_clock_that_runs_ahead_removes_nothing(
     clock.jump(-365 * DAY)
     await retention.turn(0.0)
     assert await failed(desk) == 1
+
+
+async def test_a_vendor_who_never_tells_the_time_is_told_of_once(
+    desk: Desk, clock: ManualClock, vendor_time: VendorTime, retention: Retention, capsys: Capture
+) -> None:
+    """Nothing is removed then, and for years: somebody should know, but not every minute."""
+    await desk.bring(State.FAILED, junk())
+    await retention.turn(0.0)
+    assert "".join(capsys.readouterr()) == ""
+    for _ in range(3):
+        clock.pass_time(91 * DAY)
+        await retention.turn(0.0)
+    assert "".join(capsys.readouterr()).count("retention.waiting") == 1
+    assert await failed(desk) == 1
+    vendor_time.note(clock.now())
+    await retention.turn(0.0)
+    assert await failed(desk) == 0

@@ -174,7 +174,7 @@ class Laws:
             self._note_admitted(poll.id)
             if advance is not None:
                 self._check_watermark(poll)
-        elif function is followup.settle_read_back and result and args[2].state is State.READY:
+        elif function is followup.settle_read_back and result is not None and args[2].state is State.READY:
             self._check_read_back(args[2].action_id)
 
     def _note_admitted(self, poll_id: str) -> None:

@@ -103,7 +103,7 @@ def _no_look(patch: Patch) -> None:
     """Acts on what it saw when it decided, however long ago that was."""
 
     async def blind(self: StoreLedger, lane: Any, ceiling: Any, most: int) -> list[Item]:
-        items = await self.store.run(honest, self.account_id, lane, self._clock.now(), ceiling, most)
+        items, _ = await self.store.run(honest, self.account_id, lane, self._clock.now(), ceiling, most)
         looks = [Look(item.action_id, State.READY) for item in items]
         await self.apply_looks(3600.0, looks)
         return []

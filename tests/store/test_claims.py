@@ -170,9 +170,9 @@ async def test_no_more_calls_than_the_budget_grants(desk: Desk) -> None:
     await desk.take_in(*(junk(f"m{n}") for n in range(3)))
     assert len(await desk.claim(most=1, budget=2)) == 2
     lane = (await desk.ledger.lanes(Mode.ENFORCE))[0]
-    got, wait, _ = await desk.ledger.claim(lane, Limits(ENFORCE, 2, 120.0), most=1, calls=1)
-    assert (got, wait) == ([], 306.0)
-    desk.clock.pass_time(wait)
+    claimed = await desk.ledger.claim(lane, Limits(ENFORCE, 2, 120.0), most=1, calls=1)
+    assert (claimed.calls, claimed.wait) == ([], 306.0)
+    desk.clock.pass_time(claimed.wait)
     await desk.ledger.apply_looks(
         1.0, [Look(row["id"], State.READY) for row in await desk.rows(state="ready")]
     )

@@ -357,6 +357,21 @@ async def test_a_closed_poll_tells_what_it_set_aside(desk: Desk) -> None:
     assert (closed.rows, closed.new_events) == (3, 3)
 
 
+async def test_an_earlier_action_that_is_held_beside_a_new_one_is_told_too(desk: Desk) -> None:
+    """Nobody reads of it anywhere else at 03:00, and its audit record is found by its message."""
+    await desk.take_in(junk())
+    mine = await desk.row()
+    other = decided(
+        report(message=detection("m1")), wish(Move(detection("m1"), to="DeletedItems"), vote("other"))
+    )
+    closed = await desk.take_in(other)
+    assert [(row["message_id"], row["state"]) for row in closed.set_aside] == [("m1", State.HELD)] * 2
+    (told,) = [row for row in closed.set_aside if row["id"] == mine["id"]]
+    assert (told["playbook"], told["why"]) == ("junk", (await desk.row(id=mine["id"]))["error"])
+    (record,) = [one for one in await desk.audit("held") if one["action_id"] == mine["id"]]
+    assert (record["plan_id"], record["message_id"]) == (mine["plan_id"], "m1")
+
+
 async def test_a_row_read_just_now_needs_no_second_look(desk: Desk) -> None:
     """Its reading is the look before acting."""
     await desk.take_in(junk())

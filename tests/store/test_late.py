@@ -57,6 +57,8 @@ async def test_a_backlog_goes_out_as_the_hourly_cap_has_room(desk: Desk) -> None
     assert await go(desk) == ["m1", "m2"]
     waiting = await desk.rows(state=State.READY)
     assert {row["error"] for row in waiting} == {"waits for the cap of 2 actions of junk an hour"}
+    heard = [(aside.kind, dict(aside.waiting)) for aside in desk.heard if aside.waiting]
+    assert heard == [("move", {"2 actions of junk an hour": 3})]
     assert await desk.ledger.lanes(Mode.ENFORCE) == []
     desk.clock.pass_time(HOUR - 100)
     assert await go(desk) == []

@@ -65,6 +65,8 @@ async def test_a_verdict_that_changed_meanwhile_is_not_forgotten(
     assert (row["admitted_at"], row["due_at"]) == (None, None)
     (told,) = await desk.audit("superseded")
     assert told["action_id"] == row["id"]
+    (heard,) = [one for aside in desk.heard for one in aside.superseded]
+    assert (heard["id"], heard["state"], heard["reason"]) == (row["id"], State.SKIPPED, row["error"])
 
 
 @pytest.mark.parametrize("back", [refused, read_back])
@@ -111,6 +113,12 @@ async def test_a_contradiction_that_came_meanwhile_holds_both(desk: Desk, back: 
     assert first["error"] == f"contradicts move DeletedItems ({second['id']})"
     assert second["error"] == f"contradicts move JunkEmail ({first['id']})"
     assert first["held_until"] == second["held_until"] == NOW + ENFORCE.hold_seconds
+    heard = [one for aside in desk.heard for one in aside.held]
+    assert {one["id"]: one["why"] for one in heard} == {row["id"]: row["error"] for row in (first, second)}
+    told = await desk.audit("held")
+    assert {
+        record["action_id"]: record["plan_id"] for record in told if record["action_id"] == first["id"]
+    } == {first["id"]: first["plan_id"]}
 
 
 async def test_a_refused_bulk_needs_no_new_look(desk: Desk) -> None:

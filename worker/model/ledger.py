@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from worker.model.actions import State
@@ -31,6 +31,16 @@ class Closed(NamedTuple):
     new_events: int
 
 
+class Aside(NamedTuple):
+    """What was ready and does not go out, for the log: its event has changed, a wish contradicts it, a cap is full."""
+
+    superseded: Sequence[Mapping[str, Any]] = ()
+    held: Sequence[Mapping[str, Any]] = ()
+    kind: str = ""
+    waiting: Mapping[str, int] = {}
+    """How many of this kind wait for a cap, by its name."""
+
+
 class BulkLane(NamedTuple):
     """Ready work that may share calls; `oldest` is when the first of it fell due."""
 
@@ -50,11 +60,15 @@ class Limits(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """Calls to send, seconds to wait where the budget is used up, and approved actions that were put back."""
+    """Calls to send, seconds to wait where the budget is used up, and approved actions that were put back.
+
+    `waiting`: how many wait for a cap that is full, by its name.
+    """
 
     calls: list[Call]
     wait: float
     put_back: list[dict[str, Any]] = []  # noqa: RUF012 - never changed
+    waiting: Mapping[str, int] = {}
 
 
 class Look(NamedTuple):

@@ -242,6 +242,12 @@ _TABLE: dict[str, LogEvent] = {
         "One action waits for a person; `event.reason` says why.",
         f"{_SHOW}, then `worker actions approve ID` or `reject ID`",
     ),
+    "action.waiting": LogEvent(
+        "warning",
+        "Late actions wait for room in a cap; `event.reason` names it. They were let through over an hour ago,"
+        " for no hour's count any more, and are judged again every five minutes.",
+        "Nothing: they go out as the cap has room. If that is too late: raise the cap and restart.",
+    ),
     "action.expired": LogEvent(
         "warning",
         "Nobody approved an action in time, or it was approved but could not be sent in time.",
@@ -469,6 +475,11 @@ _TABLE: dict[str, LogEvent] = {
         "Nothing: it looks before it acts. `worker actions list --state held`: what only a person can tell.",
     ),
     "retention.pruned": LogEvent("info", "Rows older than WORKER_RETENTION_DAYS were removed.", _NONE),
+    "retention.waiting": LogEvent(
+        "warning",
+        "No answer has told the vendor's time for a day, so nothing old is removed.",
+        f"{_DOCTOR}; look whether a proxy takes the `Date` header out of answers. Until then the database only grows.",
+    ),
     "health.listening": LogEvent("info", "Health and metrics are served at this address.", _NONE),
     "health.check_failed": LogEvent(
         "warning",

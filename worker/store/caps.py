@@ -7,7 +7,7 @@ would go out with the next hours' all at once: so it is counted from when it is 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,25 +67,29 @@ def in_room(
     kind: str,
     rows: Sequence[Mapping[str, Any]],
     ceilings: Ceilings,
-) -> list[Mapping[str, Any]]:
+) -> tuple[list[Mapping[str, Any]], Mapping[str, int]]:
     """Those of the ready actions of one kind that may go out now; the others wait until the caps have room again.
+
+    The second is how many wait, by the cap that is full.
 
     What a person approved is exempt, and what the caps have counted already has its place.
     """
     late = [row for row in rows if _waited(row, now) >= HOUR + SLACK]
     if not late:
-        return list(rows)
+        return list(rows), {}
     votes = _votes(conn, account_id, [row["id"] for row in late])
     daily = ceilings.per_day is not None or any(vote.per_day for cast in votes.values() for vote in cast)
     room = Room(used_up(conn, account_id, now, daily=daily, apart=kind in APART), ceilings)
     put_off: dict[str, dict[str, Any]] = {}
+    waiting: Counter[str] = Counter()
     # In the order of their age, which is that of their ids.
     for row in sorted(late, key=lambda row: row["id"]):
         if full := room.take(votes[row["id"]], today=_waited(row, now) < DAY + SLACK):
             why = f"waits for the cap of {full}"
             put_off[row["id"]] = {"one": row["id"], "at": now + WAIT_SECONDS, "why": why, "now": now}
+            waiting[full] += 1
     _PUT_OFF.many(conn, put_off.values())
-    return [row for row in rows if row["id"] not in put_off]
+    return [row for row in rows if row["id"] not in put_off], waiting
 
 
 def count_anew(conn: Connection, now: float, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -137,11 +137,14 @@ def _of(lane: BulkLane) -> list[ColumnElement[bool]]:
 
 def unverified(
     conn: Connection, account_id: str, lane: BulkLane, now: float, ceilings: Ceilings, most: int
-) -> list[Item]:
-    """Due actions of the lane whose message was last seen too long ago to act on, or shows another's hand."""
+) -> tuple[list[Item], Mapping[str, int]]:
+    """Due actions of the lane whose message was last seen too long ago to act on, or shows another's hand.
+
+    The second is how many others wait for a cap, by its name.
+    """
     a = schema.actions
     if flags.paused(conn, account_id):
-        return []
+        return [], {}
     query = (
         select(*ITEM_COLUMNS, a.c.origin)
         .where(
@@ -155,8 +158,8 @@ def unverified(
     )
     rows = [dict(row) for row in conn.execute(query).mappings()]
     turns = in_turn(conn, account_id, now, lane.kind, rows)
-    going = caps.in_room(conn, account_id, now, lane.kind, turns, ceilings)
-    return [structs.replace(item(row), origin=row["origin"]) for row in going]
+    going, waiting = caps.in_room(conn, account_id, now, lane.kind, turns, ceilings)
+    return [structs.replace(item(row), origin=row["origin"]) for row in going], waiting
 
 
 def claim(
@@ -195,10 +198,10 @@ def claim(
     rows, demoted = levels.sift(conn, account_id, now, rows, ceilings.hold_seconds)
     back += demoted
     rows = in_turn(conn, account_id, now, lane.kind, rows)
-    rows = caps.in_room(conn, account_id, now, lane.kind, rows, ceilings)
+    rows, waiting = caps.in_room(conn, account_id, now, lane.kind, rows, ceilings)
     groups = _groups(rows, most, calls, _together if kind.names_messages else _first)
     if not groups:
-        return Claimed([], 0.0, back)
+        return Claimed([], 0.0, back, waiting)
     free = Grant(len(groups), 0, 0.0)
     grant = free if kind.apart else budget.take(conn, account_id, now, len(groups), limits.budget)
     claimed = [
@@ -210,7 +213,7 @@ def claim(
     _submit(conn, claimed)
     caps.count_anew(conn, now, [row for group in groups[: grant.granted] for row in group])
     append(conn, account_id, now, [_intent(call) for call in claimed])
-    return Claimed(claimed, grant.wait, back)
+    return Claimed(claimed, grant.wait, back, waiting)
 
 
 def _groups(

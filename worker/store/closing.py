@@ -201,17 +201,16 @@ def _apply(
     ceilings: Ceilings,
     rulings: Rulings,
 ) -> list[dict[str, Any]]:
-    """Writes the states; returns the actions that were set aside: shadowed or held."""
+    """Writes the states; returns the actions that were set aside: shadowed or held, earlier ones too."""
     actions = _details(
         conn, [one.action_id for one in rulings.rulings if one.joins or one.state is not State.READY]
     )
-    hold(conn, account_id, now, ceilings.hold_seconds, rulings.also_hold)
+    set_aside = hold(conn, account_id, now, ceilings.hold_seconds, rulings.also_hold)
     joining = [one for one in rulings.rulings if one.joins]
     if joining:
         members.joined(conn, poll.id, joining)
         join(conn, account_id, now, actions, joining)
     groups: dict[tuple[State, Mode, str], list[str]] = defaultdict(list)
-    set_aside = []
     entries = []
     for one in rulings.rulings:
         if one.joins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from worker.model.actions import State
 from worker.model.calls import Item
@@ -35,9 +35,7 @@ def shared_names(conn: Connection, account_id: str, items: Sequence[Item]) -> se
     for part in chunks({name for name, _ in wanted}):
         query = (
             select(_A.postfix_id, _A.target)
-            # All states, so that the index over state and lane leads to them.
-            .where(_A.account_id == account_id, _A.state.in_(list(State)), _A.lane.in_(_LANES))
-            .where(_A.postfix_id.in_(part))
+            .where(_A.account_id == account_id, text(schema.CONFIRMED), _A.postfix_id.in_(part))
             .group_by(_A.postfix_id, _A.target)
             .having(func.count(_A.message_id.distinct()) > 1)
         )

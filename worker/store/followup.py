@@ -11,7 +11,7 @@ from worker.model.actions import LIVE, PARTLY, PARTLY_RELEASED, Mode, Release, S
 from worker.model.calls import Item, Outcome
 from worker.model.caps import DAY
 from worker.model.kinds import FINDS
-from worker.model.ledger import Left, Look, OurMove
+from worker.model.ledger import Aside, Left, Look, OurMove
 from worker.model.plans import Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
@@ -152,11 +152,11 @@ def settle_read_back(
     counted: bool,
     sent_at: float | None = None,
     hold_seconds: float = DAY,
-) -> bool:
-    """Writes what a read-back showed, only where the action is still unknown; `counted` when it showed something.
+) -> Aside | None:
+    """Writes what a read-back showed; None where the action is not unknown any more. `counted` when it showed something.
 
     `sent_at` fences it: a slow read-back says nothing of a request that was sent after it had begun.
-    What is ready again, and contradicts what was wanted meanwhile, waits `hold_seconds` for a person.
+    What is ready again, and contradicts what was wanted meanwhile, waits `hold_seconds` for a person; it is returned.
     """
     a = schema.actions
     ready = outcome.state is State.READY
@@ -178,14 +178,12 @@ def settle_read_back(
         )
     )
     if not result.rowcount:
-        return False
+        return None
     if outcome.made:
         remember(conn, account_id, {outcome.action_id: outcome.made})
     body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
     append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
-    if ready:
-        reconsider(conn, account_id, now, [outcome.action_id], hold_seconds)
-    return True
+    return reconsider(conn, account_id, now, [outcome.action_id], hold_seconds) if ready else Aside()
 
 
 def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceilings) -> int:

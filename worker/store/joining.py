@@ -13,6 +13,13 @@ from worker.model.plans import DETECTIONS
 from worker.store import schema
 from worker.store.audit import Entry, append
 
+_TOLD = [
+    schema.actions.c[name]
+    for name in (
+        "id", "plan_id", "message_id", "playbook", "playbook_version", "kind", "target", "state", "reason",
+    )
+]  # fmt: skip
+
 
 def join(
     conn: Connection,
@@ -84,12 +91,14 @@ def _let_go(conn: Connection, ruling: Ruling, row: dict[str, Any], now: float) -
     )
 
 
-def hold(conn: Connection, account_id: str, now: float, seconds: float, whom: Mapping[str, str]) -> None:
-    """Holds unsent actions that a wish contradicts, each with its reason, for so many seconds."""
+def hold(
+    conn: Connection, account_id: str, now: float, seconds: float, whom: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Holds unsent actions that a wish contradicts, each with its reason, for so many seconds; returns them."""
     a = schema.actions
-    entries = []
+    held: list[dict[str, Any]] = []
     for action_id, why in whom.items():
-        conn.execute(
+        rows = conn.execute(
             update(a)
             .where(a.c.id == action_id, a.c.state.in_([State.READY, State.HELD]))
             .values(
@@ -102,6 +111,19 @@ def hold(conn: Connection, account_id: str, now: float, seconds: float, whom: Ma
                 held_until=now + seconds,
                 updated_at=now,
             )
+            .returning(*_TOLD)
         )
-        entries.append(Entry("held", {"state": State.HELD, "why": why}, action_id=action_id))
+        held += [{**row, "why": why} for row in rows.mappings()]
+    entries = [
+        Entry(
+            "held",
+            {"state": row["state"], "why": row["why"]},
+            row["plan_id"],
+            row["id"],
+            None,
+            row["message_id"],
+        )
+        for row in held
+    ]
     append(conn, account_id, now, entries)
+    return held

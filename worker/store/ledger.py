@@ -17,6 +17,7 @@ from worker.model.caps import DAY
 from worker.model.events import Event
 from worker.model.history import History
 from worker.model.ledger import (
+    Aside,
     BulkLane,
     Campaigns,
     Claimed,
@@ -88,6 +89,7 @@ class StoreLedger:
         brake: Callable[[], Pause | None] = lambda: None,
         job_over: int | None = None,
         hold_seconds: float = DAY,
+        tell: Callable[[Aside], None] = lambda _: None,
     ) -> None:
         self.store = store
         self._brake = brake
@@ -96,6 +98,7 @@ class StoreLedger:
         self._batch = batch
         self._job_over = job_over
         self._hold_seconds = hold_seconds
+        self._tell = tell
         self._settled: Batches[tuple[Call, Answered], int] = Batches(self._settle)
         file = store.engine.url.database if store.engine.dialect.name == "sqlite" else None
         self._path = Path(file) if file else None
@@ -228,9 +231,11 @@ class StoreLedger:
         return await self.store.run(claims.lanes, self.account_id, self._clock.now(), ceiling)
 
     async def unverified(self, lane: BulkLane, ceilings: Ceilings, most: int) -> list[Item]:
-        return await self.store.run(
+        items, waiting = await self.store.run(
             claims.unverified, self.account_id, lane, self._clock.now(), ceilings, most
         )
+        self._tell(Aside(kind=lane.kind, waiting=waiting))
+        return items
 
     async def claim(self, lane: BulkLane, limits: Limits, *, most: int, calls: int) -> Claimed:
         now = self._clock.now()
@@ -245,6 +250,7 @@ class StoreLedger:
             return claimed, witness.newest(conn, self.account_id)
 
         claimed, head = await self.store.run(claim)
+        self._tell(Aside(kind=lane.kind, waiting=claimed.waiting))
         if claimed.calls:
             with suppress(StoreError):  # which the store itself tells; the word of a second ago will do
                 await self._leave_word(head)
@@ -267,9 +273,11 @@ class StoreLedger:
         return await self._settled.put((call, answered))
 
     async def _settle(self, answers: Sequence[tuple[Call, Answered]]) -> list[int]:
-        return await self.store.run(
+        owned, aside = await self.store.run(
             outcomes.settle, self.account_id, self._clock.now(), answers, self._hold_seconds
         )
+        self._tell(aside)
+        return owned
 
     async def recover(self, delay: float) -> list[str]:
         return await self.store.run(outcomes.recover, self.account_id, self._clock.now(), delay)
@@ -296,7 +304,7 @@ class StoreLedger:
     async def settle_read_back(
         self, outcome: Outcome, *, counted: bool, sent_at: float | None = None
     ) -> bool:
-        return await self.store.run(
+        aside = await self.store.run(
             followup.settle_read_back,
             self.account_id,
             self._clock.now(),
@@ -305,6 +313,10 @@ class StoreLedger:
             sent_at=sent_at,
             hold_seconds=self._hold_seconds,
         )
+        if aside is None:
+            return False
+        self._tell(aside)
+        return True
 
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
         return await self.store.run(confirmations.shared_names, self.account_id, items)

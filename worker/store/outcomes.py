@@ -12,6 +12,7 @@ from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.caps import DAY
 from worker.model.kinds import JOB, kind_of
+from worker.model.ledger import Aside
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.entries import remember
@@ -44,10 +45,10 @@ def settle(
     now: float,
     answers: Sequence[tuple[Call, Answered]],
     hold_seconds: float = DAY,
-) -> list[int]:
+) -> tuple[list[int], Aside]:
     """Writes what became of each call's actions, only where the call still owns them; how many it owned.
 
-    What is ready again, and contradicts what was wanted meanwhile, waits so many seconds for a person.
+    What is ready again, and contradicts what was wanted meanwhile, waits so many seconds for a person, and is returned.
     """
     owned = [write_outcomes(conn, now, answered.outcomes, call_id=call.id) for call, answered in answers]
     for call, answered in answers:
@@ -57,8 +58,7 @@ def settle(
     append(conn, account_id, now, entries)
     outcomes = (one for _, answered in answers for one in answered.outcomes)
     again = [one.action_id for one in outcomes if one.state is State.READY]
-    reconsider(conn, account_id, now, again, hold_seconds)
-    return owned
+    return owned, reconsider(conn, account_id, now, again, hold_seconds)
 
 
 def _outcome(call: Call, answered: Answered, owned: int) -> Entry:

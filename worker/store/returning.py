@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from worker.model.actions import UNSENT, State
 from worker.model.admission import Candidate, Existing, clashes
+from worker.model.ledger import Aside
 from worker.store import schema
 from worker.store.audit import append, entries_for
 from worker.store.joining import hold
@@ -20,15 +21,16 @@ _A = schema.actions.c
 
 def reconsider(
     conn: Connection, account_id: str, now: float, ids: Sequence[str], hold_seconds: float
-) -> None:
+) -> Aside:
     """Drops those of the actions whose event has changed meanwhile, and holds those that a new wish contradicts.
 
     Such a wish may have been carried out already; what stood before they were sent was weighed then.
     When they were looked at is left as it is: it is as true as before they were sent, for as long.
     """
     if not ids:
-        return
-    append(conn, account_id, now, entries_for("superseded", supersede_sent(conn, account_id, now, ids)))
+        return Aside()
+    superseded = supersede_sent(conn, account_id, now, ids)
+    append(conn, account_id, now, entries_for("superseded", superseded))
     back: list[Any] = []
     for part in chunks(ids):
         back += _read(conn, _A.id.in_(part), _A.state == State.READY)
@@ -51,7 +53,7 @@ def reconsider(
             if row.id not in mine and (row.state != State.SUCCEEDED or row.created_at >= sent[row.about])
         ],
     )
-    hold(conn, account_id, now, hold_seconds, whom)
+    return Aside(superseded, hold(conn, account_id, now, hold_seconds, whom))
 
 
 def _read(conn: Connection, *which: ColumnElement[bool]) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from worker.model.actions import LIVE
+from worker.model.kinds import KINDS
 
 metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_N_name)s"},
@@ -47,6 +48,8 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 _LIVE = f"state IN ({', '.join(repr(str(state)) for state in LIVE)})"
+CONFIRMED = f"kind IN ({', '.join(repr(name) for name, kind in KINDS.items() if kind.confirmed)})"
+"""What the vendor's records confirm later. A query says it in these words, or the index does not serve it."""
 _EVENT_KEY = ("source", "key", "revision")
 
 
@@ -275,6 +278,7 @@ actions = Table(
     ),
     Index("ix_actions_subject", "account_id", "subject", **_where("subject IS NOT NULL")),
     Index("ix_actions_message", "account_id", "message_id"),
+    Index("ix_actions_confirmed", "account_id", "postfix_id", **_where(CONFIRMED)),
     Index("ix_actions_sender", "sender", "created_at", **_where("sender IS NOT NULL")),
     Index("ix_actions_due", "account_id", "state", "lane", "due_at", "id"),
     Index("ix_actions_poll", "poll_id"),

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, bindparam, exists, select
 
 from worker.errors import StoreError, UsageError
 from worker.store import flags, schema, verification
 from worker.store.files import beside, sync
+from worker.store.prepared import Prepared
 
 SIZE = 256
 """The file never grows: it can be written where the disk is full."""
 SUFFIX = ".head"
+_H = schema.audit_head.c
+_NEWEST = Prepared(select(_H.seq, _H.hash).where(_H.account_id == bindparam("account")))
 
 
 class Head(NamedTuple):
@@ -60,7 +63,8 @@ def write(database: Path, head: Head) -> None:
 
 def newest(conn: Connection, account_id: str) -> Head:
     """The account's last record; number 0 before the first."""
-    return next((head for head in heads(conn) if head.account_id == account_id), Head(account_id, 0, ""))
+    row = _NEWEST(conn, account=account_id).first()
+    return Head(account_id, row.seq, row.hash) if row else Head(account_id, 0, "")
 
 
 def keep(database: Path, head: Head) -> None:

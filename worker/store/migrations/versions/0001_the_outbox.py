@@ -79,6 +79,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_actions_message", "actions", ["account_id", "message_id"], unique=False)
     op.create_index(
+        "ix_actions_confirmed",
+        "actions",
+        ["account_id", "postfix_id"],
+        unique=False,
+        sqlite_where=sa.text("kind IN ('reclassify', 'submit')"),
+        postgresql_where=sa.text("kind IN ('reclassify', 'submit')"),
+    )
+    op.create_index(
         "ix_actions_sender",
         "actions",
         ["sender", "created_at"],
