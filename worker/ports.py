@@ -315,6 +315,10 @@ class Ledger(Waiting, Protocol):
         """Writes what a read-back of the request of `sent_at` showed, unless another has been sent since."""
         ...
 
+    async def comments(self, collection: str) -> dict[str, str]:
+        """What the worker's entries in a collection of the settings said of themselves when made, by the vendor's ids."""
+        ...
+
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
         """Of the postfix ids and targets of these, those for which the same verdict was wanted of several messages."""
         ...

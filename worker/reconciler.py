@@ -12,6 +12,7 @@ from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
 from worker.model.actions import PARTLY, State
 from worker.model.calls import Item, Outcome
+from worker.model.kinds import kind_of
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
@@ -53,6 +54,8 @@ class Reconciler:
         self._vendor_time = vendor_time or VendorTime(clock)
         self._stopping = asyncio.Event()
         self._useless: dict[str, int] = {}
+        self._doubted: dict[str, float] = {}
+        """Since when the vendor has been refusing to tell of an action, by the clock that nobody sets."""
         self._rests = Rests(clock, token)
         self._strange: set[str] = set()
 
@@ -120,6 +123,7 @@ class Reconciler:
         outcome = self.judge(item, executor, seen)
         if seen.effect is not Effect.CANNOT_TELL or outcome.due_in is None:
             self._useless.pop(item.action_id, None)
+            self._doubted.pop(item.action_id, None)
         # What showed nothing is no proof of anything.
         counted = seen.effect is not Effect.CANNOT_TELL
         if await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at):
@@ -132,6 +136,7 @@ class Reconciler:
             self._rests.note(item.kind, error)
         else:
             self._useless[item.action_id] = self._useless.get(item.action_id, 0) + 1
+            self._doubted.setdefault(item.action_id, self._clock.monotonic())
             if isinstance(error, VendorError):
                 self._rests.note_answer(item.kind)
         return self._useless.get(item.action_id, 0)
@@ -171,23 +176,40 @@ class Reconciler:
     def judge(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
         """What the looks so far prove, per kind (docs/architecture.md: an action's life)."""
         if seen.effect is Effect.DONE:
-            return Outcome(item.action_id, State.SUCCEEDED, None, detail=seen.seen, made=seen.made)
+            return Outcome(
+                item.action_id,
+                State.SUCCEEDED,
+                None,
+                detail=seen.seen,
+                made=seen.made,
+                comments=seen.comments,
+            )
         if seen.effect is Effect.PARTLY:
             why = f"{PARTLY}; the answer was lost, and the message shows that its move failed for others"
             return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
         looks = item.read_backs + 1
         if seen.effect is Effect.NOT_DONE and executor.proofs and looks >= executor.proofs:
             if item.attempts >= MAX_SENDS:
-                why = f"given up: sent {item.attempts} times, never with an effect"
+                why = f"given up: sent {item.attempts} times, and no effect was seen"
                 return Outcome(item.action_id, State.DEAD, why, detail=seen.seen)
             return Outcome(item.action_id, State.READY, "read back without effect", 0.0, detail=seen.seen)
         if seen.effect is Effect.CANNOT_TELL:
             tried_for = self._clock.now() - (item.submitted_at or 0.0)
-            parked = tried_for >= PARKING_READS * self._delay
+            now = self._clock.monotonic()
+            # After an outage the first answer may be a stray one: it is asked for once more, whenever it was sent.
+            asked_for = now - self._doubted.setdefault(item.action_id, now)
+            parked = (
+                tried_for >= PARKING_READS * self._delay and asked_for >= (PARKING_READS - 1) * self._delay
+            )
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
         if parked:
             remedy = "`worker actions retry ID --i-checked`, or `reject ID` where it is done"
+            if kind_of(item.kind).collection:
+                remedy = (
+                    "`worker actions retry ID --i-checked`, which takes over an entry that it has made; "
+                    "`reject ID` leaves that to you"
+                )
             why = f"no answer, and no effect seen: a person must look, then {remedy}"
             return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
         return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)

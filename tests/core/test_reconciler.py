@@ -144,6 +144,24 @@ async def test_what_the_vendor_will_not_show_waits_for_a_person(
     assert await look(desk, reconciler) == ("unknown", None)
 
 
+@pytest.mark.parametrize("kind", WISHES)
+async def test_one_stray_answer_after_an_outage_waits_for_nobody(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str
+) -> None:
+    """A gateway that is coming up answers 404 once: however long ago the request was, it is looked once more."""
+    tenant.add(MESSAGE)
+    tenant.will("action_log", Refused("no such page", status=404))
+    await lose(desk, kind)
+    tenant.moved("m1", "JunkEmail", NOW + 1)
+    tenant.logs["m1"] += [
+        LogEntry(operation="QUARANTINE_RELEASE", success=True),
+        LogEntry(operation="SUBMISSION", requested_disposition="SPAM"),
+    ]
+    desk.clock.pass_time(100 * DELAY)
+    assert await look(desk, reconciler) == ("unknown", desk.clock.now() + DELAY)
+    assert await look(desk, reconciler) == ("succeeded", None)
+
+
 async def test_a_look_that_shows_nothing_is_no_proof(
     desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
 ) -> None:
@@ -258,7 +276,7 @@ def test_a_move_that_never_takes_effect_is_given_up(
     outcome = judge(reconciler, NOT_DONE, attempts=attempts)
     assert outcome.state is state
     if state is State.DEAD:
-        assert outcome.error == f"given up: sent {MAX_SENDS} times, never with an effect"
+        assert outcome.error == f"given up: sent {MAX_SENDS} times, and no effect was seen"
 
 
 @pytest.mark.parametrize("kind", WISHES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, cast
@@ -89,6 +89,14 @@ class Office:
         """The vendor shows this entry so that it cannot be believed."""
         entries = self.simulator.tenant.settings["block_senders"].entries
         entries[name] = {**entries[name], **fields}
+
+    async def somebody_blocks(self, sender: str, comments: str | None) -> str:
+        """An entry beside the worker's; its id."""
+        url = f"{self.simulator.base_url}/accounts/{ACCOUNT}/email-security/settings/block_senders"
+        body = {"pattern": sender, "pattern_type": "EMAIL", "is_regex": False, "comments": comments}
+        headers = {"Authorization": f"Bearer {self.simulator.token}"}
+        async with ClientSession(headers=headers) as session, session.post(url, json=body) as answer:
+            return str((await answer.json())["result"]["id"])
 
     async def break_next_batch(self) -> None:
         """The next batch takes effect, and its answer is lost."""
@@ -292,7 +300,12 @@ class OddShelf:
             yield one
 
 
-MADE = {"pattern": SENDERS[0], "pattern_type": "EMAIL", "is_regex": False}
+MADE = {
+    "pattern": SENDERS[0],
+    "pattern_type": "EMAIL",
+    "is_regex": False,
+    "comments": "email-security-worker maker",
+}
 REMOVAL = item(
     kind="remove_entry",
     cause="maker",
@@ -319,7 +332,7 @@ async def test_an_entry_is_gone_where_its_collection_is_found_without_it() -> No
     """At once, as before."""
     executor = RemoveEntry(OddShelf().client, DELAY)
     (seen,) = await executor.survey([REMOVAL], NOW)
-    assert (seen.state, seen.why) == (State.SKIPPED, "entry e1 is gone: somebody has deleted it")
+    assert (seen.state, seen.why) == (State.SKIPPED, "entry e1 is gone: it has been deleted meanwhile")
     (outcome,) = (await executor.execute(call(REMOVAL))).outcomes
     assert (outcome.state, outcome.error) == (State.SKIPPED, "the entry was gone already")
     assert (await executor.read_back(REMOVAL, NOW)).effect is Effect.DONE
@@ -347,12 +360,12 @@ async def test_a_deletion_that_found_no_route_is_asked_for_again() -> None:
     assert (seen.state, seen.unread) == (State.READY, True)
 
 
-async def test_a_sender_is_unblocked_when_no_entry_is_there_by_its_id() -> None:
+async def test_a_sender_is_unblocked_when_no_entry_is_there_by_its_id(desk: Desk) -> None:
     """The vendor's filter may leave out what is there: the sender would stay blocked, and count as unblocked."""
     shelf = OddShelf()
     shelf.there = {"e2": ENTRY}
     lost = item(kind="unblock_sender", params=MADE, origin='[{"id": "e1"}, {"id": "e2"}]')
-    executor = Unblock(shelf.client, DELAY)
+    executor = Unblock(shelf.client, desk.ledger, DELAY)
     seen = await executor.read_back(lost, NOW)
     assert (seen.effect, seen.seen["left"]) == (Effect.NOT_DONE, ["e2"])
     shelf.there.clear()
@@ -397,3 +410,68 @@ async def test_a_collection_that_takes_too_long_to_list_is_not_listed_again_and_
     await office.work()
     assert await office.states("block_sender") == ["succeeded"] * len(SENDERS)
     assert len(listed) == 1
+
+
+async def lost_without_effect(office: Office) -> None:
+    """A block whose request was lost before it had any effect."""
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0]))
+    await office.fault(on="settings_write", kind="drop", after=False, count=1)
+    await office.work()
+    assert await office.states("block_sender") == ["unknown"]
+
+
+async def test_an_entry_without_a_word_is_nobody_s_to_take_over(office: Office) -> None:
+    """A person made the same one meanwhile: theirs stands for it, and no undo deletes it."""
+    await lost_without_effect(office)
+    entry_id = await office.somebody_blocks(SENDERS[0], None)
+    for _ in range(2):
+        office.desk.clock.pass_time(DELAY)
+        await office.reconciler.step()
+    await office.work()
+    (row,) = await office.desk.rows(kind="block_sender")
+    assert (row["state"], row["error"]) == ("skipped", f"already there: entry {entry_id} of somebody else")
+    await office.take_back()
+    await office.work()
+    assert entry_id in office.simulator.tenant.settings["block_senders"].entries
+    assert office.entries() == {}
+
+
+EDITS: dict[str, tuple[Callable[[str], str | None], bool]] = {
+    "nothing": (lambda word: word, True),
+    "cut off by the vendor": (lambda word: word[:60], True),
+    "spaces": (lambda word: f"{word} ", True),
+    "appended": (lambda word: f"{word} | Ann: keep it, ticket 4711", False),
+    "cleared": (lambda _: None, False),
+    "replaced": (lambda _: "Ann", False),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("way", ["undo", "unblock"])
+async def test_who_edits_the_comment_takes_the_entry_over(office: Office, edit: str, way: str) -> None:
+    """Whatever they write: from then on it is theirs, for an undo and for an unblock."""
+    change, taken_back = EDITS[edit]
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0], reason="a long reason " * 5))
+    await office.work()
+    (entry_id,) = office.entries()
+    entry = office.simulator.tenant.settings["block_senders"].entries[entry_id]
+    office.spoil(entry_id, comments=change(entry["comments"]))
+    if way == "undo":
+        await office.take_back()
+    else:
+        await office.desk.want(UnblockSender(detection("u1"), sender=SENDERS[0]))
+    await office.work()
+    there = office.simulator.tenant.settings["block_senders"].entries
+    assert (entry_id not in there) is taken_back
+
+
+async def test_two_entries_of_one_action_are_told(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """The vendor let the first request have its effect after all looks: nobody else would find the second."""
+    await lost_without_effect(office)
+    (row,) = await office.desk.rows(kind="block_sender")
+    for _ in range(2):
+        await office.somebody_blocks(SENDERS[0], f"email-security-worker {row['id']} (junk)")
+    office.desk.clock.pass_time(DELAY)
+    await office.reconciler.step()
+    assert await office.states("block_sender") == ["succeeded"]
+    assert "".join(capsys.readouterr()).count("entry.twice") == 1

@@ -165,6 +165,17 @@ async def test_an_undo_that_was_rejected_does_not_come_back(desk: Desk) -> None:
     assert "rejected by a person" in await refusal(desk, one)
 
 
+async def test_what_was_rejected_in_doubt_may_have_changed_something(desk: Desk) -> None:
+    """The worker has looked in vain, and a person told it to look no more: it cannot say that nothing was done."""
+    one = await moved(desk)
+    await desk.edit(one, state=State.UNKNOWN)
+    await desk.run(reviews.reject, ACCOUNT, [one], "bob", NOW)
+    assert (await desk.row())["error"] == "rejected by a person while its effect was unknown"
+    assert "not known when it was rejected" in await refusal(desk, one)
+    detail = await desk.run(queries.action_detail, ACCOUNT, one)
+    assert "not known when it was rejected" in (detail or {})["undo"]["why"]
+
+
 @pytest.mark.parametrize("state", NO_EFFECT)
 async def test_what_changed_nothing_cannot_be_undone(desk: Desk, state: State) -> None:
     """Nothing was done, so nothing is to be undone."""

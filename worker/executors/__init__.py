@@ -36,7 +36,7 @@ def executors(
         SubmissionExecutor("submit", cloudflare, ledger, read_back_delay, batch),
         NotifyExecutor(webhook),
         *(MakeEntry(kind, most, cloudflare, read_back_delay) for kind, most in ENTRIES_AT_ONCE.items()),
-        Unblock(cloudflare, read_back_delay),
+        Unblock(cloudflare, ledger, read_back_delay),
         RemoveEntry(cloudflare, read_back_delay),
     )
     return {executor.kind: executor for executor in known}

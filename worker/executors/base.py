@@ -59,6 +59,8 @@ class ReadBack:
     seen: Mapping[str, Any] = field(default_factory=dict)
     made: str | None = None
     """The vendor's id of what was made, where something was."""
+    comments: str = ""
+    """What it says of itself, where it can."""
 
 
 class Carrier(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ from worker.executors.base import (
     Effect,
     ReadBack,
     alone,
-    moment,
     not_sent,
     not_there,
     ready,
@@ -34,19 +33,20 @@ from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.entries import MARK, UnblockSender
 from worker.model.kinds import REMOVE, kind_of
 from worker.model.ledger import Look
+from worker.ops.logs import get_logger
 from worker.ops.text import safe
-from worker.ports import Lane
+from worker.ports import Lane, Ledger
 from worker.retry import unusable_delay
 
 if TYPE_CHECKING:
     from worker.executors.shelves import Shelf
 
+log = get_logger()
+
 MANY = 100
 """Entries of one request: a lost answer must not leave too many in doubt."""
 ENTRIES_AT_ONCE = {"block_sender": MANY, "allow_sender": MANY, "trust_domain": MANY, "protect_identity": 1}
 """Of those that are made. The registry has no batch."""
-SKEW_SECONDS = 60.0
-"""How far the vendor's clock may be behind ours when an entry's age is compared with a submission."""
 AT_ONCE = 8
 """Entries that are read side by side."""
 SINGLE_READS = 50
@@ -107,27 +107,32 @@ class MakeEntry(_OnShelf):
         return Answered(outcomes, "call.answered")
 
     def _outcome(self, item: Item, rows: Sequence[Any], shelf: Shelf) -> Outcome:
-        mine = [row.id for row in rows if shelf.is_of(row, item.action_id)]
+        mine = [row for row in rows if shelf.is_of(row, item.action_id)]
         if not mine and len(rows) == 1 and shelf.is_same(rows[0], item.params) and not rows[0].comments:
-            mine = [rows[0].id]
+            mine = list(rows)
         if len(mine) != 1:
             # Without its id it could be neither undone nor taken back in time: the list will show it.
             return unmatched(item, "the answer does not show the entry", self._delay)
-        return Outcome(item.action_id, State.SUCCEEDED, made=mine[0])
+        return Outcome(item.action_id, State.SUCCEEDED, made=mine[0].id, comments=mine[0].comments or "")
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
-        """Done when the collection has an entry that bears the action's id, or the same one without a word, as young."""
+        """Done when the collection has an entry that bears the action's id; without it, it may be anybody's."""
         shelf = self._shelf(self._name)
         rows = await shelf.find(self._cloudflare, item.params, Lane.READ_BACK)
-        mine = _mine(item, rows, shelf, now)
+        mine = [row for row in rows if shelf.is_of(row, item.action_id)]
         if not mine:
             # The vendor may compare, or write, patterns in a way of its own: only all of them prove that it is not there.
             rows = await shelf.everything(self._cloudflare, Lane.READ_BACK)
-            mine = _mine(item, rows, shelf, now)
-        seen = {"entries": mine, "looked_through": len(rows), "read_at": now}
+            mine = [row for row in rows if shelf.is_of(row, item.action_id)]
+        ids = [row.id for row in mine]
+        seen = {"entries": ids, "looked_through": len(rows), "read_at": now}
         if not mine:
             return ReadBack(Effect.NOT_DONE, seen)
-        return ReadBack(Effect.DONE, seen, made=mine[0])
+        if len(mine) > 1:
+            log.error(
+                "entry.twice", action_id=item.action_id, kind=item.kind, target=item.target, entries=ids
+            )
+        return ReadBack(Effect.DONE, seen, made=ids[0], comments=mine[0].comments or "")
 
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """There already: skipped. An entry of somebody else that says otherwise is left as it is."""
@@ -250,9 +255,10 @@ class RemoveEntry(_TakeBack):
             item, params["collection"], params["entry_id"], Lane.ACTION, proven=listed is not None
         )
         if row is None:
-            return skipped(item, f"entry {params['entry_id']} is gone: somebody has deleted it")
-        shelf = self._shelf(params["collection"])
-        if (row.comments and not shelf.is_of(row, item.cause)) or not shelf.is_same(row, params["made"]):
+            return skipped(item, f"entry {params['entry_id']} is gone: it has been deleted meanwhile")
+        shelf, made = self._shelf(params["collection"]), params["made"]
+        edited = (row.comments and not shelf.is_of(row, item.cause)) or shelf.is_edited(row, made["comments"])
+        if edited or not shelf.is_same(row, made):
             return skipped(item, f"entry {row.id} was changed by somebody since, and is left as it is")
         return ready(item)
 
@@ -261,6 +267,10 @@ class Unblock(_TakeBack):
     """Takes back what a worker blocked; what a person blocked stays blocked."""
 
     kind = UnblockSender.kind
+
+    def __init__(self, cloudflare: Cloudflare, ledger: Ledger, read_back_delay: float) -> None:
+        super().__init__(cloudflare, read_back_delay)
+        self._ledger = ledger
 
     async def execute(self, call: Call) -> Answered:
         if not all(item.origin for item in call.items):
@@ -278,35 +288,34 @@ class Unblock(_TakeBack):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Not blocked, or by a person: skipped. What will be deleted is written down before it is."""
         del now
-        return await self._survey(_BLOCKED, items, self._judge)
+        comments = await self._ledger.comments(_BLOCKED)
 
-    async def _judge(self, item: Item, listed: list[Any] | None) -> Look:
+        async def judge(item: Item, listed: list[Any] | None) -> Look:
+            return await self._judge(item, listed, comments)
+
+        return await self._survey(_BLOCKED, items, judge)
+
+    async def _judge(self, item: Item, listed: list[Any] | None, comments: Mapping[str, str]) -> Look:
         shelf = self._shelf(_BLOCKED)
         alike = [row for row in listed or () if shelf.is_alike(row, item.params)]
         if not alike:
             # As above: what no page shows is asked for.
             rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
             alike = [row for row in rows if shelf.is_alike(row, item.params)]
-        ours = [row for row in alike if shelf.is_ours(row)]
+        ours = [
+            row for row in alike if shelf.is_ours(row) and not shelf.is_edited(row, comments.get(row.id, ""))
+        ]
         if not alike:
             return skipped(item, "not blocked")
         if not ours:
-            return skipped(item, f"blocked by entry {alike[0].id} of a person, which is left as it is")
+            return skipped(
+                item, f"blocked by entry {alike[0].id}, a person's or edited by one: left as it is"
+            )
         origin = json.dumps([shelf.told(row) for row in ours], sort_keys=True)
         return ready(item)._replace(origin=origin)
 
 
 _BLOCKED = kind_of("block_sender").collection
-
-
-def _mine(item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> list[str]:
-    since = (item.submitted_at or now) - SKEW_SECONDS
-    return [
-        row.id
-        for row in rows
-        if shelf.is_of(row, item.action_id)
-        or (not row.comments and shelf.is_same(row, item.params) and (moment(row.created_at) or 0.0) >= since)
-    ]
 
 
 def _comment(item: Item) -> str:

@@ -69,6 +69,14 @@ class Shelf:
         """Whether a worker has made the entry."""
         return (row.comments or "").startswith(MARK)
 
+    def is_edited(self, row: Any, comments: str) -> bool:
+        """Whether somebody has changed what the entry said of itself when it was made; cutting its end is no change.
+
+        Where nothing is known of that, or nothing was shown, nobody can tell.
+        """
+        said, says = " ".join(comments.split()), " ".join((row.comments or "").split())
+        return bool(said) and not (says.startswith(MARK) and said.startswith(says))
+
     def maker(self, row: Any) -> str:
         """Whose entry it is, as far as it says."""
         return "the worker" if self.is_ours(row) else "somebody else"

@@ -15,6 +15,8 @@ DESTINATIONS = ("Inbox", "JunkEmail", "DeletedItems", "RecoverableItemsDeletions
 PURGE = "RecoverableItemsPurges"
 """The one destination from which a user cannot bring a message back: it needs approval in every mode."""
 
+REJECTED_IN_DOUBT = "rejected by a person while its effect was unknown"
+"""The error of what nobody looks for any more: there may be something to undo, but only by hand."""
 PARTLY = "moved for some recipients only"
 """How the error of a move begins that had its effect in some mailboxes: `failed`, and yet there is something to undo."""
 PARTLY_RELEASED = "delivered to some recipients only"

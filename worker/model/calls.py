@@ -66,6 +66,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was seen, for the audit log."""
     made: str | None = None
     """The vendor's id of the entry that it has made."""
+    comments: str = ""
+    """What that entry says of itself: a person who changes it takes the entry over."""
 
 
 class Answered(msgspec.Struct, frozen=True, gc=False):

@@ -244,9 +244,9 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "action.waiting": LogEvent(
         "warning",
-        "Late actions wait for room in a cap; `event.reason` names it. They were let through over an hour ago,"
-        " for no hour's count any more, and are judged again every five minutes.",
-        "Nothing: they go out as the cap has room. If that is too late: raise the cap and restart.",
+        "Late actions wait for room in a cap; `event.reason` names it. What was let through over an hour ago"
+        " counts anew when it is sent; it is judged again every five minutes.",
+        "Nothing: they go out as the cap has room. If that is too late: raise that cap.",
     ),
     "action.expired": LogEvent(
         "warning",
@@ -262,6 +262,11 @@ _TABLE: dict[str, LogEvent] = {
         "info", "The time of an allowance is over: its removal is planned and goes out as an action.", _NONE
     ),
     "entry.taken_back": LogEvent("info", "An entry that the worker made is deleted again.", _NONE),
+    "entry.twice": LogEvent(
+        "error",
+        "Two entries bear one action's id: a request had its effect after it had been given up.",
+        "Delete all but the first of `entries` in the dashboard: the worker knows, and takes back, that one alone.",
+    ),
     "entry.left": LogEvent(
         "warning",
         "An entry that the worker made was deleted or changed by somebody, or its removal rejected: it is left as it is.",

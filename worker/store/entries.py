@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from worker.ids import new_id
 from worker.model.actions import Mode, State
-from worker.model.calls import Item
+from worker.model.calls import Item, Outcome
 from worker.model.kinds import REMOVE, UNBATCHED, kind_of, lane_of
 from worker.model.ledger import Ended, TakenBack
 from worker.model.plans import Poll
@@ -35,8 +35,9 @@ STUCK = (State.HELD, State.FAILED, State.DEAD, State.UNKNOWN)
 _A, _E = schema.actions.c, schema.entries.c
 
 
-def remember(conn: Connection, account_id: str, made: Mapping[str, str]) -> None:
-    """Notes the vendor's ids of what actions have made, by the actions' ids, and until when it stands."""
+def remember(conn: Connection, account_id: str, outcomes: Iterable[Outcome]) -> None:
+    """Notes the vendor's ids of what actions have made, what it says of itself, and until when it stands."""
+    made = {one.action_id: (one.made, one.comments) for one in outcomes if one.made}
     for part in chunks(made):
         rows = conn.execute(select(_A.id, _A.kind, _A.params).where(_A.id.in_(part))).all()
         insert_rows(
@@ -47,7 +48,8 @@ def remember(conn: Connection, account_id: str, made: Mapping[str, str]) -> None
                     "action_id": row.id,
                     "account_id": account_id,
                     "collection": kind_of(row.kind).collection,
-                    "entry_id": made[row.id],
+                    "entry_id": made[row.id][0],
+                    "comments": made[row.id][1],
                     "expires_at": _expiry(from_json(row.params)),
                 }
                 for row in rows
@@ -69,6 +71,14 @@ def completed(conn: Connection, items: Sequence[Item]) -> list[Item]:
     ]
 
 
+def comments(conn: Connection, account_id: str, collection: str) -> dict[str, str]:
+    """What the worker's entries in a collection said of themselves when they were made, by the vendor's ids."""
+    query = select(_E.entry_id, _E.comments).where(
+        _E.account_id == account_id, _E.ended_at.is_(None), _E.collection == collection
+    )
+    return {row.entry_id: row.comments for row in conn.execute(query)}
+
+
 def standing(conn: Connection, action_ids: Sequence[str]) -> dict[str, RowMapping]:
     """What these actions have made, by their ids."""
     found: dict[str, RowMapping] = {}
@@ -84,7 +94,7 @@ def removal(row: RowMapping, entry: RowMapping) -> dict[str, Any]:
         "pattern": row["target"],
         "collection": entry["collection"],
         "entry_id": entry["entry_id"],
-        "made": from_json(row["params"]),
+        "made": {**from_json(row["params"]), "comments": entry["comments"]},
     }
     return {
         "kind": REMOVE,
@@ -111,7 +121,7 @@ def take_back(
     """
     ended = _settle(conn, account_id, now)
     due = conn.execute(
-        select(schema.actions, _E.collection, _E.entry_id, _E.expires_at)
+        select(schema.actions, _E.collection, _E.entry_id, _E.comments, _E.expires_at)
         .join(schema.entries, _E.action_id == _A.id)
         .where(
             _E.account_id == account_id,

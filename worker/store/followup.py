@@ -180,7 +180,7 @@ def settle_read_back(
     if not result.rowcount:
         return None
     if outcome.made:
-        remember(conn, account_id, {outcome.action_id: outcome.made})
+        remember(conn, account_id, [outcome])
     body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
     append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
     return reconsider(conn, account_id, now, [outcome.action_id], hold_seconds) if ready else Aside()

@@ -318,6 +318,9 @@ class StoreLedger:
         self._tell(aside)
         return True
 
+    async def comments(self, collection: str) -> dict[str, str]:
+        return await self.store.run(entries.comments, self.account_id, collection)
+
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
         return await self.store.run(confirmations.shared_names, self.account_id, items)
 

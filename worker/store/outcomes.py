@@ -53,7 +53,7 @@ def settle(
     owned = [write_outcomes(conn, now, answered.outcomes, call_id=call.id) for call, answered in answers]
     for call, answered in answers:
         if kind_of(call.kind).collection:
-            remember(conn, account_id, {one.action_id: one.made for one in answered.outcomes if one.made})
+            remember(conn, account_id, answered.outcomes)
     entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
     append(conn, account_id, now, entries)
     outcomes = (one for _, answered in answers for one in answered.outcomes)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from worker.model.actions import PARTLY, PARTLY_RELEASED, State
+from worker.model.actions import PARTLY, PARTLY_RELEASED, REJECTED_IN_DOUBT, State
 from worker.model.kinds import contradicts, irreversible
 from worker.model.sweeps import Sweep
 from worker.store import approvals, schema
@@ -96,8 +96,10 @@ def reject(conn: Connection, account_id: str, ids: Sequence[str], by: str, now: 
         return f"is {row['state']}, only held, ready and unknown actions can be rejected"
 
     verdicts, chosen = _judge(conn, account_id, ids, refusal, "rejected")
-    error = "rejected by a person"
-    _change(conn, chosen, "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
+    doubtful = [row for row in chosen if row["state"] == State.UNKNOWN]
+    others = [row for row in chosen if row["state"] != State.UNKNOWN]
+    for rows, error in ((others, "rejected by a person"), (doubtful, REJECTED_IN_DOUBT)):
+        _change(conn, rows, "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
     return Review(verdicts)
 
 

@@ -295,6 +295,8 @@ entries = Table(
     Column("collection", Text, nullable=False),
     # The vendor's.
     Column("entry_id", Text, nullable=False),
+    # What it said of itself then.
+    Column("comments", Text, nullable=False),
     Column("expires_at", Float),
     # The action that takes it back, while there is one.
     Column("removal_id", String(32)),

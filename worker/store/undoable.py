@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
-from worker.model.actions import LIVE, PARTLY, UNSENT, State
+from worker.model.actions import LIVE, PARTLY, REJECTED_IN_DOUBT, UNSENT, State
 from worker.model.kinds import irreversible, kind_of
 from worker.model.undoing import MADE_AGAIN, TAKEN_BACK, OwnMove, WayBack, in_effect, way_back
 from worker.store import schema
@@ -38,7 +38,7 @@ def prospect(conn: Connection, account_id: str, row: RowMapping) -> dict[str, An
     if undone_by:
         why = f"its undo {undone_by['id']} is {undone_by['state']}"
     elif not why and _changed_nothing(row):
-        why = _NOTHING_DONE
+        why = _nothing_done(row)
     if why:
         return {**told, "undo": {"possible": False, "why": why}}
     back = way_home(row, own_moves(conn, account_id, [row["message_id"]])[row["message_id"]], None)
@@ -49,6 +49,14 @@ def _changed_nothing(row: RowMapping) -> bool:
     if row["state"] == State.FAILED:
         return not (row["error"] or "").startswith(PARTLY)
     return row["state"] in _WITHOUT_EFFECT
+
+
+def _nothing_done(row: RowMapping) -> str:
+    if row["state"] == State.REJECTED and row["error"] == REJECTED_IN_DOUBT:
+        return (
+            "whether it took effect was not known when it was rejected; look, and undo it, in the dashboard"
+        )
+    return _NOTHING_DONE
 
 
 def refused_entry(row: RowMapping, entry: RowMapping | None) -> str:
@@ -94,7 +102,7 @@ def _not_done(row: RowMapping, for_good: str) -> str:
         return f"is {state}: whether it took effect is not known yet; undo it once it is settled"
     if for_good and state == State.FAILED:
         return f"is failed; what it did of it cannot be undone: {for_good}"
-    return f"is {state}: {_NOTHING_DONE}"
+    return f"is {state}: {_nothing_done(row)}"
 
 
 def way_home(row: RowMapping, moves: Sequence[OwnMove], to: str | None) -> WayBack:

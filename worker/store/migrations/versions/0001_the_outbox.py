@@ -290,6 +290,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.String(length=32), nullable=False),
         sa.Column("collection", sa.Text(), nullable=False),
         sa.Column("entry_id", sa.Text(), nullable=False),
+        sa.Column("comments", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=True),
         sa.Column("removal_id", sa.String(length=32), nullable=True),
         sa.Column("ended_at", sa.Float(), nullable=True),
