@@ -42,11 +42,11 @@ COMMANDS = (
     _Command("campaigns", "campaigns.app"),
     _Command("undo", "undo.undo", "Plans to move messages back."),
     _Command("pause", "pause.pause", "The brake: no new mutating request."),
-    _Command("resume", "pause.resume"),
+    _Command("resume", "pause.resume", "Lifts a pause."),
     _Command("promote", "ladder.promote", "Lets a playbook go one rung further."),
     _Command("demote", "ladder.demote", "Takes what it may do from a playbook, now."),
     _Command("audit", "audit.app"),
-    _Command("settings", "tenant_settings.app"),
+    _Command("settings", "tenant_settings.app", "The tenant's settings as code."),
     _Command("backup", "backup.backup", "A whole copy of the ledger, beside a running worker."),
     _Command("restore", "backup.restore", "Puts such a copy in the place of the database."),
     _Command("doctor", "doctor.doctor", "Token, permissions, clock, database, rules."),
@@ -73,7 +73,7 @@ def command_line(name: str | None = None) -> typer.Typer:
         module, _, attribute = one.place.partition(".")
         found = getattr(import_module(f"worker.cli.{module}"), attribute)
         if isinstance(found, typer.Typer):
-            app.add_typer(found, name=one.name)
+            app.add_typer(found, name=one.name, short_help=one.short_help)
         else:
             app.command(one.name, short_help=one.short_help)(found)
     give_plain(app)

@@ -91,7 +91,7 @@ def restore(
         raise UsageError(f"{file}: there is no such file; name one that `worker backup` made")
     lock = acquire(path)
     try:
-        logs = backups.inspect(file)
+        logs = _read_through(file)
         broken = next((one for one in logs if one.broken), None)
         if broken is not None and not force:
             raise StoreError(
@@ -115,6 +115,16 @@ def restore(
         print_json({"database": str(path), **done})
     else:
         _tell(file, path, done)
+
+
+def _read_through(file: Path) -> list[backups.Log]:
+    try:
+        return backups.inspect(file)
+    except StoreError as error:
+        why = str(error).partition(";")[0]
+        raise StoreError(
+            f"{file}: this copy cannot be read whole ({why}); restore from another one"
+        ) from error
 
 
 def _tell(file: Path, path: Path, done: dict[str, Any]) -> None:

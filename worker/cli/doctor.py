@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from worker import settings as settings_module
 from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
+from worker.store import witness
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.migrate import HEAD, revision
 from worker.store.soundness import check
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from worker.cloudflare import Cloudflare
 
 SKEW_SECONDS = 30.0
+FREE_BYTES = 64 * 2**20
+"""On the database's volume: its log alone may take half of that."""
 
 
 class Finding(NamedTuple):
@@ -52,11 +56,18 @@ def _database(settings: Settings) -> Finding:
     try:
         path = sqlite_path(settings.database_url)
         if not path.exists():
+            if (head := witness.read(path)) is not None and head.seq:
+                why = f"{path} is gone, but had {head.seq} audit records; restore a backup: `worker restore FILE`"
+                return Finding("database", False, why)
             return Finding("database", True, f"{path} does not exist yet; `worker run` makes it")
+        free = shutil.disk_usage(path.parent).free
         engine = sqlite_engine(path)
         try:
             current = transact(engine, revision)
             check(engine)
+            if current == HEAD:
+                # An empty one where records were is refused, as by `worker run`.
+                transact(engine, lambda conn: witness.suspicion(conn, path))
         finally:
             engine.dispose()
     except (StoreError, UsageError) as error:
@@ -64,6 +75,10 @@ def _database(settings: Settings) -> Finding:
     if current not in (HEAD, None):
         return Finding(
             "database", False, f"revision {current}, this program knows {HEAD}; start the newer version"
+        )
+    if free < FREE_BYTES:
+        return Finding(
+            "database", False, f"{path}: only {free // 2**20} MB are left on its volume; free space there"
         )
     return Finding("database", True, f"{path}, revision {current or 'none'}, every page reads well")
 

@@ -24,7 +24,13 @@ def pause(reason: Annotated[str, typer.Option(help="Why, for whoever looks next.
     """
     with database(create=True) as db:
         db.run(flags.pause, reason or "no reason given", person(), time.time())
+        runs = db.daemon() is not None
+        path = sqlite_path(db.settings.database_url)
     say("paused: nothing new is sent until `worker resume`")
+    if not runs:
+        say(
+            f"no worker runs on {path.absolute()} now: look whether WORKER_DATABASE_URL names the one that it uses"
+        )
 
 
 def resume() -> None:

@@ -51,7 +51,11 @@ def undo(
         order = Order(person(), to, ceilings, db.settings.worker_move_batch)
         if plan and not db.run(queries.has_plan, plan):
             raise UsageError(
-                f"--plan: there is no plan {plan}; `worker actions list` shows each action's plan_id"
+                f"--plan: there is no plan {plan}; `worker actions list --json` shows each action's plan_id"
+            )
+        if playbook and not db.run(queries.has_wanted, playbook):
+            raise UsageError(
+                f"--playbook: no playbook {playbook} ever wanted anything; `worker actions list` shows those that did"
             )
         undone = db.run(plan_undo, wanted, order, time.time(), dry=dry_run)
         hints = _hints(db, undone, wanted, dry=dry_run)

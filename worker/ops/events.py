@@ -351,8 +351,9 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "call.refused": LogEvent(
         "warning",
-        "The vendor refused a request for good; nothing of it was accepted.",
-        f"{_SHOW}: `error` has the vendor's words.",
+        "A request was refused, or never got through; nothing of it was accepted. `error.message` has the words.",
+        "Nothing after 401, 429 or no connection: it goes out again. Else `worker audit show --call ID`"
+        " (`worker.call_id`), `worker actions list --state failed`",
     ),
     "call.split": LogEvent(
         "warning", "A refused bulk request is halved until the action at fault stands alone.", _NONE

@@ -89,6 +89,16 @@ def actions(
             )
 
 
+def has_wanted(conn: Connection, account_id: str, playbook: str) -> bool:
+    """Whether a playbook of this id has ever wanted an action, alone or with others."""
+    d, a = schema.decisions.c, schema.actions.c
+    mine = (
+        exists().where(a.account_id == account_id, a.playbook == playbook),
+        exists().where(d.account_id == account_id, d.playbook == playbook),
+    )
+    return bool(conn.scalar(select(mine[0] | mine[1])))
+
+
 def has_plan(conn: Connection, account_id: str, plan_id: str) -> bool:
     """Whether there was one of this id; its actions may be kept for longer than itself."""
     plan, action = (

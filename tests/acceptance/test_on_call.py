@@ -1,0 +1,90 @@
+"""At 03:00: what the commands say where something is not as whoever types them believes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.acceptance import rules
+from tests.acceptance.bench import Bench
+from tests.acceptance.disks import small_volume
+from tests.acceptance.tenants import Tenant
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(autouse=True)
+def _playbook(worker: Bench) -> None:
+    worker.rule("junk", rules.on_verdict("MALICIOUS", rules.to("JunkEmail"), name="junk"))
+
+
+async def test_a_pause_says_where_no_worker_runs(worker: Bench) -> None:
+    """Typed in another folder it would stop nothing; with the worker there is nothing more to say."""
+    told = await worker.run("pause", "--reason", "03:00")
+    assert told.code == 0
+    assert told.out.startswith("paused: nothing new is sent")
+    assert f"no worker runs on {worker.database} now" in told.out
+    daemon = await worker.daemon()
+    assert "no worker runs" not in (await worker.run("pause")).out
+    await daemon.stop()
+
+
+async def test_doctor_misses_a_database_that_is_gone(worker: Bench, tenant: Tenant) -> None:
+    """Before the first start there is none, and that is well; afterwards it is not."""
+    await tenant.mail("MALICIOUS")
+    assert "does not exist yet; `worker run` makes it" in (await worker.run("doctor")).out
+    await worker.once()
+    for suffix in ("", "-wal", "-shm"):
+        worker.database.with_name(worker.database.name + suffix).unlink(missing_ok=True)
+    told = await worker.run("doctor")
+    assert told.code == 1
+    assert re.search(r"PROBLEM +database .* is gone, but had \d+ audit records; restore a backup", told.out)
+    refused = await worker.run("run", "--once")
+    assert refused.code == 2
+    told = await worker.run("doctor")
+    assert told.code == 1
+    assert re.search(r"PROBLEM +database .* is empty or gone, but it had \d+ audit records", told.out)
+
+
+async def test_doctor_sees_that_the_disk_is_nearly_full(worker: Bench) -> None:
+    """Every page reads well there, and nothing can be written."""
+    folder = worker.folder / "volume"
+    folder.mkdir()
+    with small_volume(folder):
+        worker.env["WORKER_DATABASE_URL"] = f"sqlite:///{folder / 'worker.db'}"
+        await worker.once()
+        told = await worker.run("doctor")
+    assert told.code == 1
+    assert re.search(r"PROBLEM +database .*: only \d MB are left on its volume; free space there", told.out)
+
+
+async def test_an_undo_of_a_playbook_that_nobody_knows_is_no_undo(worker: Bench, tenant: Tenant) -> None:
+    """A slip in its name would read as if it had done nothing."""
+    await tenant.mail("MALICIOUS")
+    await worker.once()
+    told = await worker.run("undo", "--playbook", "jnuk", "--since", "2h")
+    assert (told.code, told.out) == (2, "")
+    assert "no playbook jnuk ever wanted anything" in told.err
+    told = await worker.run("undo", "--playbook", "junk", "--since", "2h", "--dry-run")
+    assert told.code == 0
+    assert "planned 1 ready" in told.out
+
+
+async def test_a_copy_that_is_cut_off_is_named(worker: Bench) -> None:
+    """And not the database, which is whole."""
+    await worker.once()
+    copy = worker.folder / "copy.backup"
+    assert (await worker.run("backup", str(copy))).code == 0
+    copy.write_bytes(copy.read_bytes()[:20_000])
+    told = await worker.run("restore", str(copy))
+    assert told.code == 1
+    assert f"{copy}: this copy cannot be read whole" in told.err
+    assert "restore from another one" in told.err
+    assert "stop the worker" not in told.err
+
+
+@pytest.mark.parametrize("command", [(), ("actions",), ("audit",), ("settings",), ("campaigns",)])
+async def test_no_help_is_cut_off(worker: Bench, command: tuple[str, ...]) -> None:
+    """What a command does is said whole."""
+    assert "..." not in (await worker.run(*command, "--help")).out.replace("]...", "")
