@@ -120,6 +120,7 @@ class Decider:
                     playbook=failure.playbook,
                     playbook_version=failure.version,
                     event_key=one.sighting.key,
+                    message_id=one.sighting.message.id if one.sighting.message else None,
                     error=failure.error,
                 )
         for playbook, errors in waiting.items():

@@ -88,3 +88,22 @@ async def test_a_copy_that_is_cut_off_is_named(worker: Bench) -> None:
 async def test_no_help_is_cut_off(worker: Bench, command: tuple[str, ...]) -> None:
     """What a command does is said whole."""
     assert "..." not in (await worker.run(*command, "--help")).out.replace("]...", "")
+
+
+async def test_a_list_says_what_can_be_undone_and_where_nothing_was_done(
+    worker: Bench, tenant: Tenant
+) -> None:
+    """Of what was only held there is nothing to undo; of a message without actions other records may tell."""
+    (done, other) = await tenant.mail("MALICIOUS", "SPAM")
+    worker.rule("ask", rules.on_verdict("SPAM", rules.to("JunkEmail"), name="ask", mode="approve"))
+    await worker.once()
+    rows = {row["message_id"]: row["id"] for row in await worker.actions()}
+    table = (await worker.run("actions", "list")).out.splitlines()
+    at = table[0].index("UNDO")
+    told = {line.split()[0]: line[at:].split()[0] for line in table[1:]}
+    assert told == {rows[done]: "possible", rows[other]: "-"}
+    unknown = await worker.run("actions", "list", "--message", "nobody's")
+    assert (unknown.code, unknown.err) == (
+        0,
+        "no action on it; `worker audit show --message nobody's` shows what is parked\n",
+    )

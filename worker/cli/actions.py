@@ -14,7 +14,7 @@ from worker.cli.common import Database, database, person
 from worker.cli.printing import Json, glance, print_json, print_json_array, print_table, say
 from worker.clock import iso
 from worker.errors import UsageError
-from worker.model.actions import State
+from worker.model.actions import PARTLY, State
 from worker.model.kinds import irreversible, target_in
 from worker.model.undoing import MADE_AGAIN, TAKEN_BACK
 from worker.store import queries, reviews, undoable
@@ -76,10 +76,12 @@ def list_(
             return
         columns = (*COLUMNS, *EVIDENCE) if asks else COLUMNS
         gone = undoable.undone(conn, db.account_id)
-        print_table(
+        shown = print_table(
             [*(name.upper() for name in columns), "WHY"],
             ([*(_cell(row, name, gone) for name in columns), row["error"] or row["reason"]] for row in rows),
         )
+    if message and not shown:
+        typer.echo(f"no action on it; `worker audit show --message {message}` shows what is parked", err=True)
 
 
 @app.command("show", short_help="Everything about one action.")
@@ -241,18 +243,24 @@ def _say_fetched(enrichment: dict[str, Any]) -> None:
         say(f"  {name:<26} {glance(_plain(value))}")
 
 
+def _undo_in_short(row: dict[str, Any], target: str, undone: Collection[str]) -> str:
+    """What `worker undo` would say of it, as far as its row tells; "-" where nothing was done that could be undone."""
+    if row["id"] in undone:
+        return "undone"
+    if irreversible(row["kind"], target):
+        return "impossible"
+    if row["state"] in undoable.IN_DOUBT:
+        return "not yet"
+    done = row["state"] == State.SUCCEEDED or (row["error"] or "").startswith(PARTLY)
+    return "possible" if done else "-"
+
+
 def _cell(row: dict[str, Any], name: str, undone: Collection[str]) -> Any:
     target = target_in(row["kind"], row["params"])
     if name == "target":
         return target or "-"
     if name == "undo":
-        return (
-            "undone"
-            if row["id"] in undone
-            else "impossible"
-            if irreversible(row["kind"], target)
-            else "possible"
-        )
+        return _undo_in_short(row, target, undone)
     if name not in EVIDENCE:
         return row[name]
     seen = row["evidence"] or {}

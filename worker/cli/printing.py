@@ -34,17 +34,20 @@ def print_json_array(rows: Iterable[Any]) -> None:
     sys.stdout.write("\n]\n" if separator == ",\n" else "]\n")
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Aligned columns, never wrapped; text from mail is escaped. Of a long table only a part is held."""
+def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Aligned columns, never wrapped; text from mail is escaped. Of a long table only a part is held. How many rows."""
+    count = 0
     widths = list(map(len, header))
     cells = [list(header)]
     limit = LONGEST if sys.stdout.isatty() else None
     for row in rows:
+        count += 1
         cells.append([safe(str("" if cell is None else cell), limit) for cell in row])
         if len(cells) >= ROWS_ALIGNED:
             _print_cells(cells, widths)
             cells = []
     _print_cells(cells, widths)
+    return count
 
 
 def _print_cells(cells: Sequence[Sequence[str]], widths: list[int]) -> None:

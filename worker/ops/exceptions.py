@@ -60,8 +60,8 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception's bad __str__ must not hide that it happened
         return "(no text)"
-    # SQLAlchemy appends the statement and its parameters, which are rows of mail data.
-    return text.partition("\n[SQL: ")[0]
+    # SQLAlchemy appends the statement and its parameters, which are rows of mail data, and a link for programmers.
+    return text.partition("\n[SQL: ")[0].partition("\n(Background on this error at: ")[0]
 
 
 def _frames(traceback: TracebackType | None) -> list[str]:
