@@ -355,6 +355,10 @@ class Ledger(Waiting, Protocol):
         """Writes down that the file PAUSE is there, or is there no more."""
         ...
 
+    async def note_source(self, source: str, since: float, error: str) -> None:
+        """Tells `worker status` why a source cannot be read, and since when; an empty `error`: it can be."""
+        ...
+
     async def remember(self, name: Kept, value: Any) -> None:
         """Keeps something, any JSON, over restarts and for commands beside the daemon."""
         ...

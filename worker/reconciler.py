@@ -25,6 +25,8 @@ MAX_SENDS = 5
 """A call that was lost this often without effect is given up."""
 PARKING_READS = 2
 """Looks without effect, one delay apart, after which a release waits for a person, as does what cannot be told."""
+UNTOLD = "the vendor did not tell of it"
+"""The error of what a look could not be had of: it stands in the ledger, for the next look after whatever restart."""
 USELESS_READS = 8
 """Answers in a row that cannot be believed, each wait twice as long, after which one counts as no answer for good."""
 CLOCKS_APART = 30.0
@@ -54,8 +56,6 @@ class Reconciler:
         self._vendor_time = vendor_time or VendorTime(clock)
         self._stopping = asyncio.Event()
         self._useless: dict[str, int] = {}
-        self._doubted: dict[str, float] = {}
-        """Since when the vendor has been refusing to tell of an action, by the clock that nobody sets."""
         self._rests = Rests(clock, token)
         self._strange: set[str] = set()
 
@@ -123,7 +123,6 @@ class Reconciler:
         outcome = self.judge(item, executor, seen)
         if seen.effect is not Effect.CANNOT_TELL or outcome.due_in is None:
             self._useless.pop(item.action_id, None)
-            self._doubted.pop(item.action_id, None)
         # What showed nothing is no proof of anything.
         counted = seen.effect is not Effect.CANNOT_TELL
         if await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at):
@@ -136,7 +135,6 @@ class Reconciler:
             self._rests.note(item.kind, error)
         else:
             self._useless[item.action_id] = self._useless.get(item.action_id, 0) + 1
-            self._doubted.setdefault(item.action_id, self._clock.monotonic())
             if isinstance(error, VendorError):
                 self._rests.note_answer(item.kind)
         return self._useless.get(item.action_id, 0)
@@ -195,12 +193,11 @@ class Reconciler:
             return Outcome(item.action_id, State.READY, "read back without effect", 0.0, detail=seen.seen)
         if seen.effect is Effect.CANNOT_TELL:
             tried_for = self._clock.now() - (item.submitted_at or 0.0)
-            now = self._clock.monotonic()
-            # After an outage the first answer may be a stray one: it is asked for once more, whenever it was sent.
-            asked_for = now - self._doubted.setdefault(item.action_id, now)
-            parked = (
-                tried_for >= PARKING_READS * self._delay and asked_for >= (PARKING_READS - 1) * self._delay
-            )
+            # After an outage one such answer may be a stray one: it is asked for once more, whenever it was sent.
+            twice = (item.error or "").startswith(UNTOLD) or self._useless.get(
+                item.action_id, 0
+            ) >= USELESS_READS
+            parked = tried_for >= PARKING_READS * self._delay and twice
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
         if parked:
@@ -212,7 +209,8 @@ class Reconciler:
                 )
             why = f"no answer, and no effect seen: a person must look, then {remedy}"
             return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
-        return Outcome(item.action_id, State.UNKNOWN, "no effect seen yet", self._delay, detail=seen.seen)
+        why = UNTOLD if seen.effect is Effect.CANNOT_TELL else "no effect seen yet"
+        return Outcome(item.action_id, State.UNKNOWN, why, self._delay, detail=seen.seen)
 
     def _tell(self, item: Item, outcome: Outcome, seen: ReadBack) -> None:
         fields = {

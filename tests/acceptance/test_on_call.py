@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -79,7 +80,7 @@ async def test_a_copy_that_is_cut_off_is_named(worker: Bench) -> None:
     copy.write_bytes(copy.read_bytes()[:20_000])
     told = await worker.run("restore", str(copy))
     assert told.code == 1
-    assert f"{copy}: this copy cannot be read whole" in told.err
+    assert f"{copy}: this copy is damaged" in told.err
     assert "restore from another one" in told.err
     assert "stop the worker" not in told.err
 
@@ -107,3 +108,34 @@ async def test_a_list_says_what_can_be_undone_and_where_nothing_was_done(
         0,
         "no action on it; `worker audit show --message nobody's` shows what is parked\n",
     )
+
+
+async def failing(worker: Bench, *expected: str) -> dict[str, str]:
+    """Waits until `worker status` names just these sources; why each cannot be read."""
+    told: dict[str, str] = {}
+    for _ in range(400):
+        sources = (await worker.status())["sources"]
+        told = {one["source"]: one["error"] for one in sources if one["failing_since"]}
+        if list(told) == list(expected):
+            return told
+        await asyncio.sleep(0.05)
+    pytest.fail(f"still failing: {told}")
+
+
+async def test_status_says_why_a_source_cannot_be_read(worker: Bench, tenant: Tenant) -> None:
+    """Since when, and for as long as it lasts: its lag alone could be anything."""
+    daemon = await worker.daemon(WORKER_POLL_INTERVAL="1")
+    await daemon.until("poll.completed", source="detections")
+    healthy = (await worker.status())["sources"]
+    assert [(one["failing_since"], one["error"]) for one in healthy] == [(None, None)] * len(healthy)
+    await tenant.faults({"on": "list", "kind": "401", "count": 1000})
+    await daemon.until("poll.failed", source="detections")
+    told = await failing(worker, "detections")
+    assert told["detections"].startswith("Unauthorized: ")
+    assert "\nfailing   detections cannot be read since 20" in (await worker.run("status")).out
+    await daemon.kill()
+    await tenant.faults()
+    daemon = await worker.daemon(WORKER_POLL_INTERVAL="1")
+    await daemon.until("poll.completed", source="detections")
+    await failing(worker)
+    await daemon.stop()

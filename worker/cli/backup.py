@@ -122,9 +122,7 @@ def _read_through(file: Path) -> list[backups.Log]:
         return backups.inspect(file)
     except StoreError as error:
         why = str(error).partition(";")[0]
-        raise StoreError(
-            f"{file}: this copy cannot be read whole ({why}); restore from another one"
-        ) from error
+        raise StoreError(f"{file}: this copy is damaged ({why}); restore from another one") from error
 
 
 def _tell(file: Path, path: Path, done: dict[str, Any]) -> None:

@@ -50,6 +50,7 @@ def status(json_: Json = False) -> None:
         ("SOURCE", "WATERMARK", "LAG_SECONDS", "SWEPT_AT"),
         [(one["source"], one["watermark"], one["lag_seconds"], one["swept_at"]) for one in data["sources"]],
     )
+    _say_failing(data["sources"])
     say("")
     print_table(("STATE", "ACTIONS"), data["actions"].items())
     say("")
@@ -70,6 +71,12 @@ def status(json_: Json = False) -> None:
     _say_overdue(data["allowances"]["overdue"])
     if data["quarantined"]:
         say(f"quarantined rows: {data['quarantined']}")
+
+
+def _say_failing(sources: list[dict[str, Any]]) -> None:
+    for one in sources:
+        if one["error"]:
+            say(f"failing   {one['source']} cannot be read since {one['failing_since']}: {one['error']}")
 
 
 def _say_due(lists: list[dict[str, Any]]) -> None:

@@ -38,6 +38,8 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     origin: str | None = None
     """What an earlier look has found: the folder that the message was in, or what another kind acts on."""
     reason: str = ""
+    error: str | None = None
+    """What is written of it now; like the two above, only where it is said to be completed."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):

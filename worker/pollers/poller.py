@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ log = get_logger()
 
 RELAXED = 0.5
 """Share of the budget up to which the interval is kept; above it, it stretches."""
+LONGEST_ERROR = 500
+"""Characters that `worker status` shows of why a source cannot be read."""
 
 
 class InterruptedPollError(WorkerError):
@@ -65,6 +68,8 @@ class Poller:
         self._failures = 0
         self._unauthorized = False
         self._told = False
+        self._failing_since = 0.0
+        self._kept: str | None = None
 
     @property
     def failing(self) -> bool:
@@ -107,14 +112,14 @@ class Poller:
         except ExceptionGroup as group:
             error = _first(group)
             if not isinstance(error, InterruptedPollError):
-                self._note_failure(error)
+                await self._note_failure(error)
             return isinstance(error, InterruptedPollError)
         except Exception as error:  # noqa: BLE001 - whatever ails one source must not stop the others
-            self._note_failure(error)
+            await self._note_failure(error)
             return False
         finally:
             self._tick.polling = False
-        self._note_success()
+        await self._note_success()
         return True
 
     async def poll(self, *, last_chance: bool = False) -> None:
@@ -192,7 +197,9 @@ class Poller:
         except TimeoutError:
             pass
 
-    def _note_failure(self, error: Exception) -> None:
+    async def _note_failure(self, error: Exception) -> None:
+        if not self._failures:
+            self._failing_since = self._clock.now()
         self._failures += 1
         self._metrics.poll(self.source.name, "failed")
         if isinstance(error, Unauthorized) and not self._unauthorized:
@@ -201,14 +208,24 @@ class Poller:
         if not self._told and not isinstance(error, StoreError):  # which the store itself tells
             self._told = True
             log.error("poll.failed", source=self.source.name, error=error)
+        if not isinstance(error, StoreError):
+            await self._keep(type(error).__name__, f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
 
-    def _note_success(self) -> None:
+    async def _note_success(self) -> None:
         self._metrics.poll(self.source.name, "completed")
         if self._unauthorized:
             log.info("auth.recovered", source=self.source.name)
         if self._told:
             log.info("poll.recovered", source=self.source.name, attempts=self._failures)
         self._failures, self._unauthorized, self._told = 0, False, False
+        await self._keep("", "")
+
+    async def _keep(self, what: str, error: str) -> None:
+        """For `worker status`: written where it is another than before; what was before a start nobody knows."""
+        if what != self._kept:
+            with suppress(StoreError):  # which the store itself tells
+                await self._ledger.note_source(self.source.name, self._failing_since, error)
+                self._kept = what
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

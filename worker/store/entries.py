@@ -61,10 +61,15 @@ def completed(conn: Connection, items: Sequence[Item]) -> list[Item]:
     """The items with what the look before acting has found, and why they are wanted."""
     found: dict[str, Any] = {}
     for part in chunks(item.action_id for item in items):
-        query = select(_A.id, _A.origin, _A.reason).where(_A.id.in_(part))
+        query = select(_A.id, _A.origin, _A.reason, _A.error).where(_A.id.in_(part))
         found.update((row.id, row) for row in conn.execute(query))
     return [
-        replace(item, origin=found[item.action_id].origin, reason=found[item.action_id].reason)
+        replace(
+            item,
+            origin=found[item.action_id].origin,
+            reason=found[item.action_id].reason,
+            error=found[item.action_id].error,
+        )
         if item.action_id in found
         else item
         for item in items

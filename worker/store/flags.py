@@ -21,6 +21,8 @@ PAUSE = "pause"
 PAUSE_FILE = "pause_file"
 BLOCKED_UNTIL = "blocked_until"
 DAEMON = "daemon"
+FAILING = "failing:"
+"""Before the name of a source."""
 PROBE = "probe"
 
 
@@ -34,6 +36,14 @@ def set_value(conn: Connection, account_id: str, name: str, value: Any, now: flo
     """Stores one setting; the value is any JSON."""
     row = {"account_id": account_id, "name": name, "value": to_json(value), "updated_at": now}
     put(conn, schema.settings, [row])
+
+
+def note_source(conn: Connection, account_id: str, now: float, source: str, since: float, error: str) -> None:
+    """Why a source cannot be read, and since when; nothing where it can be (again)."""
+    if error:
+        set_value(conn, account_id, FAILING + source, {"since": since, "error": error}, now)
+    else:
+        forget(conn, account_id, FAILING + source)
 
 
 def forget(conn: Connection, account_id: str, name: str) -> None:

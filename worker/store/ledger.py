@@ -348,6 +348,9 @@ class StoreLedger:
     async def note_pause_file(self, found: Pause | None) -> None:
         await self.store.run(flags.note_pause_file, self.account_id, found, self._clock.now())
 
+    async def note_source(self, source: str, since: float, error: str) -> None:
+        await self.store.run(flags.note_source, self.account_id, self._clock.now(), source, since, error)
+
     async def remember(self, name: Kept, value: Any) -> None:
         await self.store.run(flags.set_value, self.account_id, name, value, self._clock.now())
 

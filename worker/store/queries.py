@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from worker.clock import iso
 from worker.model.actions import State
-from worker.store import approvals, audit, enrichments, schema, undoable
+from worker.store import approvals, audit, enrichments, flags, schema, undoable
 from worker.store.doubts import doubts, in_words
 from worker.store.entries import overdue
 from worker.store.tools import CHUNK, chunks, evidence_id, from_json
@@ -231,7 +231,7 @@ def by_playbook(conn: Connection, account_id: str) -> list[tuple[str, str, int]]
 
 
 def sources(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]]:
-    """Every source with its watermark and how far it lags behind, in seconds."""
+    """Every source with its watermark, how far it lags behind, in seconds, and why it cannot be read, if so."""
     t = schema.cursors
     query = (
         select(t.c.source, t.c.watermark, t.c.swept_at)
@@ -244,9 +244,15 @@ def sources(conn: Connection, account_id: str, now: float) -> list[dict[str, Any
             "watermark": iso(row.watermark),
             "lag_seconds": round(max(0.0, now - row.watermark), 3),
             "swept_at": iso(row.swept_at),
+            **_failing(conn, account_id, row.source),
         }
-        for row in conn.execute(query)
+        for row in conn.execute(query).all()
     ]
+
+
+def _failing(conn: Connection, account_id: str, source: str) -> dict[str, str | None]:
+    told = flags.get(conn, account_id, flags.FAILING + source)
+    return {"failing_since": iso(told["since"]) if told else None, "error": told["error"] if told else None}
 
 
 def parked(conn: Connection, account_id: str) -> list[dict[str, Any]]:
