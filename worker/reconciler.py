@@ -194,9 +194,7 @@ class Reconciler:
         if seen.effect is Effect.CANNOT_TELL:
             tried_for = self._clock.now() - (item.submitted_at or 0.0)
             # After an outage one such answer may be a stray one: it is asked for once more, whenever it was sent.
-            twice = (item.error or "").startswith(UNTOLD) or self._useless.get(
-                item.action_id, 0
-            ) >= USELESS_READS
+            twice = item.error == UNTOLD or self._useless.get(item.action_id, 0) >= USELESS_READS
             parked = tried_for >= PARKING_READS * self._delay and twice
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)

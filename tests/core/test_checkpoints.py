@@ -16,8 +16,8 @@ from tests.desk import Desk
 from worker.checkpoints import ForgedCheckpointError, fingerprint, marks, private_key, public_key, read, sign
 from worker.errors import UsageError
 from worker.store import schema
-from worker.store.audit import Entry, append
-from worker.store.verification import Broken, Mark, Verified, heads, verify_all
+from worker.store.audit import Entry, append, heads
+from worker.store.verification import Broken, Mark, Verified, verify_all
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = "f" * 32

@@ -14,8 +14,9 @@ from worker.cli.common import Database, database
 from worker.cli.printing import Json, print_json, say
 from worker.clock import iso
 from worker.errors import UsageError
+from worker.store import audit
 from worker.store.tools import Connection
-from worker.store.verification import Mark, Verified, heads, verify_all
+from worker.store.verification import Mark, Verified, verify_all
 
 if TYPE_CHECKING:  # cryptography loads only where a checkpoint is made or checked
     from worker.checkpoints import PublicKey, Statement
@@ -80,7 +81,7 @@ def checkpoint(
         earlier, doubts = _read_all([file] if file != STDOUT and file.exists() else [], key.public_key())
         with db.stream() as conn:
             results = _verified(conn, db.account_id, earlier)
-            signed = heads(conn)
+            signed = audit.heads(conn)
         if doubts or any(one.broken for one in results):
             _tell(results, doubts, earlier, to=sys.stderr)
             raise typer.Exit(1)

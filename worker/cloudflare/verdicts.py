@@ -131,7 +131,10 @@ def _refusal(where: str, flight: Flight, told: str, ray: str | None) -> VendorEr
         pause = retry_after(flight.headers)
         return RateLimited(f"{where}: {told}", retry_after=pause, status=status, ray=ray)
     if status in {401, 403}:
-        remedy = "check the token (CLOUDFLARE_API_TOKEN_FILE, or CLOUDFLARE_API_TOKEN), its account and permissions"
+        remedy = (
+            "check CLOUDFLARE_API_TOKEN or CLOUDFLARE_API_TOKEN_FILE, "
+            "the token's account and its permission Cloud Email Security"
+        )
         return Unauthorized(f"{where}: {told}; {remedy}", status=status, ray=ray)
     codes = tuple(error.code for error in api_errors(flight.body) if error.code is not None)
     return Refused(f"{where}: {told}", status=status, ray=ray, codes=codes[:_MOST_ERRORS])

@@ -54,7 +54,7 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
     """Adds the entries to the account's chain; the caller's transaction makes them durable with what they record."""
     if not entries:
         return
-    head = _HEAD(conn, account=account_id).first()
+    head = last(conn, account_id)
     seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
     at = iso(now)
     rows = []
@@ -79,6 +79,11 @@ def append(conn: Connection, account_id: str, now: float, entries: Sequence[Entr
         _MOVE_HEAD(conn, account=account_id, to_seq=seq, to_hash=previous)
     else:
         conn.execute(insert(schema.audit_head).values(account_id=account_id, seq=seq, hash=previous))
+
+
+def last(conn: Connection, account_id: str) -> Any:
+    """Number and hash of the account's last record, as `seq` and `hash`; None before the first."""
+    return _HEAD(conn, account=account_id).first()
 
 
 def record_hash(row: dict[str, Any]) -> str:

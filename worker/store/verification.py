@@ -39,13 +39,6 @@ class Verified(NamedTuple):
     broken: Broken | None
 
 
-def heads(conn: Connection) -> list[tuple[str, int, str]]:
-    """Every account with the number of its last record and its hash."""
-    h = schema.audit_head.c
-    query = select(h.account_id, h.seq, h.hash).order_by(h.account_id)
-    return [(row.account_id, row.seq, row.hash) for row in conn.execute(query)]
-
-
 def accounts(conn: Connection) -> list[str]:
     """Every account that has a log or the head of one."""
     return sorted(account for account in _named(conn) if _is_account(account))

@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, exists, select
+from sqlalchemy import Connection, exists, select
 
 from worker.errors import StoreError, UsageError
-from worker.store import flags, schema, verification
+from worker.store import audit, flags, schema
 from worker.store.files import beside, sync
-from worker.store.prepared import Prepared
 
 SIZE = 256
 """The file never grows: it can be written where the disk is full."""
 SUFFIX = ".head"
-_H = schema.audit_head.c
-_NEWEST = Prepared(select(_H.seq, _H.hash).where(_H.account_id == bindparam("account")))
 
 
 class Head(NamedTuple):
@@ -35,7 +32,7 @@ class Head(NamedTuple):
 
 def heads(conn: Connection) -> list[Head]:
     """The last record of every account."""
-    return [Head(*row) for row in verification.heads(conn)]
+    return [Head(*row) for row in audit.heads(conn)]
 
 
 def read(database: Path) -> Head | None:
@@ -63,7 +60,7 @@ def write(database: Path, head: Head) -> None:
 
 def newest(conn: Connection, account_id: str) -> Head:
     """The account's last record; number 0 before the first."""
-    row = _NEWEST(conn, account=account_id).first()
+    row = audit.last(conn, account_id)
     return Head(account_id, row.seq, row.hash) if row else Head(account_id, 0, "")
 
 
