@@ -55,23 +55,29 @@ def test_an_example_that_fails_names_its_line(folder: Folder, example: str, mess
 
 
 @pytest.mark.parametrize(
-    "body, message",
+    "body, message, remedy",
     [
-        ("    return message.subjct\n", "no attribute 'subjct'"),
+        ("    return message.subjct\n", "no attribute 'subjct' (did you mean `subject`?)", "name a field"),
         (
             "    return Move(message, to='Trash')\n",
             "Move(to='Trash'): unknown destination; choose one of Inbox",
+            "mend the line",
         ),
-        ("    return Reclassify(message, to='HAM')\n", "Reclassify(to='HAM'): unknown disposition"),
-        ("    return message.subject.lower()\n", "'NoneType' object has no attribute 'lower'"),
+        ("    return Reclassify(message, to='HAM')\n", "Reclassify(to='HAM'): unknown disposition", "mend the line"),
+        ("    return message.subject.lower()\n", "'NoneType' object has no attribute 'lower'", "guard it"),
+        ("    raise ValueError('so')\n", "raised ValueError: so", "guard it"),
     ],
-)
-def test_an_example_that_raises_names_the_authors_line(folder: Folder, body: str, message: str) -> None:
+)  # fmt: skip
+def test_an_example_that_raises_names_the_authors_line(
+    folder: Folder, body: str, message: str, remedy: str
+) -> None:
     """What an example reaches fails here instead of in production, with the exception's own words."""
     (problem,) = checked(folder, "hit()", body).problems
     assert problem.line == 5
     assert message in problem.message
     assert "of line 3" in problem.message
+    assert remedy in problem.remedy
+    assert ("guard it" in problem.remedy) == (remedy == "guard it")
 
 
 def test_an_example_that_returns_the_wrong_type_is_a_problem(folder: Folder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.builders import ENFORCE, NOW, at, catalogue, detection, junk, playbook, poll
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
-from worker.errors import Refused, Unauthorized, VendorError
+from worker.errors import Refused, Transient, Unauthorized, VendorError
 from worker.intake import Intake
 from worker.model.actions import Move
 from worker.model.ledger import Cursor
@@ -17,8 +17,10 @@ from worker.ops.metrics import Metrics
 from worker.pollers.detections import DetectionSource
 from worker.pollers.poller import Poller
 from worker.pollers.windows import FIRST, REGULAR, Reach
+from worker.retry import PAGE_TRIES
 
 DOWN = Refused("down", status=400)
+OUTAGE = Transient("no connection")
 
 
 @pytest.fixture
@@ -190,6 +192,19 @@ async def test_a_failing_source_is_told_once_and_so_is_its_recovery(
     out = "".join(capsys.readouterr())
     assert out.count("poll.failed") == 1
     assert out.count("auth.refused") == (1 if isinstance(error, Unauthorized) else 0)
+
+
+async def test_pages_that_fail_are_told_until_the_source_fails(
+    poller: Poller, tenant: FakeCloudflare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tries of one page are told; those of an outage are not, and those of the next page that fails are again."""
+
+    async def retried() -> int:
+        await poller.try_poll()
+        return "".join(capsys.readouterr()).count("poll.page_retried")
+
+    tenant.will("list", *[OUTAGE] * 3 * PAGE_TRIES, None, OUTAGE, None)
+    assert [await retried() for _ in range(5)] == [PAGE_TRIES - 1, 0, 0, 0, 1]
 
 
 async def test_a_poller_says_whether_its_source_fails(poller: Poller, tenant: FakeCloudflare) -> None:

@@ -48,7 +48,7 @@ def backup(
         told = [one._asdict() for one in logs]
         print_json({"file": str(file), "bytes": size, "accounts": told})
     else:
-        say(f"{file}: {size / MEGABYTE:.1f} MB, whole and readable")
+        say(f"{file}: {size / MEGABYTE:.1f} MB, every page reads well")
         for one in logs:
             say(f"{one.account_id}: {one.records} audit records, {one.broken or 'intact'}")
     raise typer.Exit(1 if any(one.broken for one in logs) else 0)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # cryptography loads only where a checkpoint is made or check
     from worker.checkpoints import PublicKey, Statement
 
 STDOUT = Path("-")
+NOT_WHOLE = (
+    "next: `worker pause`, then `worker backup FILE` to keep it as it is; docs/audit.md says how to go on"
+)
 
 
 class Doubt(NamedTuple):
@@ -60,6 +63,8 @@ def verify(
         print_json(_as_json(results, doubts, checked=len(statements), ok=intact))
     else:
         _tell(results, doubts, statements)
+        if not intact:
+            say(NOT_WHOLE, sys.stderr)
     raise typer.Exit(0 if intact else 1)
 
 

@@ -200,7 +200,9 @@ _TABLE: dict[str, LogEvent] = {
         "If it repeats: report it to the vendor; the hourly sweep reads the window again.",
     ),
     "poll.page_retried": LogEvent(
-        "warning", "One page failed and is asked for again from its cursor.", _NONE
+        "warning",
+        "One page failed and is asked for again from its cursor. Not told again while the source as a whole fails.",
+        _NONE,
     ),
     "poll.search_failed": LogEvent(
         "warning",

@@ -75,7 +75,7 @@ class Example:
     def __str__(self) -> str:
         given = {**self.fields, **self.before}
         fields = ", ".join(f"{name}={shown(value)}" for name, value in given.items())
-        return f"{'hit' if self.acts else 'miss'}({clip(fields, 90)})"
+        return f"{'hit' if self.acts else 'miss'}({clip(fields, 300)})"
 
 
 class ExampleError(Exception):

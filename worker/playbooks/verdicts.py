@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.model.actions import Action
+from worker.model.events import Event
 from worker.model.needs import UnfetchedError
 from worker.playbooks.context import Lists
 from worker.playbooks.deciding import Playbook, PlaybookFailure
@@ -17,10 +18,12 @@ from worker.playbooks.namespace import TOO_LONG
 from worker.playbooks.needs import undeclared_fault
 from worker.playbooks.overrides import NAME as PARAMS
 from worker.playbooks.parameters import changed
-from worker.playbooks.problems import Fault, Problem, clip, shown
+from worker.playbooks.problems import Fault, Problem, clip, nearest, shown
 from worker.playbooks.vetting import refusal
 
 _GUARD = "mend the line, or guard it: most fields of an event may be None or empty"
+_FIELD = "name a field of the event; docs/authors/reference.md lists them"
+_MEND = "mend the line"
 _PAIRS = 'write pairs of kind and target: expect=[("move", "JunkEmail"), ("release", "")]'
 _CHANGE = "change the condition, or the example if it is the one in error"
 _NARROWER = "name a narrower sender, or none in such a case"
@@ -72,9 +75,23 @@ def failure_fault(failure: PlaybookFailure, playbook: Playbook) -> Fault:
         return str(failure), _GUARD
     if isinstance(cause, UnfetchedError):
         return undeclared_fault(cause.need, playbook.needs)
-    raised = f"raised {type(cause).__name__}: {shown(cause, str)}".removesuffix(": ")
-    what = str(cause) if failure.overran else clip(raised, 300)
-    return what, TOO_LONG if failure.overran or isinstance(cause, MemoryError) else _GUARD
+    if failure.overran:
+        return str(cause), TOO_LONG
+    raised = clip(f"raised {type(cause).__name__}: {shown(cause, str)}".removesuffix(": "), 300)
+    if isinstance(cause, AttributeError) and isinstance(cause.obj, Event):
+        names = (name for name in dir(cause.obj) if not name.startswith("_"))
+        return f"{raised}{nearest(cause.name, names)}", _FIELD
+    if _is_ours(cause):
+        return raised, _MEND
+    return raised, TOO_LONG if isinstance(cause, MemoryError) else _GUARD
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an action refused what it was given, and so says itself what it takes."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("worker.model.")
 
 
 def _problem(playbook: Playbook, example: Example, lists: Lists) -> Problem | None:

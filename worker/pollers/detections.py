@@ -11,14 +11,11 @@ from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
 from worker.model.events import Detection
 from worker.model.plans import DETECTIONS, Poll, Sighting, detection_sighting
-from worker.ops.logs import get_logger
 from worker.pollers.loops import Loops
+from worker.pollers.pages import PageReader
 from worker.pollers.source import Page, Take
 from worker.pollers.windows import SLICES, Span, slices
 from worker.ports import Lane
-from worker.retry import read_page
-
-log = get_logger()
 
 PAGES_PER_SLICE = 5000
 """A bound on cursors that never end."""
@@ -34,6 +31,7 @@ class DetectionSource:
     def __init__(self, cloudflare: Cloudflare, clock: Clock) -> None:
         self._cloudflare = cloudflare
         self._clock = clock
+        self._pages = PageReader(self.name, clock)
         self._loops = [Loops(self.name, clock) for _ in range(SLICES)]
 
     async def read(self, poll: Poll, take: Take) -> None:
@@ -81,10 +79,6 @@ class DetectionSource:
                 start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
             )
 
-        asked, answer = await read_page(
-            fetch,
-            self._clock.sleep,
-            lambda error: log.warning("poll.page_retried", source=self.name, error=error),
-        )
+        asked, answer = await self._pages.read(fetch)
         sightings = tuple(detection_sighting(row) for row in answer.rows)
         return Page(sightings, answer.bad, answer.count, asked), answer.next

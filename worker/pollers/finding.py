@@ -13,7 +13,7 @@ from worker.cloudflare import Page
 from worker.errors import BadAnswer, Refused, SlowSearch, Transient
 from worker.model.events import Detection
 from worker.ops.logs import get_logger
-from worker.retry import read_page
+from worker.pollers.pages import PageReader
 
 log = get_logger()
 
@@ -60,6 +60,7 @@ async def find(
     Raises:
         VendorError: what is true of any request (`Unauthorized`, `RateLimited`).
     """
+    pages = PageReader(source, clock)
     rows: dict[str, list[Detection]] = defaultdict(list)
     names = {one.postfix_id for one in wanted}
     before = {one: found.messages.setdefault(one.key, None) for one in wanted}
@@ -67,11 +68,7 @@ async def find(
     known: set[str] = set()
     for number in range(1, most + 1):
         try:
-            answer = await read_page(
-                partial(fetch, cursor),
-                clock.sleep,
-                lambda error: log.warning("poll.page_retried", source=source, error=error),
-            )
+            answer = await pages.read(partial(fetch, cursor))
         except (Transient, Refused, BadAnswer) as error:
             log.warning("poll.search_failed", source=source, count=len(wanted), error=error)
             found.failed.update(one.key for one in wanted)

@@ -10,13 +10,10 @@ from worker.clock import Clock
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
 from worker.model.plans import Sighting
-from worker.ops.logs import get_logger
 from worker.pollers.loops import Loops
+from worker.pollers.pages import PageReader
 from worker.pollers.source import Page, Take
 from worker.pollers.windows import SWEEP_REACH
-from worker.retry import read_page
-
-log = get_logger()
 
 R = TypeVar("R")
 
@@ -30,6 +27,7 @@ class Numbered:
     def __init__(self, source: str, clock: Clock, sweep: float = SWEEP_REACH) -> None:
         self._source = source
         self._clock = clock
+        self._pages = PageReader(source, clock)
         self._loops = Loops(source, clock, sweep)
 
     async def read(
@@ -47,11 +45,7 @@ class Numbered:
         shown: set[Sequence[str]] = set()
         seen = 0
         for number in range(1, PAGES + 1):
-            asked, answer = await read_page(
-                partial(self._dated, fetch, number),
-                self._clock.sleep,
-                lambda error: log.warning("poll.page_retried", source=self._source, error=error),
-            )
+            asked, answer = await self._pages.read(partial(self._dated, fetch, number))
             sightings = tuple(sighting(row) for row in answer.rows)
             keys = (*(one.key for one in sightings), *(row.digest for row in answer.bad))
             looped = bool(keys) and keys in shown
