@@ -367,7 +367,8 @@ class Dispatcher:
         for approval_id, why, state in sorted(over, key=str):
             if state is State.HELD:
                 log.error("approval.void", approval_id=approval_id, reason=why)
-        for row in rows:
+        # What is looked at once more is told by its read-back.
+        for row in (row for row in rows if row["state"] is not State.UNKNOWN):
             self._metrics.action(row["kind"], row["state"])
             log.warning(
                 "action.held" if row["state"] is State.HELD else "action.expired",

@@ -315,8 +315,11 @@ class Ledger(Waiting, Protocol):
         """Writes what a read-back of the request of `sent_at` showed, unless another has been sent since."""
         ...
 
-    async def comments(self, collection: str) -> dict[str, str]:
-        """What the worker's entries in a collection of the settings said of themselves when made, by the vendor's ids."""
+    async def made(self, collection: str, entry_ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+        """Of these entries of a collection of the settings the worker's own as they were made, by the vendor's ids.
+
+        None for one that was left to a person.
+        """
         ...
 
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:

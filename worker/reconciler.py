@@ -55,7 +55,8 @@ class Reconciler:
         self._delay = read_back_delay
         self._vendor_time = vendor_time or VendorTime(clock)
         self._stopping = asyncio.Event()
-        self._useless: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
+        self._unusable: dict[str, int] = {}
         self._rests = Rests(clock, token)
         self._strange: set[str] = set()
 
@@ -111,35 +112,44 @@ class Reconciler:
         except Exception as error:
             if not isinstance(error, VendorError):
                 log.exception("task.failed", task=f"read-back {item.action_id}")
-            useless = self._note(item, error)
             # What will be no other the next time; a mistake of ours, too, is not made for ever.
-            final = isinstance(error, BadAnswer) or not isinstance(error, VendorError)
+            unusable = isinstance(error, BadAnswer) or not isinstance(error, VendorError)
+            self._note(item, error, unusable=unusable)
             told = isinstance(error, Refused) and not error.unrouted
-            if not told and not (final and useless >= USELESS_READS):
-                return await self._later(item, error, useless)
+            if not told and not (unusable and self._has_enough(item)):
+                return await self._later(item, error)
             seen = ReadBack(Effect.CANNOT_TELL, {"error": str(error)})
         else:
             self._rests.note_answer(item.kind)
         outcome = self.judge(item, executor, seen)
         if seen.effect is not Effect.CANNOT_TELL or outcome.due_in is None:
-            self._useless.pop(item.action_id, None)
+            self._failed.pop(item.action_id, None)
+            self._unusable.pop(item.action_id, None)
         # What showed nothing is no proof of anything.
         counted = seen.effect is not Effect.CANNOT_TELL
         if await self._ledger.settle_read_back(outcome, counted=counted, sent_at=item.submitted_at):
             self._tell(item, outcome, seen)
         return outcome
 
-    def _note(self, item: Item, error: Exception) -> int:
-        """Useless answers in a row about this action; a vendor that cannot be asked at all gave none."""
+    def _note(self, item: Item, error: Exception, *, unusable: bool) -> None:
+        """Counts reads in a row that told nothing of this action; a vendor that cannot be asked at all gave no answer.
+
+        Its errors pass, and make the waits longer; what cannot be believed is counted for itself.
+        """
         if silent(error):
             self._rests.note(item.kind, error)
-        else:
-            self._useless[item.action_id] = self._useless.get(item.action_id, 0) + 1
-            if isinstance(error, VendorError):
-                self._rests.note_answer(item.kind)
-        return self._useless.get(item.action_id, 0)
+            return
+        self._failed[item.action_id] = self._failed.get(item.action_id, 0) + 1
+        if unusable:
+            self._unusable[item.action_id] = self._unusable.get(item.action_id, 0) + 1
+        if isinstance(error, VendorError):
+            self._rests.note_answer(item.kind)
 
-    async def _later(self, item: Item, error: Exception, useless: int) -> Outcome:
+    def _has_enough(self, item: Item) -> bool:
+        """Whether so many answers about it could not be believed that no other will come."""
+        return self._unusable.get(item.action_id, 0) >= USELESS_READS
+
+    async def _later(self, item: Item, error: Exception) -> Outcome:
         """Nothing is known, and nothing changes but the date."""
         log.warning("readback.failed", action_id=item.action_id, kind=item.kind, error=error)
         self._metrics.read_back(item.kind, "failed")
@@ -148,7 +158,7 @@ class Reconciler:
             item.action_id,
             State.UNKNOWN,
             f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
-            unusable_delay(first, max(useless - 1, 0)),
+            unusable_delay(first, max(self._failed.get(item.action_id, 0) - 1, 0)),
         )
         await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
         return outcome
@@ -194,7 +204,7 @@ class Reconciler:
         if seen.effect is Effect.CANNOT_TELL:
             tried_for = self._clock.now() - (item.submitted_at or 0.0)
             # After an outage one such answer may be a stray one: it is asked for once more, whenever it was sent.
-            twice = item.error == UNTOLD or self._useless.get(item.action_id, 0) >= USELESS_READS
+            twice = item.error == UNTOLD or self._has_enough(item)
             parked = tried_for >= PARKING_READS * self._delay and twice
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
@@ -241,6 +251,8 @@ class Reconciler:
     async def expire(self) -> None:
         """What nobody approved, or what was approved but not sent, in time ends here."""
         for row in await self._ledger.expire():
+            if row["state"] is State.UNKNOWN:
+                continue  # looked at once more before that, which its read-back tells
             self._metrics.action(row["kind"], State.EXPIRED)
             log.warning(
                 "action.expired",

@@ -219,6 +219,26 @@ async def test_what_the_vendor_never_tells_of_believably_waits_longer_and_then_f
     assert "a person must look" in (await desk.row())["error"]
 
 
+@pytest.mark.parametrize("kind", WISHES)
+@pytest.mark.parametrize("stray", [Refused("no such page", status=404), BadAnswer("html", status=200)])
+async def test_one_stray_answer_after_an_outage_of_errors_parks_nothing(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, kind: str, stray: VendorError
+) -> None:
+    """The errors said nothing that could not be believed: they only made the waits longer."""
+    tenant.add(MESSAGE)
+    tenant.will("action_log", *(Transient("503", status=503) for _ in range(USELESS_READS + 1)), stray)
+    await lose(desk, kind)
+    tenant.moved("m1", "JunkEmail", NOW + 1)
+    tenant.logs["m1"] += [
+        LogEntry(operation="QUARANTINE_RELEASE", success=True),
+        LogEntry(operation="SUBMISSION", requested_disposition="SPAM"),
+    ]
+    for _ in range(USELESS_READS + 3):
+        desk.clock.pass_time(((await desk.row())["due_at"] or NOW) - desk.clock.now())
+        await reconciler.step()
+    assert (await desk.row())["state"] == "succeeded"
+
+
 async def test_a_vendor_that_answers_with_errors_is_asked_less_and_less_and_never_given_up(
     desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare
 ) -> None:

@@ -23,13 +23,15 @@ from worker.executors.entries import RemoveEntry, Unblock
 from worker.executors.shelves import Shelf
 from worker.model.actions import OnMessage, State
 from worker.model.calls import Item
-from worker.model.entries import AllowSender, BlockSender, ProtectIdentity, UnblockSender
+from worker.model.caps import DAY
+from worker.model.entries import MARK, AllowSender, BlockSender, ProtectIdentity, UnblockSender
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.ops.metrics import Metrics
 from worker.ports import Lane
 from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
+from worker.store import reviews
 from worker.store.undo import Order, Wanted, undo
 
 DELAY = 30.0
@@ -463,6 +465,111 @@ async def test_who_edits_the_comment_takes_the_entry_over(office: Office, edit: 
     await office.work()
     there = office.simulator.tenant.settings["block_senders"].entries
     assert (entry_id not in there) is taken_back
+
+
+async def test_what_an_undo_left_to_a_person_no_unblock_takes(office: Office) -> None:
+    """They edited it: the log has said that from then on it is nobody's but theirs."""
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0], reason="why"))
+    await office.work()
+    (entry_id,) = office.entries()
+    office.spoil(entry_id, comments=f"{MARK}{(await office.desk.row())['id']} (junk): why | Ann: keep it")
+    await office.take_back()
+    await office.work()
+    (ended,) = (await office.desk.ledger.take_back(ENFORCE)).ended
+    assert ended.state == "skipped"
+    await office.desk.want(UnblockSender(detection("u1"), sender=SENDERS[0]))
+    await office.work()
+    assert await office.states("unblock_sender") == ["skipped"]
+    assert entry_id in office.entries()
+
+
+async def test_an_entry_whose_sender_a_person_has_changed_is_theirs(office: Office) -> None:
+    """The comment still says the worker's name; it is not what the worker made."""
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0]))
+    await office.work()
+    (entry_id,) = office.entries()
+    office.spoil(entry_id, pattern=SENDERS[1])
+    await office.desk.want(UnblockSender(detection("u1"), sender=SENDERS[1]))
+    await office.work()
+    assert await office.states("unblock_sender") == ["skipped"]
+    assert entry_id in office.entries()
+
+
+async def test_who_edits_the_comment_before_the_read_back_takes_the_entry_over(office: Office) -> None:
+    """Hours may lie between a lost answer and the look that finds its entry: what was sent is what was made."""
+    await office.fault(on="settings_write", kind="drop", after=True, count=1)
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0], reason="why"))
+    await office.work()
+    (entry_id,) = office.entries()
+    entry = office.simulator.tenant.settings["block_senders"].entries[entry_id]
+    office.spoil(entry_id, comments=f"{entry['comments']} | Ann: keep it")
+    office.desk.clock.pass_time(DELAY)
+    await office.reconciler.step()
+    assert await office.states("block_sender") == ["succeeded"]
+    await office.take_back()
+    await office.work()
+    assert entry_id in office.entries()
+
+
+async def test_an_allowance_that_is_retried_after_its_date_is_taken_over_and_taken_back(
+    office: Office,
+) -> None:
+    """The person did as the log says; were it skipped as too late, its entry would let mail past for ever."""
+    await office.fault(on="settings_write", kind="drop", after=True, count=1)
+    await office.want(AllowSender(detection("m1"), sender=SENDERS[0], days=1))
+    await office.work()
+    row = await office.desk.row()
+    await office.desk.edit(row["id"], due_at=None)
+    office.desk.clock.pass_time(2 * DAY)
+    found = await office.desk.ledger.take_back(ENFORCE)
+    assert (found.planned, found.overdue) == ((), 1)
+    now = office.desk.clock.now()
+    await office.desk.run(reviews.retry, ACCOUNT, [row["id"]], "ann", now, checked=True)
+    await office.work()
+    await office.reconciler.step()
+    assert await office.states("allow_sender") == ["succeeded"]
+    assert len((await office.desk.ledger.take_back(ENFORCE)).planned) == 1
+    await office.work()
+    assert office.entries("allow_policies") == {}
+
+
+async def test_every_entry_of_an_action_is_taken_back(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first request had its effect after the second one was answered: its date ends both, and it is told."""
+    await office.fault(on="settings_write", kind="drop", after=True, count=1)
+    await office.want(AllowSender(detection("m1"), sender=SENDERS[0], days=1))
+    await office.work()
+    policies = office.simulator.tenant.settings["allow_policies"]
+    late, policies.entries = policies.entries, {}
+    for _ in range(2):
+        office.desk.clock.pass_time(DELAY)
+        await office.reconciler.step()
+    await office.work()
+    policies.entries = {**policies.entries, **late}
+    assert (await office.states("allow_sender"), len(office.entries("allow_policies"))) == (["succeeded"], 2)
+    office.desk.clock.pass_time(2 * DAY)
+    await office.desk.ledger.take_back(ENFORCE)
+    await office.work()
+    assert await office.states("remove_entry") == ["succeeded"]
+    assert office.entries("allow_policies") == {}
+    assert "".join(capsys.readouterr()).count("entry.twice") == 1
+
+
+async def test_a_second_entry_that_a_person_has_changed_stays(office: Office) -> None:
+    """Of the two the one that is as it was made goes; where the first is gone, the second goes alone."""
+    await office.want(BlockSender(detection("m1"), sender=SENDERS[0]))
+    await office.work()
+    (first,) = office.entries()
+    comments = office.simulator.tenant.settings["block_senders"].entries[first]["comments"]
+    second = await office.somebody_blocks(SENDERS[0], comments)
+    third = await office.somebody_blocks(SENDERS[0], f"{comments} | Ann")
+    del office.simulator.tenant.settings["block_senders"].entries[first]
+    await office.take_back()
+    await office.work()
+    assert await office.states("remove_entry") == ["succeeded"]
+    assert second not in office.entries()
+    assert third in office.entries()
 
 
 async def test_two_entries_of_one_action_are_told(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

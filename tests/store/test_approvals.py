@@ -204,9 +204,28 @@ async def test_what_was_found_without_effect_after_its_approval_ended_is_not_sen
     await desk.settle(call, State.UNKNOWN, due_in=1.0)
     desk.clock.pass_time(DAY)
     assert await desk.ledger.expire() == []
-    await desk.edit(one, state=State.READY, due_at=desk.clock.now(), verified_at=desk.clock.now())
+    now = desk.clock.now()
+    await desk.edit(one, state=State.READY, due_at=now, verified_at=now, updated_at=now)
     assert (await claim(desk)).calls == []
-    assert await desk.states() == {"m1": ["expired"]}
+    row = await desk.row()
+    assert row["state"] == "expired"
+    assert row["error"] == (
+        "it was approved and sent, without effect, and its approval ended before it could be sent again"
+    )
+
+
+async def test_what_was_sent_without_effect_long_ago_is_looked_at_before_it_expires(desk: Desk) -> None:
+    """Its effect may have come since: an allowance that nobody knows of would never end."""
+    (one,) = await approved(desk, "m1")
+    (call,) = (await claim(desk)).calls
+    await desk.settle(call, State.UNKNOWN, due_in=1.0)
+    await desk.edit(one, state=State.READY, due_at=desk.clock.now(), updated_at=desk.clock.now())
+    desk.clock.pass_time(DAY)
+    (told,) = await desk.ledger.expire()
+    row = await desk.row()
+    assert (told["state"], row["state"], row["due_at"]) == ("unknown", "unknown", desk.clock.now())
+    assert [record["action_id"] for record in await desk.audit("expired")] == [one]
+    assert [item.action_id for item in await desk.ledger.due_read_backs(8)] == [one]
 
 
 async def test_the_time_of_an_approval_can_be_chosen(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -75,12 +75,12 @@ def list_(
             print_json_array(rows)
             return
         columns = (*COLUMNS, *EVIDENCE) if asks else COLUMNS
-        gone = undoable.undone(conn, db.account_id)
+        known = undoable.in_short(conn, db.account_id)
         shown = print_table(
             [*(name.upper() for name in columns), "WHY"],
-            ([*(_cell(row, name, gone) for name in columns), row["error"] or row["reason"]] for row in rows),
+            ([*(_cell(row, name, known) for name in columns), row["error"] or row["reason"]] for row in rows),
         )
-    if message and not shown:
+    if message and not shown and not (state or playbook or plan):
         typer.echo(f"no action on it; `worker audit show --message {message}` shows what is parked", err=True)
 
 
@@ -243,10 +243,10 @@ def _say_fetched(enrichment: dict[str, Any]) -> None:
         say(f"  {name:<26} {glance(_plain(value))}")
 
 
-def _undo_in_short(row: dict[str, Any], target: str, undone: Collection[str]) -> str:
+def _undo_in_short(row: dict[str, Any], target: str, known: Mapping[str, str]) -> str:
     """What `worker undo` would say of it, as far as its row tells; "-" where nothing was done that could be undone."""
-    if row["id"] in undone:
-        return "undone"
+    if row["id"] in known:
+        return known[row["id"]]
     if irreversible(row["kind"], target):
         return "impossible"
     if row["state"] in undoable.IN_DOUBT:
@@ -255,12 +255,12 @@ def _undo_in_short(row: dict[str, Any], target: str, undone: Collection[str]) ->
     return "possible" if done else "-"
 
 
-def _cell(row: dict[str, Any], name: str, undone: Collection[str]) -> Any:
+def _cell(row: dict[str, Any], name: str, known: Mapping[str, str]) -> Any:
     target = target_in(row["kind"], row["params"])
     if name == "target":
         return target or "-"
     if name == "undo":
-        return _undo_in_short(row, target, undone)
+        return _undo_in_short(row, target, known)
     if name not in EVIDENCE:
         return row[name]
     seen = row["evidence"] or {}

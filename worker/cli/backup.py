@@ -12,7 +12,7 @@ from worker import settings as settings_module
 from worker.cli.common import database, person
 from worker.cli.printing import Json, print_json, say
 from worker.clock import SteadyClock
-from worker.errors import StoreError, UsageError
+from worker.errors import Damaged, StoreError, UsageError
 from worker.model.ledger import TimeMark
 from worker.store import backups, files
 from worker.store.engine import sqlite_path
@@ -120,9 +120,11 @@ def restore(
 def _read_through(file: Path) -> list[backups.Log]:
     try:
         return backups.inspect(file)
-    except StoreError as error:
+    except Damaged as error:
         why = str(error).partition(";")[0]
         raise StoreError(f"{file}: this copy is damaged ({why}); restore from another one") from error
+    except StoreError as error:
+        raise StoreError(f"{file}: cannot be read through: {error}") from error
 
 
 def _tell(file: Path, path: Path, done: dict[str, Any]) -> None:

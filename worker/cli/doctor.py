@@ -65,9 +65,10 @@ def _database(settings: Settings) -> Finding:
         try:
             current = transact(engine, revision)
             check(engine)
-            if current == HEAD:
-                # An empty one where records were is refused, as by `worker run`.
-                transact(engine, lambda conn: witness.suspicion(conn, path))
+            # An empty one where records were is refused, as by `worker run`.
+            doubt = transact(engine, lambda conn: witness.suspicion(conn, path)) if current == HEAD else None
+            if current is None:
+                witness.refuse_empty(path)
         finally:
             engine.dispose()
     except (StoreError, UsageError) as error:
@@ -80,7 +81,10 @@ def _database(settings: Settings) -> Finding:
         return Finding(
             "database", False, f"{path}: only {free // 2**20} MB are left on its volume; free space there"
         )
-    return Finding("database", True, f"{path}, revision {current or 'none'}, every page reads well")
+    told = f"{path}, revision {current or 'none'}, every page reads well"
+    if doubt:
+        told += f"; {doubt}: `worker run` looks at the vendor's records before it acts"
+    return Finding("database", True, told)
 
 
 def _rules(settings: Settings) -> Finding:

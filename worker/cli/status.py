@@ -87,6 +87,12 @@ def _say_due(lists: list[dict[str, Any]]) -> None:
 def _say_overdue(entries: list[dict[str, Any]]) -> None:
     """What still lets mail past that should not any more, one line each."""
     for one in entries:
+        if one["entry_id"] is None:
+            say(
+                f"overdue   {one['kind']} {one['target']} was to end {one['expires_at']}, and whether it has begun is "
+                f"not known: see `worker actions show {one['action_id']}`"
+            )
+            continue
         removal = (
             f"removal {one['removal_id']} is {one['removal_state']}"
             if one["removal_id"]

@@ -132,7 +132,7 @@ class MakeEntry(_OnShelf):
             log.error(
                 "entry.twice", action_id=item.action_id, kind=item.kind, target=item.target, entries=ids
             )
-        return ReadBack(Effect.DONE, seen, made=ids[0], comments=mine[0].comments or "")
+        return ReadBack(Effect.DONE, seen, made=ids[0], comments=_as_made(_comment(item), mine[0].comments))
 
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """There already: skipped. An entry of somebody else that says otherwise is left as it is."""
@@ -142,19 +142,24 @@ class MakeEntry(_OnShelf):
             rows = listed
             if rows is None:
                 rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
+                if item.submitted_at is not None and not any(
+                    shelf.is_of(row, item.action_id) for row in rows
+                ):
+                    # It was sent before: as in a read-back, only all of them prove that it is not there.
+                    rows = await shelf.everything(self._cloudflare, Lane.ACTION)
             return self._judge(item, rows, shelf, now)
 
         return await self._survey(self._name, items, judge)
 
     def _judge(self, item: Item, rows: Sequence[Any], shelf: Shelf, now: float) -> Look:
+        if any(shelf.is_of(row, item.action_id) for row in rows):
+            # An earlier request of this very action had its effect late: a read-back takes it over, and ends it in time.
+            why = "the vendor shows an entry of this action already"
+            return Look(item.action_id, State.UNKNOWN, why, again_in=0.0)
         until = item.params.get("expires_at")
         if until is not None and datetime.fromisoformat(until).timestamp() <= now:
             return skipped(item, f"it was to last until {until} only")
         alike = [row for row in rows if shelf.is_alike(row, item.params)]
-        if any(shelf.is_of(row, item.action_id) for row in rows):
-            # An earlier request of this very action had its effect late: the read-back takes it over.
-            why = "the vendor shows an entry of this action already"
-            return Look(item.action_id, State.UNKNOWN, why, again_in=0.0)
         if same := next((row for row in alike if shelf.is_same(row, item.params)), None):
             return skipped(item, f"already there: entry {same.id} of {shelf.maker(same)}")
         if alike:
@@ -233,13 +238,12 @@ class RemoveEntry(_TakeBack):
     async def execute(self, call: Call) -> Answered:
         # The collection is part of the lane: all of a call have the same one.
         name = call.items[0].params["collection"]
-        return await self._delete(call, name, [[item.params["entry_id"]] for item in call.items])
+        return await self._delete(call, name, [_ids(item) for item in call.items])
 
     async def read_back(self, item: Item, now: float) -> ReadBack:
         """Done when the entry is not there any more."""
-        row = await self._row(item, item.params["collection"], item.params["entry_id"], Lane.READ_BACK)
-        seen = {"entry": item.params["entry_id"], "there": row is not None, "read_at": now}
-        return ReadBack(Effect.DONE if row is None else Effect.NOT_DONE, seen)
+        left = await self._left(item, item.params["collection"], _ids(item), Lane.READ_BACK)
+        return ReadBack(Effect.NOT_DONE if left else Effect.DONE, {"left": left, "read_at": now})
 
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Gone, or changed by somebody else since: nothing is taken back."""
@@ -249,18 +253,29 @@ class RemoveEntry(_TakeBack):
 
     async def _judge(self, item: Item, listed: list[Any] | None) -> Look:
         params = item.params
+        shelf, made, entry_id = self._shelf(params["collection"]), params["made"], params["entry_id"]
+        rows = await shelf.find(self._cloudflare, made, Lane.ACTION) if listed is None else listed
+        row = next((row for row in rows if row.id == entry_id), None)
         # Pages that shift while they are read may leave one out: it is asked for by its id.
-        row = next((row for row in listed or () if row.id == params["entry_id"]), None)
-        row = row or await self._row(
-            item, params["collection"], params["entry_id"], Lane.ACTION, proven=listed is not None
-        )
-        if row is None:
-            return skipped(item, f"entry {params['entry_id']} is gone: it has been deleted meanwhile")
-        shelf, made = self._shelf(params["collection"]), params["made"]
-        edited = (row.comments and not shelf.is_of(row, item.cause)) or shelf.is_edited(row, made["comments"])
-        if edited or not shelf.is_same(row, made):
-            return skipped(item, f"entry {row.id} was changed by somebody since, and is left as it is")
-        return ready(item)
+        row = row or await self._row(item, params["collection"], entry_id, Lane.ACTION, proven=True)
+        # An answer that was lost may have left a second one, which nobody has seen until now.
+        others = [one for one in rows if one.id != entry_id and shelf.is_of(one, item.cause)]
+        there = [one for one in (row, *others) if one is not None]
+        mine = [one for one in there if shelf.is_as_made(one, made, item.cause)]
+        if others:
+            ids = [one.id for one in there]
+            log.error("entry.twice", action_id=item.cause, kind=item.kind, target=item.target, entries=ids)
+        if mine:
+            return ready(item)._replace(origin=json.dumps([one.id for one in mine]))
+        if there:
+            return skipped(item, f"entry {there[0].id} was changed by somebody since, and is left as it is")
+        return skipped(item, f"entry {entry_id} is gone: it has been deleted meanwhile")
+
+
+def _ids(item: Item) -> list[str]:
+    """The entries that the action has made, as the last look has found them."""
+    found: list[str] = json.loads(item.origin) if item.origin else [item.params["entry_id"]]
+    return found
 
 
 class Unblock(_TakeBack):
@@ -288,25 +303,20 @@ class Unblock(_TakeBack):
     async def survey(self, items: Sequence[Item], now: float) -> list[Look]:
         """Not blocked, or by a person: skipped. What will be deleted is written down before it is."""
         del now
-        comments = await self._ledger.comments(_BLOCKED)
+        return await self._survey(_BLOCKED, items, self._judge)
 
-        async def judge(item: Item, listed: list[Any] | None) -> Look:
-            return await self._judge(item, listed, comments)
-
-        return await self._survey(_BLOCKED, items, judge)
-
-    async def _judge(self, item: Item, listed: list[Any] | None, comments: Mapping[str, str]) -> Look:
+    async def _judge(self, item: Item, listed: list[Any] | None) -> Look:
         shelf = self._shelf(_BLOCKED)
         alike = [row for row in listed or () if shelf.is_alike(row, item.params)]
         if not alike:
             # As above: what no page shows is asked for.
             rows = await shelf.find(self._cloudflare, item.params, Lane.ACTION)
             alike = [row for row in rows if shelf.is_alike(row, item.params)]
-        ours = [
-            row for row in alike if shelf.is_ours(row) and not shelf.is_edited(row, comments.get(row.id, ""))
-        ]
         if not alike:
             return skipped(item, "not blocked")
+        # An entry that the ledger does not know, with a worker's mark, is of one that was restored or lies elsewhere.
+        made = await self._ledger.made(_BLOCKED, [row.id for row in alike])
+        ours = [row for row in alike if shelf.is_ours(row) and _is_untouched(row, shelf, made)]
         if not ours:
             return skipped(
                 item, f"blocked by entry {alike[0].id}, a person's or edited by one: left as it is"
@@ -315,7 +325,21 @@ class Unblock(_TakeBack):
         return ready(item)._replace(origin=origin)
 
 
+def _is_untouched(row: Any, shelf: Shelf, made: Mapping[str, Mapping[str, Any] | None]) -> bool:
+    """Whether no person has made the worker's entry theirs, as far as the ledger knows of it."""
+    if row.id not in made:
+        return True
+    known = made[row.id]
+    return known is not None and shelf.is_as_made(row, known)
+
+
 _BLOCKED = kind_of("block_sender").collection
+
+
+def _as_made(sent: str, shown: str | None) -> str:
+    """What the entry said of itself when it was made, hours ago perhaps: a word behind what was sent is a person's."""
+    sent, shown = " ".join(sent.split()), " ".join((shown or "").split())
+    return sent if shown.startswith(sent) else shown
 
 
 def _comment(item: Item) -> str:

@@ -69,13 +69,15 @@ class Shelf:
         """Whether a worker has made the entry."""
         return (row.comments or "").startswith(MARK)
 
-    def is_edited(self, row: Any, comments: str) -> bool:
-        """Whether somebody has changed what the entry said of itself when it was made; cutting its end is no change.
+    def is_as_made(self, row: Any, made: Mapping[str, Any], action_id: str = "") -> bool:
+        """Whether nobody has changed the entry since the action made it; cutting the end of its comment is no change.
 
-        Where nothing is known of that, or nothing was shown, nobody can tell.
+        What the vendor never showed of its comment nobody can tell anything by.
         """
-        said, says = " ".join(comments.split()), " ".join((row.comments or "").split())
-        return bool(said) and not (says.startswith(MARK) and said.startswith(says))
+        said, says = " ".join(made["comments"].split()), " ".join((row.comments or "").split())
+        if says and not says.startswith(f"{MARK}{action_id}"):
+            return False
+        return self.is_same(row, made) and (not said or (bool(says) and said.startswith(says)))
 
     def maker(self, row: Any) -> str:
         """Whose entry it is, as far as it says."""

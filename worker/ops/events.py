@@ -267,7 +267,7 @@ _TABLE: dict[str, LogEvent] = {
     "entry.twice": LogEvent(
         "error",
         "Two entries bear one action's id: a request had its effect after it had been given up.",
-        "Delete all but the first of `entries` in the dashboard: the worker knows, and takes back, that one alone.",
+        "Nothing: an undo, or its date, takes back all of them that nobody has changed.",
     ),
     "entry.left": LogEvent(
         "warning",

@@ -13,6 +13,8 @@ from worker.errors import StoreError, Unauthorized, WorkerError
 from worker.intake import Intake
 from worker.model.ledger import Cursor
 from worker.model.plans import REDECIDE, REFRESH, Poll
+from worker.model.storable import storable
+from worker.ops.exceptions import describe
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pollers.source import Page, Source
@@ -209,7 +211,9 @@ class Poller:
             self._told = True
             log.error("poll.failed", source=self.source.name, error=error)
         if not isinstance(error, StoreError):
-            await self._keep(type(error).__name__, f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+            # As the log says it: the text of an exception may hold mail, or what no file can.
+            kind, message, _ = describe(error)
+            await self._keep(storable(f"{kind}: {message}")[:LONGEST_ERROR])
 
     async def _note_success(self) -> None:
         self._metrics.poll(self.source.name, "completed")
@@ -218,14 +222,14 @@ class Poller:
         if self._told:
             log.info("poll.recovered", source=self.source.name, attempts=self._failures)
         self._failures, self._unauthorized, self._told = 0, False, False
-        await self._keep("", "")
+        await self._keep("")
 
-    async def _keep(self, what: str, error: str) -> None:
+    async def _keep(self, error: str) -> None:
         """For `worker status`: written where it is another than before; what was before a start nobody knows."""
-        if what != self._kept:
+        if error != self._kept:
             with suppress(StoreError):  # which the store itself tells
                 await self._ledger.note_source(self.source.name, self._failing_since, error)
-                self._kept = what
+                self._kept = error
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

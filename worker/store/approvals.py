@@ -23,6 +23,8 @@ from worker.store.tools import chunks
 
 _TOLD = ("id", "plan_id", "message_id", "kind", "target", "playbook", "playbook_version", "approval_id")
 """What is told of an action that is set aside."""
+LOOKED_AT_SECONDS = 60.0
+"""How long a read-back without effect is as good as a look."""
 
 
 class Approval(NamedTuple):
@@ -144,6 +146,8 @@ def expire(conn: Connection, account_id: str, now: float) -> list[dict[str, Any]
     return rows
 
 
+_LOOK = "its approval ended before it could be sent again: looked at once more"
+_SENT = "it was approved and sent, without effect, and its approval ended before it could be sent again"
 _OVER = _Standing(frozenset(), "it was approved, but not sent in time", State.EXPIRED)
 
 
@@ -203,9 +207,16 @@ def _end(
         schema.approved_actions.c.approval_id == approval_id
     )
     mine = (a.c.id.in_(named) & (a.c.approval_id == approval_id)) | a.c.id.in_(also)
-    until = now + hold_seconds if standing.state is State.HELD else None
     ready = (a.c.state == State.READY) & mine
-    return set_aside(conn, account_id, now, ready, standing.state, standing.why, until)
+    if standing.state is State.HELD:
+        return set_aside(conn, account_id, now, ready, State.HELD, standing.why, now + hold_seconds)
+    # What was sent without effect, and was to be sent again, may have had it since: nobody may believe that it was not.
+    sent = ready & (a.c.attempts > 0)
+    looked_at = a.c.updated_at > now - LOOKED_AT_SECONDS
+    again = sent & ~looked_at
+    rows = _write(conn, account_id, now, again, State.UNKNOWN, _LOOK, str(State.EXPIRED), due_at=now)
+    rows += set_aside(conn, account_id, now, sent, State.EXPIRED, _SENT)
+    return rows + set_aside(conn, account_id, now, ready, State.EXPIRED, standing.why)
 
 
 def set_aside(
@@ -218,29 +229,30 @@ def set_aside(
     held_until: float | None = None,
 ) -> list[dict[str, Any]]:
     """Holds, expires or shadows these actions; they use up no cap any more."""
-    a = schema.actions
     # What has expired keeps the trace of its approval; what is held may be approved anew.
     void = {} if state is State.EXPIRED else {"approved_at": None, "approval_id": None}
+    values = {"due_at": None, "admitted_at": None, "held_until": held_until, **void}
+    return _write(conn, account_id, now, which, state, why, str(state), **values)
+
+
+def _write(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    which: ColumnElement[bool],
+    state: State,
+    why: str,
+    kind: str,
+    **values: Any,
+) -> list[dict[str, Any]]:
+    """Gives these actions that state and values, each with a record of this kind."""
+    a = schema.actions
     told = [dict(row) for row in conn.execute(select(*(a.c[name] for name in _TOLD)).where(which)).mappings()]
     for part in chunks(row["id"] for row in told):
         conn.execute(
-            update(a)
-            .where(a.c.id.in_(part))
-            .values(
-                state=state,
-                error=why,
-                due_at=None,
-                admitted_at=None,
-                held_until=held_until,
-                updated_at=now,
-                **void,
-            )
+            update(a).where(a.c.id.in_(part)).values(state=state, error=why, updated_at=now, **values)
         )
-    entries = [
-        Entry(
-            str(state), {"state": state, "why": why}, row["plan_id"], row["id"], message_id=row["message_id"]
-        )
-        for row in told
-    ]
+    body = {"state": state, "why": why}
+    entries = [Entry(kind, body, row["plan_id"], row["id"], message_id=row["message_id"]) for row in told]
     append(conn, account_id, now, entries)
     return [{**row, "state": state, "why": why} for row in told]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Item, Outcome
+from worker.model.entries import AllowSender, TrustDomain
 from worker.model.kinds import REMOVE, UNBATCHED, kind_of, lane_of
 from worker.model.ledger import Ended, TakenBack
 from worker.model.plans import Poll
@@ -32,6 +33,7 @@ LATE_SECONDS = 300.0
 """How long after its date an entry may be there before that is worth a word."""
 STUCK = (State.HELD, State.FAILED, State.DEAD, State.UNKNOWN)
 """Of a removal: it does not come about by itself, or nobody knows."""
+_LASTING = (AllowSender.kind, TrustDomain.kind)
 _A, _E = schema.actions.c, schema.entries.c
 
 
@@ -76,12 +78,29 @@ def completed(conn: Connection, items: Sequence[Item]) -> list[Item]:
     ]
 
 
-def comments(conn: Connection, account_id: str, collection: str) -> dict[str, str]:
-    """What the worker's entries in a collection said of themselves when they were made, by the vendor's ids."""
-    query = select(_E.entry_id, _E.comments).where(
-        _E.account_id == account_id, _E.ended_at.is_(None), _E.collection == collection
-    )
-    return {row.entry_id: row.comments for row in conn.execute(query)}
+def made(
+    conn: Connection, account_id: str, collection: str, entry_ids: Sequence[str]
+) -> dict[str, dict[str, Any] | None]:
+    """Of these entries of a collection the worker's own as they were made, by the vendor's ids.
+
+    None for one that is over, and is there all the same: it was left to a person, and stays theirs.
+    """
+    found: dict[str, dict[str, Any] | None] = {}
+    for part in chunks(entry_ids):
+        query = (
+            select(_E.entry_id, _E.comments, _E.ended_at, _A.params)
+            .join(schema.actions, _A.id == _E.action_id)
+            .where(_E.account_id == account_id, _E.collection == collection, _E.entry_id.in_(part))
+        )
+        found.update(
+            (row.entry_id, _made(row.params, row.comments) if row.ended_at is None else None)
+            for row in conn.execute(query)
+        )
+    return found
+
+
+def _made(params: str, comments: str) -> dict[str, Any]:
+    return {**from_json(params), "comments": comments}
 
 
 def standing(conn: Connection, action_ids: Sequence[str]) -> dict[str, RowMapping]:
@@ -99,7 +118,7 @@ def removal(row: RowMapping, entry: RowMapping) -> dict[str, Any]:
         "pattern": row["target"],
         "collection": entry["collection"],
         "entry_id": entry["entry_id"],
-        "made": {**from_json(row["params"]), "comments": entry["comments"]},
+        "made": _made(row["params"], entry["comments"]),
     }
     return {
         "kind": REMOVE,
@@ -143,8 +162,11 @@ def take_back(
     return TakenBack(tuple(planned), ended, len(overdue(conn, account_id, now)))
 
 
-def overdue(conn: Connection, account_id: str, now: float) -> Sequence[RowMapping]:
-    """Entries whose time is over, which nothing has taken back, and which nothing is about to: the oldest first."""
+def overdue(conn: Connection, account_id: str, now: float) -> list[Mapping[str, Any]]:
+    """Entries whose time is over, which nothing has taken back, and which nothing is about to: the oldest first.
+
+    Of an allowance whose answer was lost nobody knows whether there is an entry: it has none here, and is told too.
+    """
     r = schema.actions.alias("removal")
     query = (
         select(
@@ -168,7 +190,27 @@ def overdue(conn: Connection, account_id: str, now: float) -> Sequence[RowMappin
         )
         .order_by(_E.expires_at)
     )
-    return conn.execute(query).mappings().all()
+    return [*conn.execute(query).mappings(), *_in_doubt(conn, account_id, now)]
+
+
+def _in_doubt(conn: Connection, account_id: str, now: float) -> Iterator[dict[str, Any]]:
+    query = select(_A.id, _A.kind, _A.target, _A.params, _A.error).where(
+        _A.account_id == account_id, _A.state == State.UNKNOWN, _A.kind.in_(_LASTING)
+    )
+    for row in conn.execute(query.order_by(_A.id)):
+        until = _expiry(from_json(row.params))
+        if until is not None and until <= now - LATE_SECONDS:
+            yield {
+                "action_id": row.id,
+                "kind": row.kind,
+                "target": row.target,
+                "collection": kind_of(row.kind).collection,
+                "entry_id": None,
+                "expires_at": until,
+                "removal_id": None,
+                "state": None,
+                "error": row.error,
+            }
 
 
 def _plan(
@@ -247,9 +289,9 @@ def _settle(conn: Connection, account_id: str, now: float) -> tuple[Ended, ...]:
 
 
 def _end(conn: Connection, now: float, action_id: str, why: str) -> None:
-    conn.execute(
-        update(schema.entries).where(_E.action_id == action_id).values(ended_at=now, ended_because=why)
-    )
+    # What it said of itself, the playbook's words among it, is of no more use.
+    values = {"ended_at": now, "ended_because": why, "comments": ""}
+    conn.execute(update(schema.entries).where(_E.action_id == action_id).values(**values))
 
 
 def _expiry(params: Mapping[str, Any]) -> float | None:

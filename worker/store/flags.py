@@ -39,9 +39,11 @@ def set_value(conn: Connection, account_id: str, name: str, value: Any, now: flo
 
 
 def note_source(conn: Connection, account_id: str, now: float, source: str, since: float, error: str) -> None:
-    """Why a source cannot be read, and since when; nothing where it can be (again)."""
+    """Why a source cannot be read, and since when, a restart in between or not; nothing where it can be (again)."""
     if error:
-        set_value(conn, account_id, FAILING + source, {"since": since, "error": error}, now)
+        known = get(conn, account_id, FAILING + source)
+        noted = {"since": known["since"] if known else since, "error": error}
+        set_value(conn, account_id, FAILING + source, noted, now)
     else:
         forget(conn, account_id, FAILING + source)
 

@@ -318,8 +318,8 @@ class StoreLedger:
         self._tell(aside)
         return True
 
-    async def comments(self, collection: str) -> dict[str, str]:
-        return await self.store.run(entries.comments, self.account_id, collection)
+    async def made(self, collection: str, entry_ids: Sequence[str]) -> dict[str, dict[str, Any] | None]:
+        return await self.store.run(entries.made, self.account_id, collection, entry_ids)
 
     async def shared_names(self, items: Sequence[Item]) -> set[tuple[str, str]]:
         return await self.store.run(confirmations.shared_names, self.account_id, items)

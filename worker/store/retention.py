@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, Subquery, Table, delete, exists, func, select, true, update
 
 from worker.model.actions import State
-from worker.model.kinds import kind_of
+from worker.model.kinds import REMOVE, kind_of
 from worker.model.ledger import Keep, Pruned
 from worker.store import flags, schema
-from worker.store.tools import chunks, evidence_id
+from worker.store.tools import chunks, evidence_id, from_json, to_json
 
 RETENTION = "retention"
 EVERY = 6 * 3600.0
@@ -185,7 +185,20 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
     ]
     for part in chunks(private):
         conn.execute(update(schema.actions).where(t.id.in_(part)).values(params="{}"))
+    for row in mine:
+        if row.state in BARRING and row.kind == REMOVE:
+            _forget_comments(conn, row)
     return len(old), _until_young(rows, batch, "created_at")
+
+
+def _forget_comments(conn: Connection, row: Any) -> None:
+    """A removal has no more use for what its entry said of itself, which holds the playbook's reason."""
+    params = from_json(row.params)
+    if params["made"]["comments"]:
+        params["made"]["comments"] = ""
+        conn.execute(
+            update(schema.actions).where(schema.actions.c.id == row.id).values(params=to_json(params))
+        )
 
 
 def _plans(conn: Connection, batch: Batch) -> Walked:

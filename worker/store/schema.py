@@ -303,6 +303,7 @@ entries = Table(
     Column("ended_at", Float),
     Column("ended_because", Text),
     Index("ix_entries_standing", "account_id", "expires_at", **_where("ended_at IS NULL")),
+    Index("ix_entries_entry", "account_id", "entry_id"),
 )
 
 # Sweeps whose siblings are, or were, looked for.

@@ -221,7 +221,7 @@ def _row(
         "playbook": UNDO,
         "playbook_version": "",
         "cause": undone["id"],
-        "origin": undone["target"],
+        "origin": undone["target"] if undone["subject"] is None else None,
         "mode": Mode.ENFORCE,
         "state": State.OPEN,
         "reason": f"undoes {undone['id']} of {undone['playbook']}",

@@ -123,16 +123,17 @@ def undos_of(conn: Connection, account_id: str, message_ids: Sequence[str]) -> d
     return {row["cause"]: row for row in sorted(rows, key=lambda row: row["state"] != State.REJECTED)}
 
 
-def undone(conn: Connection, account_id: str) -> set[str]:
-    """Every action of which an undo took effect, may still, or was rejected."""
-    a = schema.actions.c
-    return set(
-        conn.scalars(
-            select(a.cause).where(
-                a.account_id == account_id, a.cause != "", a.state.in_(LIVE) | took_effect()
-            )
-        )
+def in_short(conn: Connection, account_id: str) -> dict[str, str]:
+    """In a word, of every action that cannot be undone any more: `undone`, or "-" where its entry stands no more.
+
+    Undone is that of which an undo took effect, may still, or was rejected.
+    """
+    a, e = schema.actions.c, schema.entries.c
+    over = select(e.action_id).where(e.account_id == account_id, e.ended_at.is_not(None))
+    undos = select(a.cause).where(
+        a.account_id == account_id, a.cause != "", a.state.in_(LIVE) | took_effect()
     )
+    return dict.fromkeys(conn.scalars(over), "-") | dict.fromkeys(conn.scalars(undos), "undone")
 
 
 def own_moves(conn: Connection, account_id: str, message_ids: Sequence[str]) -> dict[str, list[OwnMove]]:

@@ -79,14 +79,21 @@ def suspicion(conn: Connection, database: Path) -> str | None:
     head, known = read(database), heads(conn)
     if head is None:
         return "it has worked before, but not here" if _has_worked(conn) else None
-    if head.seq and not known:
+    if not known:
+        refuse_empty(database)
+    if _has(conn, head):
+        return None
+    return f"it is older than what ran here last, which had {head.seq} audit records"
+
+
+def refuse_empty(database: Path) -> None:
+    """UsageError where an empty ledger stands in the place of one that had records."""
+    head = read(database)
+    if head is not None and head.seq:
         raise UsageError(
             f"WORKER_DATABASE_URL: {database} is empty or gone, but it had {head.seq} audit records: restore a backup, "
             f"`worker restore FILE`, or, to begin anew and knowing nothing, remove {beside(database, SUFFIX)}"
         )
-    if _has(conn, head):
-        return None
-    return f"it is older than what ran here last, which had {head.seq} audit records"
 
 
 def _has_worked(conn: Connection) -> bool:

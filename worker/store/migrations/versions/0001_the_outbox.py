@@ -297,6 +297,7 @@ def upgrade() -> None:
         sa.Column("ended_because", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("action_id", name="pk_entries"),
     )
+    op.create_index("ix_entries_entry", "entries", ["account_id", "entry_id"], unique=False)
     op.create_index(
         "ix_entries_standing",
         "entries",
