@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -48,6 +50,26 @@ async def test_doctor_misses_a_database_that_is_gone(worker: Bench, tenant: Tena
     assert re.search(r"PROBLEM +database .* is empty or gone, but it had \d+ audit records", told.out)
 
 
+async def test_doctor_misses_what_was_in_a_database(worker: Bench, tenant: Tenant) -> None:
+    """Emptied, as by a wrong redirection, it reads well; so does an older copy, which is no fault, and said."""
+    await tenant.mail("MALICIOUS")
+    await worker.once()
+    assert (await worker.run("backup", "copy")).code == 0
+    worker.rule("more", rules.on_verdict("MALICIOUS", rules.to("DeletedItems"), name="more", mode="approve"))
+    await tenant.mail("MALICIOUS")
+    await worker.once()
+    for suffix in ("-wal", "-shm"):
+        worker.database.with_name(worker.database.name + suffix).unlink(missing_ok=True)
+    worker.database.write_bytes((worker.folder / "copy").read_bytes())
+    told = await worker.run("doctor")
+    assert told.code == 0, told
+    assert "every page reads well; it is older than what ran here last, which had" in told.out
+    worker.database.write_bytes(b"")
+    told = await worker.run("doctor")
+    assert told.code == 1
+    assert re.search(r"PROBLEM +database .* is empty or gone, but it had \d+ audit records", told.out)
+
+
 async def test_doctor_sees_that_the_disk_is_nearly_full(worker: Bench) -> None:
     """Every page reads well there, and nothing can be written."""
     folder = worker.folder / "volume"
@@ -85,6 +107,21 @@ async def test_a_copy_that_is_cut_off_is_named(worker: Bench) -> None:
     assert "stop the worker" not in told.err
 
 
+async def test_a_copy_that_somebody_holds_is_not_called_damaged(worker: Bench) -> None:
+    """It waits, and nobody looks for another one."""
+    await worker.once()
+    copy = worker.folder / "copy.backup"
+    assert (await worker.run("backup", str(copy))).code == 0
+    with closing(sqlite3.connect(copy, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+        holder.execute("PRAGMA journal_mode=DELETE")
+        holder.execute("BEGIN EXCLUSIVE")
+        told = await worker.run("restore", str(copy))
+    assert told.code == 1
+    assert "another process holds it; end that process or wait" in told.err
+    assert "damaged" not in told.err
+
+
 @pytest.mark.parametrize("command", [(), ("actions",), ("audit",), ("settings",), ("campaigns",)])
 async def test_no_help_is_cut_off(worker: Bench, command: tuple[str, ...]) -> None:
     """What a command does is said whole."""
@@ -108,6 +145,8 @@ async def test_a_list_says_what_can_be_undone_and_where_nothing_was_done(
         0,
         "no action on it; `worker audit show --message nobody's` shows what is parked\n",
     )
+    filtered = await worker.run("actions", "list", "--message", done, "--state", "held")
+    assert (filtered.code, filtered.err) == (0, "")
 
 
 async def failing(worker: Bench, *expected: str) -> dict[str, str]:

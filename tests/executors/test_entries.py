@@ -31,7 +31,7 @@ from worker.ops.metrics import Metrics
 from worker.ports import Lane
 from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
-from worker.store import reviews
+from worker.store import reviews, undoable
 from worker.store.undo import Order, Wanted, undo
 
 DELAY = 30.0
@@ -477,6 +477,7 @@ async def test_what_an_undo_left_to_a_person_no_unblock_takes(office: Office) ->
     await office.work()
     (ended,) = (await office.desk.ledger.take_back(ENFORCE)).ended
     assert ended.state == "skipped"
+    assert set((await office.desk.run(undoable.in_short, ACCOUNT)).values()) == {"-"}
     await office.desk.want(UnblockSender(detection("u1"), sender=SENDERS[0]))
     await office.work()
     assert await office.states("unblock_sender") == ["skipped"]

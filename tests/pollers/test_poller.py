@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from tests.builders import ENFORCE, NOW, at, catalogue, detection, junk, playbook, poll
+from tests.builders import ACCOUNT, ENFORCE, NOW, at, catalogue, detection, junk, playbook, poll
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
+from worker.clock import iso
 from worker.errors import Refused, Transient, Unauthorized, VendorError
 from worker.intake import Intake
 from worker.model.actions import Move
@@ -18,6 +20,7 @@ from worker.pollers.detections import DetectionSource
 from worker.pollers.poller import Poller
 from worker.pollers.windows import FIRST, REGULAR, Reach
 from worker.retry import PAGE_TRIES
+from worker.store import queries
 
 DOWN = Refused("down", status=400)
 OUTAGE = Transient("no connection")
@@ -192,6 +195,60 @@ async def test_a_failing_source_is_told_once_and_so_is_its_recovery(
     out = "".join(capsys.readouterr())
     assert out.count("poll.failed") == 1
     assert out.count("auth.refused") == (1 if isinstance(error, Unauthorized) else 0)
+
+
+async def noted(desk: Desk) -> dict[str, Any]:
+    """What `worker status` is given of the source that fails."""
+    (told,) = await desk.run(queries.sources, ACCOUNT, desk.clock.now())
+    return {name: told[name] for name in ("failing_since", "error")}
+
+
+async def test_what_is_kept_of_a_failure_is_why_it_fails_now_and_since_when(
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    desk: Desk,
+) -> None:
+    """Another reason of the same kind replaces the first; a restart is no new beginning."""
+    poller = make(ledger, tenant, clock, metrics, budget)
+    tenant.will("list", Refused("400: bad start", status=400), Refused("404: no route", status=404), DOWN)
+    since = iso(clock.now())
+    await poller.try_poll()
+    assert await noted(desk) == {"failing_since": since, "error": "Refused: 400: bad start"}
+    clock.pass_time(60)
+    await poller.try_poll()
+    assert await noted(desk) == {"failing_since": since, "error": "Refused: 404: no route"}
+    again = make(ledger, tenant, clock, metrics, budget)
+    clock.pass_time(60)
+    await again.try_poll()
+    assert await noted(desk) == {"failing_since": since, "error": "Refused: down"}
+    await again.try_poll()
+    assert await noted(desk) == {"failing_since": None, "error": None}
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (ValueError("half a pair: \ud800"), "ValueError: half a pair: ?"),
+        (
+            IntegrityError("INSERT INTO evidence", ("Subject: salaries",), Exception("UNIQUE")),
+            "IntegrityError: (builtins.Exception) UNIQUE",
+        ),
+    ],
+)
+async def test_whatever_ails_a_source_can_be_noted_and_holds_no_mail(
+    poller: Poller, tenant: FakeCloudflare, desk: Desk, error: Exception, told: str
+) -> None:
+    """As the log has it; and it ends no poller."""
+
+    def odd(**_: Any) -> Any:
+        raise error
+
+    tenant.will("list", odd)
+    assert not await poller.try_poll()
+    assert (await noted(desk))["error"] == told
 
 
 async def test_pages_that_fail_are_told_until_the_source_fails(

@@ -8,10 +8,13 @@ from sqlalchemy import Connection, func, select, update
 from tests.builders import ACCOUNT, ENFORCE, NOW, at, decided, detection, junk, poll, vote, wish
 from tests.desk import Desk
 from worker.model.actions import Mode, Move, State, Submit
+from worker.model.calls import Outcome
+from worker.model.entries import BlockSender
 from worker.model.ledger import Cursor, Keep
 from worker.model.plans import Failure
 from worker.model.telling import Notify
-from worker.store import retention, reviews, schema
+from worker.store import entries, retention, reviews, schema
+from worker.store.undo import Order, Wanted, undo
 
 DAY = 86400.0
 KEEP = Keep(90 * DAY, 2 * DAY)
@@ -91,6 +94,34 @@ async def test_young_rows_stay(desk: Desk) -> None:
     before = await counts(desk)
     assert await prune(desk) == {}
     assert await counts(desk) == before
+
+
+async def test_what_an_entry_said_of_itself_goes_when_it_has_ended(desk: Desk) -> None:
+    """It quotes the playbook's reason. One that stands keeps it: an edit of a person shows by it."""
+    for number in range(2):
+        await desk.want(
+            BlockSender(detection(f"m{number}"), sender=f"evil{number}.example", reason="salaries")
+        )
+    await settle(desk, m0=State.SUCCEEDED, m1=State.SUCCEEDED)
+    rows = await desk.rows()
+    made = [Outcome(row["id"], State.SUCCEEDED, made=row["id"], comments="salaries") for row in rows]
+    await desk.run(entries.remember, ACCOUNT, made)
+    wanted = Wanted((rows[0]["id"],))
+    await desk.run(undo, ACCOUNT, wanted, Order("ann", None, ENFORCE, 250), desk.clock.now(), dry=False)
+    (removal,) = await desk.rows(kind="remove_entry")
+    assert "salaries" in removal["params"]
+    await desk.edit(removal["id"], state=State.SUCCEEDED)
+    await desk.ledger.take_back(ENFORCE)
+    await age(desk, 91)
+    await prune(desk)
+    (removal,) = await desk.rows(kind="remove_entry")
+    assert "salaries" not in removal["params"]
+
+    def kept(conn: Connection) -> dict[str, str]:
+        e = schema.entries.c
+        return {row.entry_id: row.comments for row in conn.execute(select(e.entry_id, e.comments))}
+
+    assert await desk.run(kept) == {rows[0]["id"]: "", rows[1]["id"]: "salaries"}
 
 
 async def test_a_young_ledger_is_not_walked(desk: Desk) -> None:
