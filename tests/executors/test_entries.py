@@ -31,7 +31,7 @@ from worker.ops.metrics import Metrics
 from worker.ports import Lane
 from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
-from worker.store import reviews, undoable
+from worker.store import queries, reviews, undoable
 from worker.store.undo import Order, Wanted, undo
 
 DELAY = 30.0
@@ -482,6 +482,31 @@ async def test_what_an_undo_left_to_a_person_no_unblock_takes(office: Office) ->
     await office.work()
     assert await office.states("unblock_sender") == ["skipped"]
     assert entry_id in office.entries()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_what_was_unblocked_stands_no_more(office: Office, lost: bool) -> None:
+    """Its block says so, and there is nothing to undo; whether the answer came or was read back."""
+    await office.want(
+        BlockSender(detection("m1"), sender=SENDERS[0]), BlockSender(detection("m2"), sender=SENDERS[1])
+    )
+    await office.work()
+    await office.desk.want(UnblockSender(detection("u1"), sender=SENDERS[0]))
+    if lost:
+        await office.fault(on="settings_write", kind="drop", after=True, count=1)
+    await office.work()
+    office.desk.clock.pass_time(DELAY)
+    await office.reconciler.step()
+    (unblock,) = await office.desk.rows(kind="unblock_sender")
+    assert unblock["state"] == "succeeded"
+    blocks = {row["target"]: row["id"] for row in await office.desk.rows(kind="block_sender")}
+    told = await office.desk.run(queries.action_detail, ACCOUNT, blocks[SENDERS[0]])
+    assert told is not None
+    assert told["undo"] == {
+        "possible": False,
+        "why": f"its entry stands no more: unblocked by {unblock['id']}",
+    }
+    assert await office.desk.run(undoable.in_short, ACCOUNT) == {blocks[SENDERS[0]]: "-"}
 
 
 async def test_an_entry_whose_sender_a_person_has_changed_is_theirs(office: Office) -> None:

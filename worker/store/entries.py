@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from worker.ids import new_id
 from worker.model.actions import Mode, State
 from worker.model.calls import Item, Outcome
-from worker.model.entries import AllowSender, TrustDomain
+from worker.model.entries import AllowSender, TrustDomain, UnblockSender
 from worker.model.kinds import REMOVE, UNBATCHED, kind_of, lane_of
 from worker.model.ledger import Ended, TakenBack
 from worker.model.plans import Poll
@@ -57,6 +57,19 @@ def remember(conn: Connection, account_id: str, outcomes: Iterable[Outcome]) -> 
                 for row in rows
             ],
         )
+
+
+def end_unblocked(conn: Connection, now: float, action_ids: Sequence[str]) -> None:
+    """What these have unblocked stands no more; those that unblock nobody are none of it."""
+    for part in chunks(action_ids):
+        query = select(_A.id, _A.account_id, _A.origin)
+        for row in conn.execute(query.where(_A.id.in_(part), _A.kind == UnblockSender.kind)).all():
+            gone = [entry["id"] for entry in from_json(row.origin or "[]")]
+            conn.execute(
+                update(schema.entries)
+                .where(_E.account_id == row.account_id, _E.entry_id.in_(gone), _E.ended_at.is_(None))
+                .values(ended_at=now, ended_because=f"unblocked by {row.id}", comments="")
+            )
 
 
 def completed(conn: Connection, items: Sequence[Item]) -> list[Item]:

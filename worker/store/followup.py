@@ -16,7 +16,7 @@ from worker.model.plans import Ceilings
 from worker.store import schema
 from worker.store.audit import Entry, append
 from worker.store.claims import ITEM_COLUMNS, item
-from worker.store.entries import completed, remember
+from worker.store.entries import completed, end_unblocked, remember
 from worker.store.returning import reconsider
 from worker.store.tools import chunks
 
@@ -181,6 +181,8 @@ def settle_read_back(
         return None
     if outcome.made:
         remember(conn, account_id, [outcome])
+    if outcome.state is State.SUCCEEDED:
+        end_unblocked(conn, now, [outcome.action_id])
     body = {"state": outcome.state, "error": outcome.error, "seen": dict(outcome.detail)}
     append(conn, account_id, now, [Entry("read_back", body, action_id=outcome.action_id)])
     return reconsider(conn, account_id, now, [outcome.action_id], hold_seconds) if ready else Aside()

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, bindparam, case, func, select, update
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.caps import DAY
+from worker.model.entries import UnblockSender
 from worker.model.kinds import JOB, kind_of
 from worker.model.ledger import Aside
 from worker.store import schema
 from worker.store.audit import Entry, append
-from worker.store.entries import remember
+from worker.store.entries import end_unblocked, remember
 from worker.store.prepared import Prepared, among
 from worker.store.returning import reconsider
 from worker.store.tools import chunks
@@ -54,6 +55,11 @@ def settle(
     for call, answered in answers:
         if kind_of(call.kind).collection:
             remember(conn, account_id, answered.outcomes)
+        elif call.kind == UnblockSender.kind:
+            ended = [
+                one.action_id for one in answered.outcomes if one.state in (State.SUCCEEDED, State.SKIPPED)
+            ]
+            end_unblocked(conn, now, ended)
     entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
     append(conn, account_id, now, entries)
     outcomes = (one for _, answered in answers for one in answered.outcomes)
