@@ -163,7 +163,8 @@ async def test_a_whole_plan_and_a_playbook_over_time(worker: Bench, tenant: Tena
     await worker.once()
     (plan,) = {row["plan_id"] for row in await worker.actions(playbook="junk")}
     dry = await undo(worker, "--plan", plan, "--dry-run")
-    assert len(dry["planned"]) == 2
+    assert [row["id"] for row in dry["planned"]] == [None, None]
+    assert dry["plan_id"] is None
     assert len(await worker.actions()) == 3
     done = await undo(worker, "--plan", plan)
     assert [row["undoes"] for row in done["planned"]] == [row["undoes"] for row in dry["planned"]]

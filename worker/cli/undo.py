@@ -60,9 +60,9 @@ def undo(
         undone = db.run(plan_undo, wanted, order, time.time(), dry=dry_run)
         hints = _hints(db, undone, wanted, dry=dry_run)
     if json_:
-        print_json({"dry_run": dry_run, **_as_json(undone), "hints": hints})
+        print_json({"dry_run": dry_run, **_as_json(undone, dry=dry_run), "hints": hints})
     else:
-        for line in (*_lines(undone), *hints):
+        for line in (*_lines(undone, dry=dry_run), *hints):
             say(line)
     raise typer.Exit(0 if _complete(undone) else 1)
 
@@ -95,12 +95,13 @@ def _complete(undone: Undone) -> bool:
     return not undone.refused and all(state in on_the_way for state in states)
 
 
-def _as_json(undone: Undone) -> dict[str, Any]:
+def _as_json(undone: Undone, *, dry: bool) -> dict[str, Any]:
+    """What is only shown has no id yet."""
     return {
-        "plan_id": undone.plan_id,
+        "plan_id": None if dry else undone.plan_id,
         "planned": [
             {
-                "id": one.id,
+                "id": None if dry else one.id,
                 "undoes": one.undoes,
                 "message_id": one.message_id,
                 "from": one.came_from,
@@ -119,9 +120,9 @@ def _as_json(undone: Undone) -> dict[str, Any]:
     }
 
 
-def _lines(undone: Undone) -> list[str]:
+def _lines(undone: Undone, *, dry: bool) -> list[str]:
     lines = [
-        f"{one.undoes}: {_way(one)} ({one.back.why}): {one.id}, {one.state}"
+        f"{one.undoes}: {_way(one)} ({one.back.why}): {one.state if dry else f'{one.id}, {one.state}'}"
         + (f": {one.why}" if one.why else "")
         for one in undone.planned
     ]
