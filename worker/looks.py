@@ -93,7 +93,9 @@ async def _messages(
     clock: Clock,
     prove: Proof | None,
 ) -> tuple[list[Look], list[Read]]:
-    rows = await listed(items, cloudflare, clock)
+    rows, cut_off = await listed(items, cloudflare, clock)
+    if cut_off and rows:
+        items = [item for item in items if item.message_id in rows]
     seen: list[tuple[Item, Look | Read | None]] = []
     chosen = list(_bounded(items, rows))
     until = clock.monotonic() + LOOK_SECONDS

@@ -6,7 +6,7 @@ no list shows in time is asked for by its id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.clock import Clock, utc
@@ -27,6 +27,8 @@ FEWEST_PAGES, MOST_PAGES = 3, 100
 LOOK_SECONDS = 30.0
 """What is not looked at by then waits for the next round, or what was seen first would be too old to act on."""
 BAD_REQUEST = 400
+SHORT_SECONDS = 5.0
+"""A request that waited longer was short of budget: each further one may wait as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,11 @@ class Read:
     at: float
 
 
-async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> dict[str, Read]:
+async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) -> tuple[dict[str, Read], bool]:
     """What lists show in time, by id; nothing that is too old already when the last of them is there.
+
+    Also whether they were cut off where the budget was short: what they show can be acted on before the next of
+    them could be had, and what they do not show is theirs to show next time.
 
     Raises:
         VendorError: no list can be had, whatever it is asked for.
@@ -49,7 +54,7 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
         wanted = {item.message_id for item in items if start <= (item.message_from or 0.0) <= end}
         cursor: str | None = None
         for _ in range(min(max(len(wanted), FEWEST_PAGES), MOST_PAGES)):
-            asked, left = clock.now(), until - clock.monotonic()
+            came, left = clock.now(), until - clock.monotonic()
             if left <= 0:
                 break
             try:
@@ -70,10 +75,18 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
                 if error.status != BAD_REQUEST:
                     await check_route(cloudflare, clock)
                 break
-            found.update((row.id, Read(row, asked)) for row in page.rows if row.id in wanted)
+            # How long it stood in line for the budget makes nothing older.
+            until += page.waited
+            found.update((row.id, Read(row, came + page.waited)) for row in page.rows if row.id in wanted)
+            if page.waited > SHORT_SECONDS and found.keys() & wanted:
+                return _fresh(found, clock), True
             if page.next is None or page.next == cursor or wanted <= found.keys():
                 break
             cursor = page.next
+    return _fresh(found, clock), False
+
+
+def _fresh(found: Mapping[str, Read], clock: Clock) -> dict[str, Read]:
     now = clock.now()
     return {name: read for name, read in found.items() if now - read.at <= LOOK_SECONDS}
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from worker.clock import Clock, VendorTime
 from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
-from worker.model.actions import PARTLY, State
+from worker.model.actions import PARTLY, SOME_MOVED, State
 from worker.model.calls import Item, Outcome
 from worker.model.kinds import kind_of
 from worker.ops.logs import get_logger
@@ -157,7 +157,7 @@ class Reconciler:
         outcome = Outcome(
             item.action_id,
             State.UNKNOWN,
-            f"cannot be read back yet: {type(error).__name__}: {error}"[:500],
+            _noted(item, f"cannot be read back yet: {type(error).__name__}: {error}"[:500]),
             unusable_delay(first, max(self._failed.get(item.action_id, 0) - 1, 0)),
         )
         await self._ledger.settle_read_back(outcome, counted=False, sent_at=item.submitted_at)
@@ -196,7 +196,11 @@ class Reconciler:
             why = f"{PARTLY}; the answer was lost, and the message shows that its move failed for others"
             return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
         looks = item.read_backs + 1
-        if seen.effect is Effect.NOT_DONE and executor.proofs and looks >= executor.proofs:
+        some = _some_moved(item)
+        if seen.effect is Effect.NOT_DONE and some and looks >= PARKING_READS:
+            why = f"{PARTLY}; {some.partition(': ')[2]}, and no effect was seen"
+            return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
+        if seen.effect is Effect.NOT_DONE and not some and executor.proofs and looks >= executor.proofs:
             if item.attempts >= MAX_SENDS:
                 why = f"given up: sent {item.attempts} times, and no effect was seen"
                 return Outcome(item.action_id, State.DEAD, why, detail=seen.seen)
@@ -204,21 +208,14 @@ class Reconciler:
         if seen.effect is Effect.CANNOT_TELL:
             tried_for = self._clock.now() - (item.submitted_at or 0.0)
             # After an outage one such answer may be a stray one: it is asked for once more, whenever it was sent.
-            twice = item.error == UNTOLD or self._has_enough(item)
+            twice = (item.error or "").endswith(UNTOLD) or self._has_enough(item)
             parked = tried_for >= PARKING_READS * self._delay and twice
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
         if parked:
-            remedy = "`worker actions retry ID --i-checked`, or `reject ID` where it is done"
-            if kind_of(item.kind).collection:
-                remedy = (
-                    "`worker actions retry ID --i-checked`, which takes over an entry that it has made; "
-                    "`reject ID` leaves that to you"
-                )
-            why = f"no answer, and no effect seen: a person must look, then {remedy}"
-            return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
+            return Outcome(item.action_id, State.UNKNOWN, _left_to_a_person(item), None, detail=seen.seen)
         why = UNTOLD if seen.effect is Effect.CANNOT_TELL else "no effect seen yet"
-        return Outcome(item.action_id, State.UNKNOWN, why, self._delay, detail=seen.seen)
+        return Outcome(item.action_id, State.UNKNOWN, _noted(item, why), self._delay, detail=seen.seen)
 
     def _tell(self, item: Item, outcome: Outcome, seen: ReadBack) -> None:
         fields = {
@@ -270,3 +267,25 @@ class Reconciler:
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+def _left_to_a_person(item: Item) -> str:
+    remedy = "`worker actions retry ID --i-checked`, or `reject ID` where it is done"
+    if kind_of(item.kind).collection:
+        remedy = (
+            "`worker actions retry ID --i-checked`, which takes over an entry that it has made; "
+            "`reject ID` leaves that to you"
+        )
+    return f"no answer, and no effect seen: a person must look, then {remedy}"
+
+
+def _some_moved(item: Item) -> str:
+    """What its answer said of some of its recipients; empty for most. Sent again it would act on them twice."""
+    told = (item.error or "").partition("; ")[0]
+    return told if told.startswith(SOME_MOVED) else ""
+
+
+def _noted(item: Item, why: str) -> str:
+    """The next error of an action in doubt: what its answer said of some recipients stays in front of it."""
+    some = _some_moved(item)
+    return f"{some}; {why}" if some else why

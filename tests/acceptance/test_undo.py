@@ -276,3 +276,14 @@ async def test_a_plan_that_is_none_is_said_to_be_none(worker: Bench, tenant: Ten
     assert (slipped.code, slipped.out) == (2, "")
     assert f"there is no plan {action['plan_id'][:-1]}" in slipped.err
     assert (await worker.run("undo", "--plan", action["plan_id"], "--dry-run")).code == 0
+
+
+async def test_what_was_only_shadowed_has_nothing_to_undo(worker: Bench, tenant: Tenant) -> None:
+    """It is listed, so it is known; a plan's shadowed actions are worth no word."""
+    worker.rule("junk", rules.JUNK)
+    await tenant.mail("MALICIOUS")
+    await worker.once(WORKER_MODE="shadow")
+    (action,) = await worker.actions()
+    told = await worker.run("undo", action["id"])
+    assert told.code == 1
+    assert f"{action['id']}: is shadowed: it changed nothing that could be undone" in told.out

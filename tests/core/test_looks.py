@@ -428,6 +428,38 @@ async def test_listing_ends_in_time_for_what_it_has_found(
     }
 
 
+async def test_what_waited_for_the_budget_is_no_older_for_that(eye: Eye, tenant: FakeCloudflare) -> None:
+    """Five minutes in line for the first page: what it shows is acted on, without a request for each message."""
+
+    def late(**_: Any) -> Page[Detection]:
+        tenant.clock.pass_time(300)
+        return Page(tuple(detection(f"m{n}") for n in range(3)), next="2", waited=300.0)
+
+    tenant.add(*(detection(f"m{n}") for n in range(5)))
+    tenant.will("list", late)
+    looked = await eye(*(known(-60, name=f"m{n}") for n in range(5)))
+    # The others are there to be listed when these have gone out.
+    assert sorted(one.action_id for one in looked.looks) == ["a-m0", "a-m1", "a-m2"]
+    assert {one.read_at for one in looked.looks} == {NOW + 300}
+    assert looked.helps(tenant.clock.now())
+    assert [one.operation for one in tenant.requests] == ["list"]
+
+
+async def test_what_waited_for_the_budget_and_shows_nobody_is_made_up_for(
+    eye: Eye, tenant: FakeCloudflare
+) -> None:
+    """Else what lies on a later page would never be seen."""
+
+    def others(**_: Any) -> Page[Detection]:
+        tenant.clock.pass_time(300)
+        return Page((detection("another"),), waited=300.0)
+
+    tenant.add(detection())
+    tenant.will("list", others)
+    assert await eye.state(known(-60)) == ("ready", "")
+    assert [one.operation for one in tenant.requests] == ["list", "get"]
+
+
 async def test_a_search_without_end_is_made_up_for_by_ids(eye: Eye, tenant: FakeCloudflare) -> None:
     """The vendor may look for a window's messages as long as it likes."""
     tenant.add(detection())

@@ -21,7 +21,7 @@ from worker.errors import (
 )
 from worker.executors import executors
 from worker.executors.base import Effect, ReadBack
-from worker.model.actions import Action, Mode, Move, Reclassify, Release, State
+from worker.model.actions import SOME_MOVED, Action, Mode, Move, Reclassify, Release, State
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
 from worker.reconciler import MAX_SENDS, USELESS_READS, Reconciler
@@ -237,6 +237,33 @@ async def test_one_stray_answer_after_an_outage_of_errors_parks_nothing(
         desk.clock.pass_time(((await desk.row())["due_at"] or NOW) - desk.clock.now())
         await reconciler.step()
     assert (await desk.row())["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("shows", [False, True])
+@pytest.mark.parametrize("stray", [None, Refused("no such page", status=404), Transient("503", status=503)])
+async def test_a_move_whose_answer_named_some_recipients_is_not_sent_again(
+    desk: Desk, reconciler: Reconciler, tenant: FakeCloudflare, stray: VendorError | None, shows: bool
+) -> None:
+    """Those were moved, whatever the log does not show: a second request would act on them twice."""
+    tenant.add(MESSAGE)
+    row = await lose(desk, "move")
+    await desk.edit(row["id"], error=f"{SOME_MOVED}: the answer does not name bob@corp.example")
+    if stray is not None:
+        tenant.will("action_log", stray)
+    if shows:
+        tenant.moved("m1", "JunkEmail", NOW + 1)
+    for _ in range(5):
+        row = await desk.row()
+        if row["state"] != "unknown":
+            break
+        desk.clock.pass_time(max(row["due_at"] - desk.clock.now(), 0.0))
+        await reconciler.step()
+    assert row["state"] == ("succeeded" if shows else "failed")
+    if not shows:
+        assert row["error"] == (
+            "moved for some recipients only; the answer does not name bob@corp.example, and no effect was seen"
+        )
+        assert row["attempts"] == 1
 
 
 async def test_a_vendor_that_answers_with_errors_is_asked_less_and_less_and_never_given_up(

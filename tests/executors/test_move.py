@@ -10,7 +10,7 @@ from tests.fakes import FakeCloudflare
 from worker.cloudflare import MoveRow
 from worker.executors.base import Effect
 from worker.executors.move import MoveExecutor, match
-from worker.model.actions import State
+from worker.model.actions import SOME_MOVED, State
 from worker.model.calls import Item, Outcome
 
 DELAY = 30.0
@@ -103,6 +103,12 @@ def test_a_refusal_for_some_says_nothing_of_the_recipients_left_out() -> None:
     """What the answer does not name is unknown, not refused."""
     both = item(recipients=(ANN, BOB))
     assert outcome(row(success=False), of=both).state is State.UNKNOWN
+
+
+def test_who_is_left_out_beside_a_success_is_in_doubt_and_said_to_be() -> None:
+    """The read-back must know that the others were moved."""
+    partly = outcome(row(), of=item(recipients=(ANN, BOB)))
+    assert (partly.state, partly.error) == (State.UNKNOWN, f"{SOME_MOVED}: the answer does not name {BOB}")
 
 
 def test_a_message_that_no_row_names_is_unknown() -> None:

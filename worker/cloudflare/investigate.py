@@ -112,10 +112,11 @@ class Investigate(MailActions):
                 **filters,
             }
             answer = await self._transport.request(LIST, lane=lane, query=query)
+            waited = answer.waited
             if answer.status == 202:  # noqa: PLR2004 - Accepted
                 answer = await self._await_search(answer, lane, patience)
             decoded = believed(self._transport, answer, rows.read_detections(answer))
-            return Page(decoded.rows, decoded.bad, next=decoded.next)
+            return Page(decoded.rows, decoded.bad, next=decoded.next, waited=waited)
 
         return Listing(LIST.endpoint, fetch, cursor)
 

@@ -42,6 +42,8 @@ class Answer:
     seconds: float
     ray: str | None = None
     location: str | None = None
+    waited: float = 0.0
+    """Seconds that its request stood at the gate before it was sent."""
 
     def unbelievable(self, reason: str) -> VendorError:
         """The error for an answer that turned out to prove nothing; the caller raises it."""
@@ -162,6 +164,7 @@ class Transport:
             raise RuntimeError("the Transport is not open: use `async with`, or await open() first")
         if self._reads_only and operation.writes:
             raise RuntimeError(f"{operation.endpoint}: not sent, because this client only reads")
+        came = time.monotonic()
         if lane is not None:
             await self._gate.admit(lane)
         # Once, before anything is sent: a token file that goes bad later must not look like a refusal.
@@ -182,7 +185,8 @@ class Transport:
         if failure is not None:
             raise failure
         location = flight.headers.get("Location")
-        return Answer(operation, flight.status or 0, flight.body, url, seconds, ray, location)
+        waited = began - came
+        return Answer(operation, flight.status or 0, flight.body, url, seconds, ray, location, waited)
 
     async def _fly(
         self, flight: verdicts.Flight, operation: Operation, url: URL, data: bytes | None, secret: _Secret

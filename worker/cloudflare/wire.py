@@ -39,6 +39,9 @@ class Page(Generic[R]):
     total: int = 0
     """Where pages have numbers: how many rows the vendor counts on all of them; 0 where it does not say."""
 
+    waited: float = 0.0
+    """Seconds that its first request stood at the gate before it was sent (Investigate list alone tells)."""
+
     @property
     def count(self) -> int:
         """How many rows it showed, readable or not."""

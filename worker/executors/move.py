@@ -13,7 +13,7 @@ from worker.cloudflare import Cloudflare, LogEntry, MoveRow
 from worker.errors import BadAnswer, Refused
 from worker.executors.base import Effect, ReadBack, latest, moment, ready, skipped, unmatched
 from worker.executors.trail import SKEW_SECONDS, Trail
-from worker.model.actions import PARTLY, State
+from worker.model.actions import PARTLY, SOME_MOVED, State
 from worker.model.calls import Answered, Call, Item, Outcome, bare
 from worker.model.events import Detection
 from worker.model.ledger import Look
@@ -162,7 +162,9 @@ def _outcome(item: Item, rows: Sequence[MoveRow], delay: float) -> Outcome:
         names = ", ".join(sorted({name or "an unnamed recipient" for name in refused} | missing))
         return Outcome(item.action_id, State.FAILED, f"{PARTLY}; not for {names}: {_why(bad)}")
     if missing and not (good == {""} and len(expected) == 1):
-        return unmatched(item, f"the answer does not name {', '.join(sorted(missing))}", delay)
+        why = f"the answer does not name {', '.join(sorted(missing))}"
+        # The others were acted on: whatever the log shows, it is not sent again.
+        return unmatched(item, f"{SOME_MOVED}: {why}" if good else why, delay)
     return Outcome(item.action_id, State.SUCCEEDED)
 
 

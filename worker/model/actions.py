@@ -19,6 +19,8 @@ REJECTED_IN_DOUBT = "rejected by a person while its effect was unknown"
 """The error of what nobody looks for any more: there may be something to undo, but only by hand."""
 PARTLY = "moved for some recipients only"
 """How the error of a move begins that had its effect in some mailboxes: `failed`, and yet there is something to undo."""
+SOME_MOVED = "moved for some recipients, and of others nothing is known"
+"""How the error of a move in doubt begins whose answer named some mailboxes: it is never sent again by itself."""
 PARTLY_RELEASED = "delivered to some recipients only"
 """How the error of a release begins that reached some: it bars a second one, which would reach them twice."""
 

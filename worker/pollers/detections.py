@@ -75,9 +75,12 @@ class DetectionSource:
 
     async def _read(self, start: float, end: float, cursor: str | None) -> tuple[Page, str | None]:
         async def fetch() -> tuple[float, WirePage[Detection]]:
-            return self._clock.now(), await self._cloudflare.investigate.list(
+            came = self._clock.now()
+            page = await self._cloudflare.investigate.list(
                 start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
             )
+            # How long it stood in line for the budget makes nothing older.
+            return came + page.waited, page
 
         asked, answer = await self._pages.read(fetch)
         sightings = tuple(detection_sighting(row) for row in answer.rows)

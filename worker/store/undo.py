@@ -136,10 +136,11 @@ def _whole(conn: Connection, ids: Sequence[str], swept: Sequence[str]) -> Iterat
 def _select(conn: Connection, account_id: str, wanted: Wanted) -> list[RowMapping]:
     a, d = schema.actions, schema.decisions
     query = select(a, took_effect().label("took_effect")).where(
-        a.c.account_id == account_id, a.c.state.not_in([State.OPEN, State.SHADOWED])
+        a.c.account_id == account_id, a.c.state != State.OPEN
     )
     if wanted.ids:
         return in_parts(conn, query, "id", wanted.ids)
+    query = query.where(a.c.state != State.SHADOWED)
     if wanted.plan_id:
         query = query.where(a.c.plan_id == wanted.plan_id)
     else:
