@@ -195,11 +195,11 @@ class Reconciler:
         if seen.effect is Effect.PARTLY:
             why = f"{PARTLY}; the answer was lost, and the message shows that its move failed for others"
             return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
-        looks = item.read_backs + 1
-        some = _some_moved(item)
-        if seen.effect is Effect.NOT_DONE and some and looks >= PARKING_READS:
-            why = f"{PARTLY}; {some.partition(': ')[2]}, and no effect was seen"
-            return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
+        return self._doubted(item, executor, seen)
+
+    def _doubted(self, item: Item, executor: Executor, seen: ReadBack) -> Outcome:
+        """What is proven where no effect was seen, or nothing."""
+        looks, some = item.read_backs + 1, _some_moved(item)
         if seen.effect is Effect.NOT_DONE and not some and executor.proofs and looks >= executor.proofs:
             if item.attempts >= MAX_SENDS:
                 why = f"given up: sent {item.attempts} times, and no effect was seen"
@@ -212,6 +212,9 @@ class Reconciler:
             parked = tried_for >= PARKING_READS * self._delay and twice
         else:
             parked = looks >= max(PARKING_READS, executor.proofs)
+        if parked and some and seen.effect is Effect.NOT_DONE:
+            why = f"{PARTLY}; {some.partition(': ')[2]}, and no effect was seen"
+            return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
         if parked:
             return Outcome(item.action_id, State.UNKNOWN, _left_to_a_person(item), None, detail=seen.seen)
         why = UNTOLD if seen.effect is Effect.CANNOT_TELL else "no effect seen yet"
