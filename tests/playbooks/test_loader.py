@@ -115,6 +115,7 @@ def test_a_file_that_cannot_be_loaded_is_one_problem(
         ("on=Detection, mode=None", "mode=None: no such mode", "shadow"),
         ("on=Detection, id='Junk It!'", "id 'Junk It!'", 'write id="junk-it"'),
         ("on=Detection, id='-junk'", "id '-junk'", 'write id="junk"'),
+        ("on=Detection, id='_junk'", "id '_junk'", 'write id="junk"'),
         ("on=Detection, id='x' * 65", "at most 64 characters", "write id="),
         ("on=Detection, id=''", "id ''", 'write id="my-playbook"'),
         ("on=Detection, id=7", "id 7", 'write id="7"'),

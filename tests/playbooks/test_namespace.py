@@ -20,13 +20,43 @@ from worker.playbooks.loader import load
         ("from rules import _shared as mine", "mine.WORD"),
         ("import rules._shared", "rules._shared.WORD"),
         ("import rules._shared as mine", "mine.WORD"),
+        ("from _shared import WORD", "WORD"),
+        ("from _shared import *", "WORD"),
+        ("import _shared", "_shared.WORD"),
+        ("import _shared as mine", "mine.WORD"),
     ],
 )
 def test_playbooks_may_share_modules_of_their_folder(folder: Folder, statement: str, use: str) -> None:
-    """A relative import and one under the folder's name mean the same module."""
+    """A relative import, one under the folder's name and one as from Python's path mean the same module."""
     folder.write("_shared.py", "WORD = 'invoice'")
     folder.write("a.py", f"{IMPORTS}{statement}\nOWN = {use}\n{playbook_source()}")
-    assert folder.only_playbook().function.__globals__["OWN"] == "invoice"
+    before = folder.only_playbook()
+    assert before.function.__globals__["OWN"] == "invoice"
+    folder.write("_shared.py", "WORD = 'invoice' * 2")
+    assert folder.only_playbook().version != before.version
+
+
+@pytest.mark.parametrize("statement", ["from rules._shared import WORD", "from mine._shared import WORD"])
+def test_a_folder_of_another_name_is_a_rules_folder_too(folder: Folder, statement: str) -> None:
+    """A playbook that was written in rules/ loads wherever it is mounted."""
+    folder.write("_shared.py", "WORD = 'invoice'")
+    folder.write("a.py", f"{IMPORTS}{statement}\nOWN = WORD\n{playbook_source()}")
+    found = load(folder.path.rename(folder.path.with_name("mine")))
+    assert found.problems == ()
+    assert found.playbooks[0].function.__globals__["OWN"] == "invoice"
+
+
+def test_what_is_no_module_of_the_folder_is_refused_under_any_name(folder: Folder) -> None:
+    """A name with an underscore alone opens no door."""
+    folder.write("_shared.py", "WORD = 'invoice'")
+    for statement in (
+        "import _socket",
+        "from _socket import socket",
+        "import _shared.other",
+        "from _posixsubprocess import fork_exec",
+    ):
+        folder.write("a.py", f"{IMPORTS}{statement}\n{playbook_source()}")
+        assert "imports" in folder.only_problem().message, statement
 
 
 def test_a_shared_module_runs_once_for_all_files(folder: Folder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from worker import settings as settings_module
 from worker import signals
+from worker.cli.printing import say
 from worker.errors import WorkerError, first_error
 from worker.ops import logs
 from worker.settings import Settings
@@ -30,7 +32,7 @@ def run(
 ) -> None:
     """The daemon: polls, decides, acts. SIGTERM drains and exits 0; a second signal ends at once.
 
-    With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read.
+    With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read or not all could be sent.
     """
     signals.hold_back()
     settings = settings_module.load()
@@ -67,7 +69,10 @@ def _run(settings: Settings, *, once: bool) -> int:
 
     async def main() -> int:
         try:
-            return await (service.run_once() if once else service.run())
+            code = await (service.run_once() if once else service.run())
+            if service.undone:
+                say(f"worker: run --once: {service.undone}", sys.stderr)
+            return code
         finally:
             await service.close()
             await store.close()

@@ -64,7 +64,9 @@ class Namespace:
         """The syntax of each module that was run."""
         self._sources = sources
         self._guard = guard
-        self._folder = folder
+        self._folder = frozenset({folder, "rules"})
+        """Names under which the folder is a package for its own modules: `from rules._shared import ...`."""
+        self._shared = frozenset(stem for stem in sources if stem.startswith("_"))
         self._package = ModuleType(f"{PACKAGE}{next(_GENERATIONS)}")
         self._modules: dict[str, ModuleType] = {}
         self._running: list[str] = []
@@ -143,7 +145,7 @@ class Namespace:
     def _compiled(self, stem: str, source: Source) -> CodeType | None:
         try:
             tree = ast.parse(source.text, str(source.path))
-            found = sorted(impurities(tree, self._folder))
+            found = sorted(impurities(tree, self._folder | self._shared))
             if not found:
                 self.cautions += [_problem(source, line, *fault) for line, fault in cautions(tree)]
                 self.trees[stem] = tree
@@ -185,7 +187,10 @@ class Namespace:
     ) -> ModuleType:
         """`__import__` of the author's code, from which `impurities` has removed all that is not pure."""
         parts = name.split(".") if name else []
-        if not level and (not parts or parts[0] != self._folder):
+        if not level and parts and parts[0] in self._shared:
+            self._join(importer, parts[0])
+            return self._modules[parts[0]]
+        if not level and (not parts or parts[0] not in self._folder):
             return builtins.__import__(name, globals_, locals_, fromlist or (), level)
         inner = parts if level else parts[1:]
         wanted = inner[:1] or [item for item in fromlist or () if item in self._sources]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import worker.playbooks
@@ -72,7 +72,8 @@ FORBIDDEN_BUILTINS = {
 }
 _REMEDY_IMPORT = (
     "decide from the event and `context` alone; allowed are worker.playbooks, this folder's modules whose "
-    "names start with `_`, and the pure part of the standard library (docs/authors/reference.md lists it)"
+    "names start with `_` (from ._shared import ...), and the pure part of the standard library "
+    "(docs/authors/reference.md lists it)"
 )
 _SPECIAL_REMEDY = {
     "time": "take the time from `context.now`",
@@ -107,8 +108,11 @@ def guarded_builtins(importer: Any) -> dict[str, Any]:
     return {**allowed, "__import__": importer}
 
 
-def impurities(tree: ast.Module, folder: str) -> Iterator[tuple[int, Fault]]:
-    """Line, message and remedy of all that a module of the rules folder called `folder` must not do."""
+def impurities(tree: ast.Module, folder: Collection[str]) -> Iterator[tuple[int, Fault]]:
+    """Line, message and remedy of all that a module of the rules folder must not do.
+
+    `folder`: by what names an import of the folder's modules begins: its own, and those of its shared modules.
+    """
     top_level = set(tree.body)
     own_names = set(_bound_names(tree))
     yield from pattern_faults(tree)
@@ -151,7 +155,7 @@ def swallows(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
             yield from ((one.lineno, _LEAVES_FINALLY) for one in inner if isinstance(one, ast.Return))
 
 
-def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[Fault]:
+def _import_faults(node: ast.Import | ast.ImportFrom, folder: Collection[str]) -> Iterator[Fault]:
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield from _module_fault(alias.name, folder)
@@ -159,22 +163,29 @@ def _import_faults(node: ast.Import | ast.ImportFrom, folder: str) -> Iterator[F
         yield "imports from above the rules folder", _REMEDY_IMPORT
     elif node.module in AUTHORS_MODULES:
         yield from _surface_faults(node)
-    elif node.level or node.module == folder:
+    elif not node.level and _is_shared(str(node.module), folder):
+        return
+    elif node.level or node.module in folder:
         names = [node.module] if node.level and node.module else [alias.name for alias in node.names]
         for name in names:
             yield from _sibling_fault(str(name))
-    elif node.module not in PURE_MODULES and not str(node.module).startswith(f"{folder}."):
+    elif node.module not in PURE_MODULES and str(node.module).partition(".")[0] not in folder:
         for alias in node.names:
             yield from _module_fault(f"{node.module}.{alias.name}", folder, shown=str(node.module))
     else:
         yield from _module_fault(str(node.module), folder)
 
 
-def _module_fault(name: str, folder: str, shown: str = "") -> Iterator[Fault]:
+def _is_shared(name: str, folder: Collection[str]) -> bool:
+    """Whether it is a shared module of the folder, named as if the folder were on Python's path."""
+    return name.startswith("_") and name in folder
+
+
+def _module_fault(name: str, folder: Collection[str], shown: str = "") -> Iterator[Fault]:
     parent, _, last = name.rpartition(".")
-    if name in PURE_MODULES or name in AUTHORS_MODULES:
+    if name in PURE_MODULES or name in AUTHORS_MODULES or _is_shared(name, folder):
         return
-    if parent == folder:
+    if parent in folder:
         yield from _sibling_fault(last)
         return
     remedy = _SPECIAL_REMEDY.get(name.partition(".")[0], _REMEDY_IMPORT)
@@ -207,10 +218,10 @@ def _catches_all(caught: ast.expr | None) -> bool:
     return any(part is None or (isinstance(part, ast.Name) and part.id == "BaseException") for part in parts)
 
 
-def _is_of_rules(node: ast.Import | ast.ImportFrom, folder: str) -> bool:
+def _is_of_rules(node: ast.Import | ast.ImportFrom, folder: Collection[str]) -> bool:
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
     relative = isinstance(node, ast.ImportFrom) and node.level > 0
-    return relative or any(name.partition(".")[0] == folder for name in names)
+    return relative or any(name.partition(".")[0] in folder for name in names)
 
 
 def _remedy_call(name: str) -> str:

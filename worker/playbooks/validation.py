@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from worker.playbooks.params import Params
 
 _TAKEN = {UNDO: "`worker undo`", EXPIRY: "allowances that have expired"}
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def build(function: Any, path: Path, version: str) -> Playbook | tuple[Problem, ...]:
@@ -109,7 +109,7 @@ def _id_faults(name: object) -> Iterator[Fault]:
     if not isinstance(name, str) or not _ID.fullmatch(name):
         kebab = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-")[:64] or "my-playbook"
         yield (
-            f"id {repr(name)}: expected lower-case letters, digits and dashes, at most 64 characters",
+            f"id {repr(name)}: expected letters, digits, dashes and underscores, at most 64 characters",
             f'write id="{kebab}"',
         )
     if name in _TAKEN:

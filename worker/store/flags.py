@@ -24,6 +24,7 @@ DAEMON = "daemon"
 FAILING = "failing:"
 """Before the name of a source."""
 PROBE = "probe"
+NO_REASON = "no reason given"
 
 
 def get(conn: Connection, account_id: str, name: str) -> Any:
@@ -61,9 +62,16 @@ def paused(conn: Connection, account_id: str) -> Pause | None:
 
 
 def pause(conn: Connection, account_id: str, reason: str, by: str, now: float, how: str = "command") -> None:
-    """No new mutating request starts from here on, until `resume`."""
-    set_value(conn, account_id, PAUSE, Pause(reason, now, by, how)._asdict(), now)
-    append(conn, account_id, now, [Entry("pause", {"reason": reason, "by": by, "how": how})])
+    """No new mutating request starts from here on, until `resume`. What pauses already goes on since then.
+
+    Who gives no reason leaves the one that there is, and who gave it.
+    """
+    known = paused(conn, account_id)
+    noted = Pause(reason or NO_REASON, known.since if known else now, by, how)
+    if known and not reason:
+        noted = known
+    set_value(conn, account_id, PAUSE, noted._asdict(), now)
+    append(conn, account_id, now, [Entry("pause", {"reason": reason or NO_REASON, "by": by, "how": how})])
 
 
 def note_pause_file(conn: Connection, account_id: str, found: Pause | None, now: float) -> None:
