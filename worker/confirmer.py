@@ -24,6 +24,8 @@ ROUND_SECONDS = 60.0
 """How long one reading of the list serves a round: what came since is younger than what is looked for."""
 LATER = (600.0, 3600.0)
 """Seconds to the second and the third look; what that one does not find either is left to a person."""
+FAILED_SECONDS = 60.0
+"""How long it rests after an error that nobody has foreseen."""
 IDLE_SECONDS = 5.0
 
 
@@ -41,7 +43,11 @@ class Confirmer:
     async def run(self) -> None:
         """Works until it is cancelled: nothing hangs on it."""
         while True:
-            await self.step()
+            try:
+                await self.step()
+            except Exception:
+                log.exception("task.failed", task="confirmer")
+                await asyncio.sleep(FAILED_SECONDS)
             await asyncio.sleep(IDLE_SECONDS)
 
     async def step(self) -> int:

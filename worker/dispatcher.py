@@ -341,6 +341,9 @@ class Dispatcher:
             if isinstance(error, Transient):
                 line.standing.note_unreachable(call.items[0].refusals)
             return from_error(call, error, self._options.read_back_delay)
+        except StoreError as error:
+            # Executors ask the ledger before they send; what they have sent is not theirs to write down.
+            return not_sent(call, f"the ledger could not be asked: {error}")
         except Exception as error:
             # Whatever it is, the request may have had its effect.
             log.exception("task.failed", task=f"call {call.id}")

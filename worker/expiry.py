@@ -13,6 +13,8 @@ from worker.ports import Ledger
 
 log = get_logger()
 
+FAILED_SECONDS = 60.0
+"""How long it rests after an error that nobody has foreseen."""
 LOOK_SECONDS = 5.0
 """How often it is asked what is due; a date has no more than that of delay."""
 
@@ -33,7 +35,11 @@ class Expiry:
     async def run(self) -> None:
         """Works until it is cancelled: what is due waits in the ledger."""
         while True:
-            await self.step()
+            try:
+                await self.step()
+            except Exception:
+                log.exception("task.failed", task="expiry")
+                await self._clock.sleep(FAILED_SECONDS)
             await self._clock.sleep(LOOK_SECONDS)
 
     async def step(self) -> None:

@@ -163,9 +163,9 @@ class Intake:
         decided = await self.decider.decide(
             [(fresh, None)], catalogue, histories, views=views, watch=self.lookout.late
         )
-        if catalogue is not self.rules.current:
-            self.again.outdate(poll.source)
         replaced = await self._ledger.record(
             poll, fresh, decided, rows=rows, read_at=read_at, keep_all=self._keep_all
         )
+        if catalogue is not self.rules.current:
+            self.again.outdate(poll.source)
         tell_superseded(self._metrics, replaced)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from typing import Any
 
 from worker.clock import Clock
 from worker.cloudflare import BadRow, Cloudflare
 from worker.cloudflare.bulk import Job, JobMessage
+from worker.cloudflare.operations import is_id
 from worker.cloudflare.rows import MAX_RAW
 from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.job import MARK, match
@@ -24,6 +24,8 @@ from worker.retry import GrowingWaits
 log = get_logger()
 
 LOOK_SECONDS = 2.0
+FAILED_SECONDS = 60.0
+"""How long it rests after an error that nobody has foreseen."""
 LONGEST_WAIT = 300.0
 """Seconds at most to the next try of what fails again and again."""
 GIVE_UP_SECONDS = 6 * 3600.0
@@ -61,8 +63,13 @@ class JobWatch:
     async def run(self) -> None:
         """Works until it is cancelled: a job goes on without us, and is found again."""
         while True:
-            with suppress(StoreError):  # which the store itself tells
+            try:
                 await self.step()
+            except StoreError:
+                pass  # which the store itself tells
+            except Exception:
+                log.exception("task.failed", task="jobs")
+                await self._clock.sleep(FAILED_SECONDS)
             await self._clock.sleep(LOOK_SECONDS)
 
     async def step(self) -> bool:
@@ -123,6 +130,8 @@ class JobWatch:
             unreadable += page.bad
             for job in page.rows:
                 if job.comment == wanted:
+                    if not is_id(job.job_id):
+                        raise BadAnswer("the bulk job has an id that cannot be asked for")
                     return job
         for bad in unreadable:
             if _may_be(bad, wanted):

@@ -83,13 +83,15 @@ class Quarantine:
 
     def readmit(self, playbook: Playbook) -> None:
         """What was parked is decided: the quarantine is over."""
-        since = self._recovered.pop(playbook.id)["since"]
+        told = self._recovered.pop(playbook.id, None)
+        if told is None:
+            return  # another version of it has come meanwhile
         self._metrics.quarantined(playbook.id, on=False)
         log.info(
             "playbook.readmitted",
             playbook=playbook.id,
             playbook_version=playbook.version,
-            seconds=round(self._clock.now() - since, 3),
+            seconds=round(self._clock.now() - told["since"], 3),
         )
 
     def release(self, playbooks: Iterable[str]) -> None:

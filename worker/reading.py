@@ -77,7 +77,8 @@ async def listed(items: Sequence[Item], cloudflare: Cloudflare, clock: Clock) ->
                 break
             # How long it stood in line for the budget makes nothing older.
             until += page.waited
-            found.update((row.id, Read(row, came + page.waited)) for row in page.rows if row.id in wanted)
+            asked = min(came + page.waited, clock.now())
+            found.update((row.id, Read(row, asked)) for row in page.rows if row.id in wanted)
             if page.waited > SHORT_SECONDS and found.keys() & wanted:
                 return _fresh(found, clock), True
             if page.next is None or page.next == cursor or wanted <= found.keys():

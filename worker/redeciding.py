@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -49,7 +50,8 @@ class Redecider:
         self._enricher = enricher
         self._locks = locks
         self._close = close
-        self._caught_up: dict[str, int] = {}
+        self._caught_up: dict[str, tuple[int, int]] = {}
+        self._outdated_times: Counter[str] = Counter()
         self._outdated: dict[str, Level] = {}
         self._missing: set[str] = set()
         """Files that events wait for, and of which it has been said that they are not there."""
@@ -72,12 +74,16 @@ class Redecider:
         Called by the source's own poller, which alone may have a poll of it open: the caps see all of it as one.
         """
         self._note_levels(await self._ledger.levels())
-        if self._caught_up.get(source) != self._decider.rules.serial:
+        if self._caught_up.get(source) != self._edition(source):
             await self._redecide(source)
+
+    def _edition(self, source: str) -> tuple[int, int]:
+        """What the source has to catch up with."""
+        return self._decider.rules.serial, self._outdated_times[source]
 
     def outdate(self, source: str) -> None:
         """Something was just decided by an edition that is history: it is looked at before the next poll."""
-        self._caught_up.pop(source, None)
+        self._outdated_times[source] += 1
 
     async def readmit(self, source: str) -> None:
         """Tries quarantined playbooks with one parked event, and decides what was parked for those that work again.
@@ -88,11 +94,12 @@ class Redecider:
             return
         poll = await self._redecide_poll(source)
         done = 0
-        for playbook in self._catalogue.by_type.get(SOURCES[source], ()):
+        catalogue = self._catalogue
+        for playbook in catalogue.by_type.get(SOURCES[source], ()):
             if self._decider.quarantine.is_due(playbook):
-                done += await self._ask_unasked(poll, playbook, 1)
+                done += await self._ask_unasked(poll, playbook, catalogue, 1)
             while self._decider.quarantine.has_recovered(playbook):
-                count = await self._ask_unasked(poll, playbook, REDECIDED_AT_ONCE)
+                count = await self._ask_unasked(poll, playbook, catalogue, REDECIDED_AT_ONCE)
                 done += count
                 if not count:
                     self._decider.quarantine.readmit(playbook)
@@ -103,7 +110,10 @@ class Redecider:
     async def take_up_due(self, source: str) -> None:
         """Fetches what playbooks wait for, and decides the events that have it now. Called as `readmit` is."""
         catalogue = self._catalogue
-        needy = needy_of(catalogue, SOURCES[source]).difference(self._decider.quarantine.snapshot())
+        # One in quarantine whose probe is due gets what its probe needs.
+        quarantine = self._decider.quarantine
+        resting = {one.id for one in catalogue.playbooks if not quarantine.is_due(one)}
+        needy = needy_of(catalogue, SOURCES[source]).difference(resting & quarantine.snapshot().keys())
         due = partial(self._ledger.due_events, source, sorted(needy), REDECIDED_AT_ONCE)
         if not self._enricher or not needy or not (rows := await due()):
             return
@@ -129,16 +139,17 @@ class Redecider:
 
     async def _ask_at_last(self, source: str, name: str, version: str) -> int:
         """What a playbook was not asked about because it was in quarantine, if it is back, and is not any more."""
+        catalogue = self._catalogue
         (playbook,) = [
             one
-            for one in self._catalogue.by_type.get(SOURCES[source], ())
+            for one in catalogue.by_type.get(SOURCES[source], ())
             if (one.id, one.version) == (name, version)
         ] or (None,)
         done = 0
         if playbook is None or name in self._decider.quarantine.snapshot():
             return done
         poll = await self._redecide_poll(source)
-        while count := await self._ask_unasked(poll, playbook, REDECIDED_AT_ONCE):
+        while count := await self._ask_unasked(poll, playbook, catalogue, REDECIDED_AT_ONCE):
             done += count
             if name in self._decider.quarantine.snapshot():
                 break
@@ -146,15 +157,17 @@ class Redecider:
             await self._close(poll, None)
         return done
 
-    async def _ask_unasked(self, poll: Poll, playbook: Playbook, most: int) -> int:
-        rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
-        if rows:
-            decided = await self._decide_again([(row, {playbook.id}) for row in rows], self._catalogue)
-            await self._ledger.redecide(poll, rows, decided)
+    async def _ask_unasked(self, poll: Poll, playbook: Playbook, catalogue: Catalogue, most: int) -> int:
+        """`catalogue`: the one that the playbook is of; in a newer one nobody might be asked."""
+        async with self._locks[poll.source]:
+            rows = await self._ledger.unasked_events(poll.source, playbook.id, playbook.version, most)
+            if rows:
+                decided = await self._decide_again([(row, {playbook.id}) for row in rows], catalogue)
+                await self._ledger.redecide(poll, rows, decided)
         return len(rows)
 
     async def _redecide(self, source: str) -> int:
-        serial = self._decider.rules.serial
+        edition = self._edition(source)
         done = await self.take_up_trial(source)
         for playbook, version in await self._ledger.parked_for():
             if asked := self._asked_again(playbook, version):
@@ -164,7 +177,7 @@ class Redecider:
                 done += await self._ask_at_last(source, playbook, version)
         if done:
             log.info("playbook.redecided", source=source, count=done)
-        self._caught_up[source] = serial
+        self._caught_up[source] = edition
         return done
 
     async def take_up_trial(self, source: str) -> int:
@@ -178,9 +191,14 @@ class Redecider:
         since = self._decider.clock.now() - TRIAL_SECONDS
         poll = await self._redecide_poll(source)
         done = 0
-        while acting and (rows := await self._ledger.shadowed(source, acting, since, REDECIDED_AT_ONCE)):
-            events = [(row, row.playbooks) for row in rows if row.body]
-            await self._ledger.decide_again(poll, rows, await self._decide_again(events, catalogue))
+        while acting:
+            # No newer verdict comes in between: what is read here is what is decided.
+            async with self._locks[source]:
+                rows = await self._ledger.shadowed(source, acting, since, REDECIDED_AT_ONCE)
+                if not rows:
+                    break
+                events = [(row, row.playbooks) for row in rows if row.body]
+                await self._ledger.decide_again(poll, rows, await self._decide_again(events, catalogue))
             done += len(rows)
         if done:
             await self._close(poll, None)
@@ -207,9 +225,13 @@ class Redecider:
         catalogue = self._catalogue
         poll = await self._redecide_poll(source)
         done = 0
-        while rows := await self._ledger.parked_events(source, playbook, version, REDECIDED_AT_ONCE):
-            decided = await self._decide_again([(row, asked) for row in rows], catalogue)
-            await self._ledger.redecide(poll, rows, decided)
+        while True:
+            async with self._locks[source]:
+                rows = await self._ledger.parked_events(source, playbook, version, REDECIDED_AT_ONCE)
+                if not rows:
+                    break
+                decided = await self._decide_again([(row, asked) for row in rows], catalogue)
+                await self._ledger.redecide(poll, rows, decided)
             done += len(rows)
         if done:
             await self._close(poll, None)

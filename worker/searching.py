@@ -12,7 +12,7 @@ from worker.cloudflare import Cloudflare, Page
 from worker.cloudflare.investigate import Filters
 from worker.errors import BadAnswer
 from worker.model.events import Detection
-from worker.model.sweeps import Campaign, Watch
+from worker.model.sweeps import DETECTED, Campaign, Watch
 from worker.ports import Lane
 from worker.retry import read_page
 
@@ -42,6 +42,8 @@ class Search:
     siblings: dict[str, dict[str, Detection]] = field(default_factory=dict)
     """By campaign and message."""
     searched: int = 0
+    exact: bool = False
+    """Whether the vendor narrowed it, and showed no detected message beside the siblings: what a job would find."""
 
 
 async def read(
@@ -53,21 +55,28 @@ async def read(
     since = min(one.since for one in campaigns)
     cursor: str | None = None
     cursors: set[str] = set()
+    strangers = 0
     for _ in range(MOST_PAGES):
         fetch = partial(_page, cloudflare, since, search.read_at, cursor, narrow)
         page = await read_page(fetch, clock.sleep, lambda _: None)
         search.searched += len(page.rows)
         for row in page.rows:
-            for one in watch.of(row):
-                if row.scanned_at is None or row.scanned_at.timestamp() >= one.since:
-                    search.siblings[one.id].setdefault(row.id, row)
+            of = [one for one in watch.of(row) if _is_within(row, one)]
+            for one in of:
+                search.siblings[one.id].setdefault(row.id, row)
+            strangers += not of and row.final_disposition in DETECTED
         if page.next is None:
+            search.exact = bool(narrow) and not strangers
             return search
         if page.next in cursors:
             raise BadAnswer("the cursors of the search go in a circle")
         cursors.add(page.next)
         cursor = page.next
     raise TooWideError
+
+
+def _is_within(row: Detection, campaign: Campaign) -> bool:
+    return row.scanned_at is None or row.scanned_at.timestamp() >= campaign.since
 
 
 async def _page(

@@ -28,6 +28,8 @@ log = get_logger()
 
 LOOK_SECONDS = 1.0
 """How often it is asked whether there is something to search for."""
+REFUSALS = 5
+"""Searches of a campaign that fail, each later than the one before; then what is refused again is given up."""
 FAILED_SECONDS = 60.0
 """How long it rests after an error that nobody has foreseen."""
 
@@ -122,11 +124,17 @@ class Sweeper:
         try:
             return await read(campaigns, {}, self._cloudflare, self._clock)
         except (TooWideError, Refused) as error:
-            if len(campaigns) > 1:
+            if isinstance(error, Refused) and error.unrouted:
+                self._put_off(campaigns, str(error))
+            elif len(campaigns) > 1:
                 # One of them may reach too far back for all: each for itself, one after the other.
                 self._put_off(campaigns[1:], "searched for after the others")
                 return await self._try(campaigns[:1])
-            await self._give_up(campaigns[0], str(error))
+            elif isinstance(error, Refused) and self._failures[campaigns[0].id] < REFUSALS:
+                # One refusal may be a gateway's in trouble; a search that cannot be had is refused again.
+                self._put_off(campaigns, str(error))
+            else:
+                await self._give_up(campaigns[0], str(error))
         except VendorError as error:
             self._put_off(campaigns, str(error))
         return None
@@ -152,6 +160,8 @@ class Sweeper:
                     campaign, f"more than {MOST_SIBLINGS:,} messages match: name more in `by`"
                 )
                 return False
+            if not self._has_voice(campaign):
+                return False
             current = self._intake.rules.current
             decided = decide_siblings(campaign, rows.values(), current, self._ceilings.mode)
             found = _found(campaign, rows, search, current.exclusions)
@@ -175,7 +185,7 @@ def _found(campaign: Campaign, rows: dict[str, Detection], search: Search, exclu
         searched=search.searched,
         read_at=search.read_at,
         # The vendor's search knows no exclusions, and finds what has come since too.
-        fits_job=not exclusions and _fits_job(campaign, rows),
+        fits_job=not exclusions and search.exact and _fits_job(campaign, rows),
     )
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tests.builders import (
     ACCOUNT,
+    APPROVING,
     ENFORCE,
     NOW,
     at,
@@ -51,8 +52,9 @@ from worker.ops.metrics import Metrics
 from worker.ports import Kept
 from worker.reconciler import MAX_SENDS, Reconciler
 from worker.store import budget as requests
-from worker.store import flags
+from worker.store import flags, reviews
 from worker.store.ledger import FRESH_SECONDS
+from worker.store.undo import Order, Wanted, undo
 
 TIMEOUT, DELAY = 30.0, 30.0
 
@@ -924,3 +926,26 @@ async def test_what_a_poll_has_read_since_stands_against_a_slow_look(bench: Benc
     await bench.work(3)
     assert bench.tenant.effects == [("move", "m1", "DeletedItems")]
     assert await bench.desk.states() == {"m1": ["skipped", "succeeded"]}
+
+
+@pytest.mark.parametrize("ceilings", [ENFORCE, APPROVING])
+async def test_an_approval_for_the_mode_overrules_nobody_who_moved_the_mail(
+    bench: Bench, ceilings: Ceilings
+) -> None:
+    """An analyst took it out of Junk and put it there again: an undo is held for that, whoever let it go before."""
+    await bench.arrive(junk())
+    await bench.work()
+    one = await bench.desk.row()
+    for folder in ("Inbox", "JunkEmail"):
+        bench.desk.clock.pass_time(100)
+        bench.tenant.moved("m1", folder, bench.desk.clock.now(), by="bob")
+    bench.desk.clock.pass_time(100)
+    order = Order("ann", None, ceilings, 250)
+    now = bench.desk.clock.now()
+    done = await bench.desk.run(undo, ACCOUNT, Wanted((one["id"],)), order, now, dry=False)
+    if ceilings is APPROVING:
+        await bench.desk.run(reviews.approve, ACCOUNT, [done.planned[0].id], "ann", now)
+    await bench.work(2)
+    (row,) = await bench.desk.rows(cause=one["id"])
+    assert row["state"] == "held"
+    assert row["error"] == "moved to JunkEmail by bob, after the worker had"

@@ -42,6 +42,9 @@ def executor(tenant: FakeCloudflare, desk: Desk) -> Executor:
     return MoveExecutor(tenant.client, desk.ledger, 30.0, 250)
 
 
+NEVER_SENT = item(attempts=0)
+
+
 class Eye:
     """Looks at items for a test."""
 
@@ -90,7 +93,17 @@ async def test_a_message_that_is_already_there_is_skipped(eye: Eye, tenant: Fake
     """The wanted state holds: nothing is sent, whoever brought it about."""
     tenant.add(detection())
     tenant.moved("m1", "JunkEmail", NOW - 10)
-    assert await eye.state() == ("skipped", "already in JunkEmail")
+    assert await eye.state(NEVER_SENT) == ("skipped", "already in JunkEmail")
+
+
+@pytest.mark.parametrize("seconds, state", [(-100, "skipped"), (-10, "unknown"), (5, "unknown")])
+async def test_its_own_late_effect_is_read_back_and_not_skipped(
+    eye: Eye, tenant: FakeCloudflare, seconds: float, state: str
+) -> None:
+    """Sent once, and the log was late: what it did has to be known, or nobody could undo it."""
+    tenant.add(detection())
+    tenant.moved("m1", "JunkEmail", NOW + seconds)
+    assert (await eye.state(item(submitted_at=NOW, attempts=1)))[0] == state
 
 
 async def test_a_message_that_somebody_moved_elsewhere_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
@@ -107,9 +120,9 @@ async def test_the_last_move_counts(eye: Eye, tenant: FakeCloudflare) -> None:
     tenant.moved("m1", "JunkEmail", NOW - 20)
     assert (await eye.state())[0] == "held"
     tenant.moved("m1", "JunkEmail", NOW - 5)
-    assert (await eye.state())[0] == "skipped"
+    assert (await eye.state(NEVER_SENT))[0] == "skipped"
     tenant.moved("m1", "Inbox", NOW - 1, success=False)
-    assert (await eye.state())[0] == "skipped"
+    assert (await eye.state(NEVER_SENT))[0] == "skipped"
 
 
 async def test_our_own_move_stops_nothing(eye: Eye, tenant: FakeCloudflare, desk: Desk) -> None:
@@ -381,7 +394,7 @@ async def test_a_slow_look_leaves_the_rest_for_the_next_round(
         return tuple(tenant.logs[id])
 
     tenant.will("action_log", *[slow] * 20)
-    looked = await eye(*(item(f"m{number}") for number in range(20)))
+    looked = await eye(*(item(f"m{number}", attempts=0) for number in range(20)))
     assert len(looked.looks) == 8
     assert {one.read_at for one in looked.looks} == {NOW}
 

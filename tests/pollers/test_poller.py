@@ -197,6 +197,28 @@ async def test_a_failing_source_is_told_once_and_so_is_its_recovery(
     assert out.count("auth.refused") == (1 if isinstance(error, Unauthorized) else 0)
 
 
+async def test_a_sweep_that_cannot_be_read_does_not_hold_up_new_mail(
+    poller: Poller, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
+) -> None:
+    """The regular windows go on beside it; it is tried again, each time later, until it succeeds."""
+    assert await poller.try_poll()
+    clock.pass_time(3700)
+    tenant.add(detection("late", scanned_at=at(NOW - 2000)), detection("new", scanned_at=at(clock.now())))
+    for wait in (30, 90):
+        tenant.will("list", DOWN, DOWN)
+        assert not await poller.try_poll()
+        tenant.forget("list")
+        assert await desk.ledger.open_polls("detections") == []
+        assert await poller.try_poll()
+        assert await desk.states() == {"new": ["ready"]}
+        clock.pass_time(wait)
+        assert await poller.try_poll()
+        assert await desk.states() == {"new": ["ready"]}
+        clock.pass_time(wait)
+    assert await poller.try_poll()
+    assert await desk.states() == {"late": ["ready"], "new": ["ready"]}
+
+
 async def noted(desk: Desk) -> dict[str, Any]:
     """What `worker status` is given of the source that fails."""
     (told,) = await desk.run(queries.sources, ACCOUNT, desk.clock.now())

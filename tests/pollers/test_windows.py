@@ -119,12 +119,19 @@ def test_a_clock_set_back_neither_skips_nor_stops_polling() -> None:
 
 
 def test_a_first_poll_under_a_clock_that_ran_ahead_hides_no_later_mail() -> None:
-    """Its floor would lie in the future: until then nothing would be read, and it never would be."""
+    """Its floor lies in the future: until then nothing would be read, and it never would be."""
     unread = begin(NOW + 10 * DAY, REACH)
     ahead = advance(unread, next_poll("detections", unread, NOW + 10 * DAY, REACH))
     poll = window(ahead)
     assert (poll.start, poll.end) == (NOW - SWEEP_REACH, NOW)
-    assert advance(ahead, poll).floor <= poll.start
+
+
+def test_no_poll_lowers_the_floor() -> None:
+    """A clock that runs behind for one poll would open the way to mail from before the worker was there, for good."""
+    known = begin(NOW, REACH)
+    behind = advance(known, window(known, NOW - 365 * DAY))
+    assert behind.floor == known.floor
+    assert window(behind, NOW + DAY).start >= known.floor
 
 
 TIMES = st.floats(NOW - 90 * DAY, NOW + 90 * DAY)

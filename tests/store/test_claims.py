@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from tests.builders import ACCOUNT, ENFORCE, NOW, detection, junk, vote
+from tests.builders import ACCOUNT, APPROVING, ENFORCE, NOW, decided, detection, junk, vote
 from tests.desk import Desk, messages
 from worker.errors import StoreError
 from worker.model.actions import Mode, Move, Reclassify, Release, State, Submit
 from worker.model.calls import Answered, Outcome
 from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
+from worker.model.sweeps import Sweep
 from worker.model.telling import Notify
 from worker.store import budget, caps, claims, flags, queries
 from worker.store.tools import from_json
@@ -402,6 +403,15 @@ async def test_what_is_left_is_what_may_still_be_sent(desk: Desk, mode: Mode, re
     left = await desk.ledger.left(mode)
     assert (left.ready, left.unknown, left.next_read_back) == (ready, 1, NOW + 30)
     assert left.next_ready == (NOW if ready else None)
+
+
+async def test_a_lower_ceiling_holds_no_search(desk: Desk) -> None:
+    """A sweep only reads: what it finds waits for a person."""
+    seed = detection("m1", edf_hash="4a1f" * 16)
+    sweep = Sweep(seed, by=["edf_hash"], then=Move(seed, to="JunkEmail"))
+    await desk.take_in(decided(seed, sweep), ceilings=APPROVING)
+    assert await desk.ledger.lower_ceiling(APPROVING) == 0
+    assert await desk.states() == {"m1": ["ready"]}
 
 
 @pytest.mark.parametrize("mode, held", [(Mode.ENFORCE, 0), (Mode.APPROVE, 1), (Mode.SHADOW, 1)])

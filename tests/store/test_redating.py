@@ -132,14 +132,31 @@ async def test_a_changed_verdict_is_seen_after_the_clock_was_set_back(desk: Desk
     assert len(await desk.ledger.unseen(changed, desk.clock.now())) == 1
 
 
-@pytest.mark.parametrize("seconds, watermark", [(-DAY, NOW - DAY), (DAY, NOW)])
+@pytest.mark.parametrize("seconds, back", [(-DAY, -DAY), (DAY, 0.0)])
 async def test_the_next_poll_sweeps_and_a_watermark_only_goes_back(
-    desk: Desk, seconds: float, watermark: float
+    desk: Desk, seconds: float, back: float
 ) -> None:
     """What a wrong clock has read, or passed over, is read again."""
     await desk.take_in(junk(), advance=Cursor(NOW, NOW - 3600, NOW))
     await step(desk, seconds)
-    assert await desk.ledger.cursor("detections") == Cursor(watermark, NOW - 3600, 0.0)
+    assert await desk.ledger.cursor("detections") == Cursor(NOW + back, NOW - 3600 + back, 0.0)
+
+
+async def test_a_floor_comes_back_with_the_clock_and_no_further(desk: Desk) -> None:
+    """Behind for a while: what lay before the floor then does so again, and never more than at first."""
+
+    async def floor() -> float:
+        cursor = await desk.ledger.cursor("detections")
+        assert cursor is not None
+        return cursor.floor
+
+    await desk.ledger.begin("detections", Cursor(NOW, NOW - 100, NOW))
+    await step(desk, -86400.0)
+    assert await floor() == NOW - 100 - 86400.0
+    await step(desk, 86000.0)
+    assert await floor() == NOW - 500
+    await step(desk, 7200.0)
+    assert await floor() == NOW - 100
 
 
 async def test_a_step_is_in_the_audit_log(desk: Desk) -> None:

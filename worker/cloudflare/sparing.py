@@ -68,5 +68,11 @@ def without(row: Any, error: str, spare: Spare) -> tuple[Any, str] | None:
 
 
 def _is_poisoned(value: Any) -> bool:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, Poison) or any(map(_is_poisoned, inside))
+    # Not by recursion: it may be as deep as the parser allows.
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Poison):
+            return True
+        left += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return False

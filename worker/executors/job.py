@@ -54,6 +54,8 @@ class JobExecutor(MoveExecutor):
             raise
         except Refused as error:
             return await self._by_ids(call, f"the bulk job was refused: {error}", error)
+        except ValueError as error:
+            return await self._by_ids(call, f"no bulk job: {error}")
         except VendorError as error:
             # It may have been created: who watches looks for the comment, and never asks for a second one.
             return Answered((), "call.lost", error.status, error.ray, f"{type(error).__name__}: {error}")

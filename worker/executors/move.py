@@ -94,10 +94,19 @@ class MoveExecutor:
         if not moves:
             return self._unlogged(item)
         if moves[-1].folder == item.target:
+            if item.attempts and item.submitted_at is not None and self._since(moves[-1], item.submitted_at):
+                why = "its own request, whose answer was lost, may have had its effect late"
+                return Look(item.action_id, State.UNKNOWN, why, again_in=0.0)
             return skipped(item, f"already in {item.target}")
         why = trail.elsewhere(item)
         look = Look(item.action_id, State.HELD, why) if why else ready(item)
         return look._replace(origin=moves[-1].folder)
+
+    def _since(self, entry: LogEntry, sent: float) -> bool:
+        """Whether the log's entry may be of a request that was sent then, by either clock."""
+        at = moment(entry.completed_at) or moment(entry.started_at)
+        earliest = self._vendor_time.earliest(sent) if self._vendor_time else sent
+        return at is None or at >= earliest - SKEW_SECONDS
 
     async def _moves(self, item: Item, lane: Lane) -> list[LogEntry]:
         log = await self._cloudflare.investigate.action_log(item.message_id, lane=lane)

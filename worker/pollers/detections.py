@@ -80,7 +80,7 @@ class DetectionSource:
                 start=utc(start), end=utc(end), cursor=cursor, detections_only=False, lane=Lane.POLL
             )
             # How long it stood in line for the budget makes nothing older.
-            return came + page.waited, page
+            return min(came + page.waited, self._clock.now()), page
 
         asked, answer = await self._pages.read(fetch)
         sightings = tuple(detection_sighting(row) for row in answer.rows)

@@ -20,12 +20,14 @@ from worker.ops.metrics import Metrics
 from worker.pollers.source import Page, Source
 from worker.pollers.windows import SWEEP, Reach, advance, begin, next_poll
 from worker.ports import Budget, Ledger
-from worker.retry import source_delay
+from worker.retry import GrowingWaits, source_delay
 
 log = get_logger()
 
 RELAXED = 0.5
 """Share of the budget up to which the interval is kept; above it, it stretches."""
+FIRST_SWEEP_WAIT, LONGEST_SWEEP_WAIT = 60.0, 3600.0
+"""Seconds until a sweep that has failed is tried again: doubling."""
 LONGEST_ERROR = 500
 """Characters that `worker status` shows of why a source cannot be read."""
 
@@ -72,6 +74,7 @@ class Poller:
         self._told = False
         self._failing_since = 0.0
         self._kept: str | None = None
+        self._sweeps = GrowingWaits(FIRST_SWEEP_WAIT, LONGEST_SWEEP_WAIT, clock.monotonic)
 
     @property
     def failing(self) -> bool:
@@ -112,7 +115,7 @@ class Poller:
         except InterruptedPollError:
             return True
         except ExceptionGroup as group:
-            error = _first(group)
+            error = _first_of(group)
             if not isinstance(error, InterruptedPollError):
                 await self._note_failure(error)
             return isinstance(error, InterruptedPollError)
@@ -135,7 +138,7 @@ class Poller:
             if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
-                await self._read(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
+                await self._read_or_leave(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.
             await self._intake.again.take_up_trial(self.source.name)
@@ -143,9 +146,25 @@ class Poller:
         await self._intake.again.readmit(self.source.name)
         await self._intake.again.take_up_due(self.source.name)
         cursor = await self._cursor()
-        await self._read(
-            next_poll(self.source.name, cursor, self._clock.now(), self._reach), last_chance=last_chance
-        )
+        sweeps = self._sweeps.is_due(SWEEP)
+        following = next_poll(self.source.name, cursor, self._clock.now(), self._reach, sweeps=sweeps)
+        await self._read_or_leave(following, last_chance=last_chance)
+
+    async def _read_or_leave(self, poll: Poll, *, last_chance: bool) -> None:
+        """Reads a window. A sweep that fails is left with what it has read, and tried anew later, ever more rarely.
+
+        New mail must not wait for a day that cannot be read; the next sweep reads all of it again.
+        """
+        try:
+            await self._read(poll, last_chance=last_chance)
+        except Exception as error:
+            if poll.kind != SWEEP or isinstance(_first_of(error), InterruptedPollError | StoreError):
+                raise
+            self._sweeps.note_failure(SWEEP)
+            await self._intake.close(poll, None)
+            raise
+        if poll.kind == SWEEP:
+            self._sweeps.forget(SWEEP)
 
     async def _cursor(self) -> Cursor:
         cursor = await self._ledger.begin(self.source.name, begin(self._clock.now(), self._reach))
@@ -232,6 +251,6 @@ class Poller:
                 self._kept = error
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, ExceptionGroup) else error
+def _first_of(error: Exception) -> Exception:
+    """The error itself, or the first of a group."""
+    return _first_of(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error

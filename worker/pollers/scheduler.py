@@ -8,8 +8,9 @@ further away than that has been left there by a clock that was set back: it is d
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -34,7 +35,7 @@ class Scheduler:
         self._scheduler = _Timer(trigger.longest, self._missed)
         self._scheduler.add_listener(self._overlapped, EVENT_JOB_MAX_INSTANCES)
         for poller in pollers:
-            self._scheduler.add_job(poller.tick, trigger, id=poller.source.name)
+            self._scheduler.add_job(_ticking(poller), trigger, id=poller.source.name)
 
     def start(self) -> None:
         """Starts ticking in the running event loop."""
@@ -50,6 +51,14 @@ class Scheduler:
     def _missed(self, source: str) -> None:
         self._metrics.tick_missed(source)
         log.warning("tick.missed", source=source)
+
+
+def _ticking(poller: Poller) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def tick() -> None:
+        # A coroutine runs in the event loop; a plain function would set the tick from another thread.
+        poller.tick()
+
+    return tick
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]

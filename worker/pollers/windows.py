@@ -46,14 +46,16 @@ def begin(now: float, reach: Reach) -> Cursor:
     return Cursor(watermark=floor, floor=floor, swept_at=floor)
 
 
-def next_poll(source: str, cursor: Cursor, now: float, reach: Reach) -> Poll:
+def next_poll(source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: bool = True) -> Poll:
     """The next window: over the overlap into the last one, hourly over a day, never before the source's floor.
+
+    Not `sweeps`: the day cannot be read just now, and what is new is.
 
     A clock that went back neither makes a window end before it starts nor lets one start in the future.
     """
     start = min(cursor.watermark, now) - reach.overlap
     kind = REGULAR
-    if not 0 <= now - cursor.swept_at < SWEEP_EVERY:
+    if sweeps and not 0 <= now - cursor.swept_at < SWEEP_EVERY:
         # From the last poll on: while nobody polled, rows may have come late that no window since has shown.
         kind, start = SWEEP, min(cursor.watermark, now) - max(reach.sweep, reach.overlap)
     # A floor in the future is that of a clock that ran ahead: it would hide everything until then.
@@ -64,9 +66,12 @@ def next_poll(source: str, cursor: Cursor, now: float, reach: Reach) -> Poll:
 
 
 def advance(cursor: Cursor, poll: Poll) -> Cursor:
-    """The cursor after the poll has closed; the watermark never goes back."""
+    """The cursor after the poll has closed; the watermark never goes back, and the floor stays where it is.
+
+    A clock that ran behind has asked for what lies before the floor; that lasts no longer than the clock is wrong.
+    """
     swept_at = poll.end if poll.kind in (FIRST, SWEEP) else cursor.swept_at
-    return Cursor(max(cursor.watermark, poll.end), min(cursor.floor, poll.start), swept_at)
+    return cursor._replace(watermark=max(cursor.watermark, poll.end), swept_at=swept_at)
 
 
 def merged(spans: Iterable[Span], gap: float) -> list[Span]:

@@ -67,7 +67,10 @@ def freeze(
         "digest": _digest(found.messages),
         "plan_id": plan,
     }
-    conn.execute(update(schema.campaigns).where(_C.action_id == campaign.id).values(frozen_at=now, **told))
+    # Whoever was demoted while it was searched for has a list that only watches.
+    trial = row["state"] == State.SHADOWED
+    values = {**told, "frozen_at": now, "trial": trial}
+    conn.execute(update(schema.campaigns).where(_C.action_id == campaign.id).values(**values))
     if row["state"] == State.READY:
         _settle(conn, campaign.id, now, State.SUCCEEDED, None)
     if job_over is not None and found.fits_job and len(decided) > job_over:
@@ -210,6 +213,9 @@ def _end_due(conn: Connection, account_id: str, now: float) -> list[CampaignEnd]
             over[row["action_id"]] = "its window is over"
         elif why := _no_longer_confirmed(conn, account_id, row):
             over[row["action_id"]] = why
+    for one, why in over.items():
+        # What was to be searched for is not any more; a sweep that has its list has done its part.
+        _settle(conn, one, now, State.SKIPPED, why)
     for why in set(over.values()):
         _end(conn, account_id, now, [one for one, because in over.items() if because == why], why)
     return [CampaignEnd(one, *_sizes(conn, one), why) for one, why in over.items()]

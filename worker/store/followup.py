@@ -196,7 +196,11 @@ def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceili
     ids = list(
         conn.scalars(
             select(a.c.id).where(
-                a.c.account_id == account_id, a.c.state == State.READY, a.c.approval_id.is_(None)
+                a.c.account_id == account_id,
+                a.c.state == State.READY,
+                a.c.approval_id.is_(None),
+                # What only searches waits for nobody: what it finds does.
+                a.c.kind.not_in(FINDS),
             )
         )
     )

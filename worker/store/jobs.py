@@ -42,8 +42,13 @@ def order(conn: Connection, call: Call) -> JobOrder | None:
     first = call.items[0].action_id
     row = conn.execute(
         select(_M.campaign_id, _M.poll_id, _C.since, _C.read_at)
-        .select_from(schema.members.join(schema.campaigns, _C.action_id == _M.campaign_id))
-        .where(_M.action_id == first, ~_M.late)
+        .select_from(
+            schema.members.join(schema.campaigns, _C.action_id == _M.campaign_id).join(
+                schema.actions, _A.id == _M.action_id
+            )
+        )
+        # The campaign whose list it was planned for: others it may only have joined.
+        .where(_M.action_id == first, ~_M.late, _M.poll_id == _A.poll_id)
     ).first()
     if row is None:
         return None

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from worker.model.actions import UNSENT, Mode, State, highest_mode
+from worker.model.kinds import FINDS
 from worker.model.levels import Level, Levels, lowered
 from worker.model.undoing import EXPIRY, UNDO
 from worker.store import approvals, schema
@@ -108,7 +109,12 @@ def reconsider(
         acting = {vote["playbook"]: vote for mode, vote in cast if mode is highest}
         if highest is Mode.SHADOW:
             groups[State.SHADOWED, _why(row, cast, levels)].append(row["id"])
-        elif row["state"] == State.READY and highest is Mode.APPROVE and row["approval_id"] is None:
+        elif (
+            row["state"] == State.READY
+            and highest is Mode.APPROVE
+            and row["approval_id"] is None
+            and row["kind"] not in FINDS
+        ):
             groups[State.HELD, _why(row, cast, levels)].append(row["id"])
         elif row["playbook"] not in acting:
             vote = next(iter(acting.values()))
@@ -135,7 +141,9 @@ def _may_go(row: Mapping[str, Any], levels: Levels) -> bool:
 def _rows(conn: Connection, ids: Sequence[str]) -> Iterable[RowMapping]:
     a = schema.actions.c
     for part in chunks(ids):
-        query = select(a.id, a.state, a.playbook, a.approval_id).where(a.id.in_(part), a.state.in_(UNSENT))
+        query = select(a.id, a.state, a.kind, a.playbook, a.approval_id).where(
+            a.id.in_(part), a.state.in_(UNSENT)
+        )
         yield from conn.execute(query).mappings().all()
 
 

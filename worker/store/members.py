@@ -50,10 +50,11 @@ def asking(conn: Connection, poll_id: str) -> dict[str, str]:
 
 
 def actions_of(conn: Connection, campaign_id: str) -> list[str]:
-    """The actions of a campaign, oldest first."""
-    return list(
-        conn.scalars(select(_M.action_id).where(_M.campaign_id == campaign_id).order_by(_M.action_id))
-    )
+    """The actions of a campaign, oldest first; not those of others that it only found there."""
+    a = schema.actions.c
+    own = select(_M.action_id).join(schema.actions, a.id == _M.action_id)
+    mine = own.where(_M.campaign_id == campaign_id, _M.poll_id == a.poll_id)
+    return list(conn.scalars(mine.order_by(_M.action_id)))
 
 
 def joined(conn: Connection, poll_id: str, joins: Iterable[Ruling]) -> None:

@@ -16,6 +16,8 @@ from worker.store import flags, losses, schema
 from worker.store.audit import Entry, append
 
 CLOCK = "clock"
+FLOORS_LOWERED = "floors_lowered"
+"""Seconds by which clocks that were set back have taken the floors with them, for now."""
 UNNOTICED = 5.0
 """Seconds between a step of the clock and the moment at which it is noticed, at most, if nothing stands still."""
 _UNSENT = (State.OPEN, State.HELD, State.READY)
@@ -112,10 +114,16 @@ def _campaigns(conn: Connection, account_id: str, step: float) -> None:
 
 
 def _cursors(conn: Connection, account_id: str, step: float) -> None:
-    """The next poll sweeps a day; a watermark only ever goes back: what was read by a wrong clock is read again."""
+    """The next poll sweeps a day; a watermark only ever goes back: what was read by a wrong clock is read again.
+
+    A floor goes back with the clock, and comes back with it: no further, for nobody may be hidden from by it.
+    """
+    lowered: float = flags.get(conn, account_id, FLOORS_LOWERED) or 0.0
+    shift = min(step, lowered)
+    flags.set_value(conn, account_id, FLOORS_LOWERED, lowered - shift, 0.0)
     c = schema.cursors
     conn.execute(
         update(c)
         .where(c.c.account_id == account_id)
-        .values(watermark=c.c.watermark + min(step, 0.0), swept_at=0.0)
+        .values(watermark=c.c.watermark + min(step, 0.0), floor=c.c.floor + shift, swept_at=0.0)
     )

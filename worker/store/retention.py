@@ -39,7 +39,7 @@ class Horizon(NamedTuple):
 
 
 class Protected(NamedTuple):
-    """What belongs to old actions that are not finished."""
+    """What belongs to old actions that are not finished, or are sweeps whose campaigns are open."""
 
     actions: frozenset[str]
     plans: frozenset[str]
@@ -106,8 +106,11 @@ def _horizon(conn: Connection, now: float, keep: Keep) -> Horizon:
 
 def _protected(conn: Connection, account_id: str, horizon: Horizon) -> Protected:
     a = schema.actions.c
+    c = schema.campaigns.c
+    # A sweep is done when its list is frozen; late siblings are caught, by its words and votes, until its window is over.
+    sweeping = a.id.in_(select(c.action_id).where(c.account_id == account_id, c.ended_at.is_(None)))
     query = select(a.id, a.plan_id, a.approval_id, a.source, a.event_key, a.event_revision).where(
-        a.account_id == account_id, a.state.in_(UNFINISHED), a.created_at < horizon.details
+        a.account_id == account_id, a.state.in_(UNFINISHED) | sweeping, a.created_at < horizon.details
     )
     rows = conn.execute(query).all()
     return Protected(
@@ -168,7 +171,7 @@ def _actions(conn: Connection, batch: Batch) -> Walked:
         t.id, t.account_id, t.state, t.kind, t.created_at, t.updated_at, t.recipients, t.sender, t.reason, t.params,
     )  # fmt: skip
     rows = _next(conn, columns, batch.after, batch.most)
-    mine = _outlived(rows, batch, "updated_at")
+    mine = [row for row in _outlived(rows, batch, "updated_at") if row.id not in batch.protected.actions]
     old = [row.id for row in mine if row.state in GONE]
     _remove(conn, schema.actions, old)
     full = [

@@ -222,7 +222,6 @@ def _row(
         "playbook": UNDO,
         "playbook_version": "",
         "cause": undone["id"],
-        "origin": undone["target"] if undone["subject"] is None else None,
         "mode": Mode.ENFORCE,
         "state": State.OPEN,
         "reason": f"undoes {undone['id']} of {undone['playbook']}",
