@@ -94,7 +94,7 @@ class MoveExecutor:
         if not moves:
             return self._unlogged(item)
         if moves[-1].folder == item.target:
-            if item.attempts and item.submitted_at is not None and self._since(moves[-1], item.submitted_at):
+            if self._may_be_its_own(item, moves[-1]):
                 why = "its own request, whose answer was lost, may have had its effect late"
                 return Look(item.action_id, State.UNKNOWN, why, again_in=0.0)
             return skipped(item, f"already in {item.target}")
@@ -102,9 +102,11 @@ class MoveExecutor:
         look = Look(item.action_id, State.HELD, why) if why else ready(item)
         return look._replace(origin=moves[-1].folder)
 
-    def _since(self, entry: LogEntry, sent: float) -> bool:
-        """Whether the log's entry may be of a request that was sent then, by either clock."""
-        at = moment(entry.completed_at) or moment(entry.started_at)
+    def _may_be_its_own(self, item: Item, entry: LogEntry) -> bool:
+        """Whether the entry may be of an earlier request of the action; not for ever, should no read-back say so."""
+        if not item.attempts or item.submitted_at is None or item.read_backs >= PATIENT_READS:
+            return False
+        sent, at = item.submitted_at, moment(entry.completed_at) or moment(entry.started_at)
         earliest = self._vendor_time.earliest(sent) if self._vendor_time else sent
         return at is None or at >= earliest - SKEW_SECONDS
 
