@@ -10,7 +10,7 @@ from pathlib import Path
 from worker.model.actions import State
 
 ROOT = Path(__file__).parents[2]
-BY_STATE = {str(state) for state in (State.SHADOWED, State.HELD, State.SKIPPED, State.EXPIRED)}
+BY_STATE = {str(state) for state in (State.SHADOWED, State.HELD, State.SKIPPED, State.EXPIRED, State.UNKNOWN)}
 """What is written as the state that it ends or stops in."""
 PASSED_ON = ("_change", "_let_go", "entries_for")
 """Functions that take the kind as an argument."""

@@ -99,6 +99,18 @@ class Books:
         for action in body["actions"]:
             self.actions[action].state = "in doubt"
 
+    def _unknown(self, record: Mapping[str, Any], _body: Any, _at: float) -> None:
+        """A look before acting saw what an earlier request of the action may have done."""
+        sent = self.actions.get(record["action_id"])
+        if sent is None or sent.state != "idle":
+            self._fault(record, record["action_id"], "in doubt by a look, and not sent before or not ready")
+        else:
+            sent.state = "in doubt"
+
+    def _expired(self, record: Mapping[str, Any], body: Any, at: float) -> None:
+        if body["state"] == "unknown":
+            self._unknown(record, body, at)
+
     def _read_back(self, record: Mapping[str, Any], body: Any, at: float) -> None:
         sent = self.actions[record["action_id"]]
         if sent.state != "in doubt":
