@@ -213,9 +213,9 @@ def _end_due(conn: Connection, account_id: str, now: float) -> list[CampaignEnd]
             over[row["action_id"]] = "its window is over"
         elif why := _no_longer_confirmed(conn, account_id, row):
             over[row["action_id"]] = why
-    for one, why in over.items():
-        # What was to be searched for is not any more; a sweep that has its list has done its part.
-        _settle(conn, one, now, State.SKIPPED, why)
+            if row["frozen_at"] is None:
+                # What was to be searched for is not any more; a sweep that has its list has done its part.
+                _settle(conn, row["action_id"], now, State.SKIPPED, why)
     for why in set(over.values()):
         _end(conn, account_id, now, [one for one, because in over.items() if because == why], why)
     return [CampaignEnd(one, *_sizes(conn, one), why) for one, why in over.items()]
