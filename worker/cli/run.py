@@ -14,7 +14,6 @@ import typer
 
 from worker import settings as settings_module
 from worker import signals
-from worker.cli.printing import say
 from worker.errors import WorkerError, first_error
 from worker.ops import logs
 from worker.settings import Settings
@@ -71,6 +70,8 @@ def _run(settings: Settings, *, once: bool) -> int:
         try:
             code = await (service.run_once() if once else service.run())
             if service.undone:
+                from worker.cli.printing import say  # noqa: PLC0415 - hardly ever needed
+
                 say(f"worker: run --once: {service.undone}", sys.stderr)
             return code
         finally:
