@@ -216,7 +216,8 @@ class Reconciler:
             why = f"{PARTLY}; {some.partition(': ')[2]}, and no effect was seen"
             return Outcome(item.action_id, State.FAILED, why, detail=seen.seen)
         if parked:
-            return Outcome(item.action_id, State.UNKNOWN, _left_to_a_person(item), None, detail=seen.seen)
+            why = _noted(item, _left_to_a_person(item))
+            return Outcome(item.action_id, State.UNKNOWN, why, None, detail=seen.seen)
         why = UNTOLD if seen.effect is Effect.CANNOT_TELL else "no effect seen yet"
         return Outcome(item.action_id, State.UNKNOWN, _noted(item, why), self._delay, detail=seen.seen)
 

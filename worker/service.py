@@ -38,7 +38,7 @@ class Service:
         self._stop = asyncio.Event()
         self._counts: dict[tuple[str, str], int] = {}
         self.undone = ""
-        """Why a single run ends with exit code 1, in a line."""
+        """What a single run had to leave, in a line."""
         parts.metrics.action_counts(lambda: self._counts)
 
     def ready(self) -> dict[str, bool | str]:
@@ -95,14 +95,16 @@ class Service:
         log.info("service.stopped", stuck=stuck, polled=polled, ready=left.ready)
         if stuck:
             return 3
+        # A token that is refused matters where something waits for it.
+        short = any(parts.dispatcher.wait(kind) is None for kind, _ in left.kinds)
         if not polled:
             self.undone = "a source could not be read; the log says which, and why"
         elif left.ready and await parts.ledger.paused() is None and not self._stop.is_set():
-            # A token that is refused, a 429 without end, a message that cannot be looked up: nobody may believe it done.
+            # A 429 without end, a message that cannot be looked up: nobody may believe it done.
             self.undone = (
                 f"{left.ready} actions are ready and could not be sent; `worker run --once` again, or the log"
             )
-        return 1 if self.undone else 0
+        return 0 if polled and not short else 1
 
     async def close(self) -> None:
         """Closes the connections to the vendor; may be called twice."""

@@ -64,13 +64,13 @@ async def test_an_open_breaker_is_its_own_kinds_affair(
     bench.rule("reclassify", rules.RECLASSIFY)
     (message,) = await tenant.mail("MALICIOUS")
     await tenant.mail(*["SPOOF"] * 40)
-    told = await bench.once(1, WORKER_READ_BACK_DELAY="1", WORKER_DRAIN_TIMEOUT="2")
+    told = await bench.once(WORKER_READ_BACK_DELAY="1", WORKER_DRAIN_TIMEOUT="2")
     assert re.fullmatch(r"worker: run --once: \d+ actions are ready and could not be sent; .*\n", told.err)
     assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
     first = await bench.states()
     assert (first["succeeded"], first["failed"] + first["ready"]) == (1, 40)
     assert 0 < first["ready"] < 40 - IN_A_ROW
-    await bench.once(1, WORKER_READ_BACK_DELAY="1", WORKER_DRAIN_TIMEOUT="2")
+    await bench.once(WORKER_READ_BACK_DELAY="1", WORKER_DRAIN_TIMEOUT="2")
     assert await bench.states() == {**first, "failed": first["failed"] + 1, "ready": first["ready"] - 1}
     intruder.honest()
     await bench.once()

@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 
-from tests.builders import NOW, at, catalogue, detection, playbook
+from tests.builders import ENFORCE, NOW, at, catalogue, detection, playbook
 from tests.desk import Desk
-from tests.fakes import FailingLedger, ManualClock
+from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from tests.taking_in import Build, junk, page, take
+from worker.enrichment import Enricher
 from worker.errors import StoreError
 from worker.intake import Intake
 from worker.model.actions import Move
+from worker.model.enrichment import Details
 from worker.model.plans import DETECTIONS
 from worker.ops.metrics import Metrics
 from worker.playbooks import Caps
+from worker.playbooks.conditions import delivered
 from worker.playbooks.deciding import Playbook
 from worker.ports import Kept
 from worker.quarantine import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE
@@ -70,6 +73,22 @@ async def test_a_playbook_that_raises_again_and_again_is_not_asked_any_more(
     kept = (await desk.ledger.recall(Kept.QUARANTINE))["moody"]
     assert (kept["since"], kept["next_try"], kept["version"]) == (NOW, NOW + FIRST_PAUSE, "v1")
     assert len(await desk.audit("parked")) == IN_A_ROW + 20
+
+
+async def test_mail_that_its_conditions_leave_out_is_no_success(build: Build, desk: Desk) -> None:
+    """Nobody called it: it neither keeps a playbook that always raises out of quarantine, nor lets one out."""
+    moody = Moody(when=(delivered(),))
+    statuses = (("delivered",), ("quarantined",))
+    mixed = [detection(f"m{n:03}", delivery_status=statuses[n % 2]) for n in range(60)]
+    intake = build(moody.playbook)
+    await take(intake, page(*mixed))
+    assert len(moody.asked) == IN_A_ROW
+    desk.clock.pass_time(FIRST_PAUSE)
+    await take(intake, some("q", 3, delivery_status=("quarantined",)))
+    for _ in range(4):
+        await intake.again.readmit(DETECTIONS)
+    assert len(moody.asked) == IN_A_ROW + 1
+    assert "moody" in await desk.ledger.recall(Kept.QUARANTINE)
 
 
 async def test_failures_with_a_success_between_them_are_no_reason(build: Build) -> None:
@@ -265,3 +284,33 @@ async def test_a_wild_clock_does_not_keep_it_off(build: Build, clock: ManualCloc
     clock.pass_time(LONGEST_PAUSE)
     await intake.again.readmit(DETECTIONS)
     assert len(moody.asked) == IN_A_ROW + 1
+
+
+async def test_a_probe_gets_what_the_playbook_needs(desk: Desk, metrics: Metrics) -> None:
+    """It reads its need before all else: without that no probe would ever tell anything, and it would stay off."""
+    raises = True
+
+    def decide(message: Any) -> Any:
+        assert message.details is not None
+        if raises:
+            raise ValueError
+        return Move(message, to="DeletedItems")
+
+    vendor = FakeCloudflare(desk.clock)
+    enricher = Enricher(vendor.client.investigate, OpenBudget(), desk.clock, metrics, per_poll=100)
+    known = catalogue(playbook(decide, "needy", needs=("details",)))
+    intake = Intake(
+        desk.ledger, known, ENFORCE, desk.clock, metrics, lambda: None, keep_all=False, enricher=enricher
+    )
+    mail = [detection(f"m{number:02}") for number in range(30)]
+    vendor.add(*mail)
+    vendor.details.update((one.id, Details(action="quarantined")) for one in mail)
+    await take(intake, page(*mail))
+    assert "needy" in await desk.ledger.recall(Kept.QUARANTINE)
+    raises = False
+    for _ in range(40):
+        desk.clock.pass_time(600)
+        for go_on in (intake.again.catch_up, intake.again.readmit, intake.again.take_up_due):
+            await go_on(DETECTIONS)
+    assert not await desk.ledger.recall(Kept.QUARANTINE)
+    assert len(await desk.rows()) == 30 - IN_A_ROW

@@ -37,6 +37,8 @@ class Source:
 
     def tick(self) -> None:
         """Called by the scheduler."""
+        # In the event loop: set from another thread, a tick may wake nobody, for good.
+        assert asyncio.get_running_loop() is not None
         self.ticks += 1
         self.ticked.set()
 

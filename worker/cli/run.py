@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """The daemon: polls, decides, acts. SIGTERM drains and exits 0; a second signal ends at once.
 
-    With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read or not all could be sent.
+    With --once: exit code 3 if any action is dead or unknown, 1 if a source could not be read.
     """
     signals.hold_back()
     settings = settings_module.load()

@@ -67,7 +67,7 @@ _EXIT_CODES = (
     ("0", "Done, or stopped as asked."),
     (
         "1",
-        "A problem (`check`, `doctor`), a change (`audit verify`), what is left (`run --once`), or as it says.",
+        "A problem (`check`, `doctor`), a change (`audit verify`), a source unread (`run --once`), or as it says.",
     ),
     (
         "2",

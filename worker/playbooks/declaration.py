@@ -86,7 +86,7 @@ def playbook(
 
     Args:
         on: the events that the function decides on: `Detection`, `PhishReport` or `Submission`.
-        id: lower-case words joined by dashes; the function's name with dashes where it is left out.
+        id: letters, digits, dashes and underscores; the function's name with dashes where it is left out.
         mode: `shadow`, `approve` or `enforce`; WORKER_MODE and the operator can only lower it.
         owner: whom to ask about this playbook.
         caps: how much it may do in one poll, in an hour, in a day, and of a poll's messages.
