@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
+from worker.endless import endlessly
 from worker.errors import StoreError, VendorError
 from worker.executors.submissions import SKEW_SECONDS, Team, logged
 from worker.model.calls import Item
@@ -24,8 +25,6 @@ ROUND_SECONDS = 60.0
 """How long one reading of the list serves a round: what came since is younger than what is looked for."""
 LATER = (600.0, 3600.0)
 """Seconds to the second and the third look; what that one does not find either is left to a person."""
-FAILED_SECONDS = 60.0
-"""How long it rests after an error that nobody has foreseen."""
 IDLE_SECONDS = 5.0
 
 
@@ -42,13 +41,7 @@ class Confirmer:
 
     async def run(self) -> None:
         """Works until it is cancelled: nothing hangs on it."""
-        while True:
-            try:
-                await self.step()
-            except Exception:
-                log.exception("task.failed", task="confirmer")
-                await asyncio.sleep(FAILED_SECONDS)
-            await asyncio.sleep(IDLE_SECONDS)
+        await endlessly("confirmer", self.step, asyncio.sleep, IDLE_SECONDS)
 
     async def step(self) -> int:
         """Looks for all that are due; how many that was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from worker.clock import Clock
+from worker.endless import endlessly
 from worker.errors import StoreError
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
@@ -13,8 +14,6 @@ from worker.ports import Ledger
 
 log = get_logger()
 
-FAILED_SECONDS = 60.0
-"""How long it rests after an error that nobody has foreseen."""
 LOOK_SECONDS = 5.0
 """How often it is asked what is due; a date has no more than that of delay."""
 
@@ -34,13 +33,7 @@ class Expiry:
 
     async def run(self) -> None:
         """Works until it is cancelled: what is due waits in the ledger."""
-        while True:
-            try:
-                await self.step()
-            except Exception:
-                log.exception("task.failed", task="expiry")
-                await self._clock.sleep(FAILED_SECONDS)
-            await self._clock.sleep(LOOK_SECONDS)
+        await endlessly("expiry", self.step, self._clock.sleep, LOOK_SECONDS)
 
     async def step(self) -> None:
         """Plans what is due now, and tells what has ended."""

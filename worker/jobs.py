@@ -11,6 +11,7 @@ from worker.cloudflare import BadRow, Cloudflare
 from worker.cloudflare.bulk import Job, JobMessage
 from worker.cloudflare.operations import is_id
 from worker.cloudflare.rows import MAX_RAW
+from worker.endless import endlessly
 from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.job import MARK, match
 from worker.model.actions import State
@@ -24,8 +25,6 @@ from worker.retry import GrowingWaits
 log = get_logger()
 
 LOOK_SECONDS = 2.0
-FAILED_SECONDS = 60.0
-"""How long it rests after an error that nobody has foreseen."""
 LONGEST_WAIT = 300.0
 """Seconds at most to the next try of what fails again and again."""
 GIVE_UP_SECONDS = 6 * 3600.0
@@ -62,15 +61,7 @@ class JobWatch:
 
     async def run(self) -> None:
         """Works until it is cancelled: a job goes on without us, and is found again."""
-        while True:
-            try:
-                await self.step()
-            except StoreError:
-                pass  # which the store itself tells
-            except Exception:
-                log.exception("task.failed", task="jobs")
-                await self._clock.sleep(FAILED_SECONDS)
-            await self._clock.sleep(LOOK_SECONDS)
+        await endlessly("jobs", self.step, self._clock.sleep, LOOK_SECONDS)
 
     async def step(self) -> bool:
         """Looks at every job that is open and due; False where none is open."""

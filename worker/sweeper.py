@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.errors import Refused, StoreError, VendorError
+from worker.endless import endlessly
+from worker.errors import Refused, VendorError
 from worker.ids import new_id
 from worker.intake import Intake
 from worker.model.events import Detection
@@ -30,8 +31,6 @@ LOOK_SECONDS = 1.0
 """How often it is asked whether there is something to search for."""
 REFUSALS = 5
 """Searches of a campaign that fail, each later than the one before; then what is refused again is given up."""
-FAILED_SECONDS = 60.0
-"""How long it rests after an error that nobody has foreseen."""
 
 
 class Sweeper:
@@ -55,15 +54,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Works until it is cancelled: what was not finished begins anew."""
-        while True:
-            try:
-                await self.step()
-            except StoreError:
-                pass  # which the store itself tells
-            except Exception:
-                log.exception("task.failed", task="sweeper")
-                await self._clock.sleep(FAILED_SECONDS)
-            await self._clock.sleep(LOOK_SECONDS)
+        await endlessly("sweeper", self.step, self._clock.sleep, LOOK_SECONDS)
 
     async def follow(self) -> Campaigns:
         """Has the mail that comes in compared with what is open now. At start: before anything comes in."""

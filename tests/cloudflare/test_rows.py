@@ -14,6 +14,7 @@ from yarl import URL
 from tests.cloudflare.vendor import envelope, row
 from worker.cloudflare import actions, investigate, rows, shapes
 from worker.cloudflare.rows import Decoded
+from worker.cloudflare.sparing import without
 from worker.cloudflare.transport import Answer
 from worker.errors import AnswerLost, BadAnswer
 from worker.model.events import Detection, PhishReport, Properties, Validation
@@ -350,3 +351,13 @@ def test_a_report_finds_its_message_by_itself() -> None:
     listed = [{"id": 1, "message": {"id": "forged"}}, {"id": 2, "message": "text", "fields": {"to": None}}]
     decoded = rows.read_list(page(envelope(listed)), shapes.REPORT)
     assert decoded.rows == (PhishReport(id=1), PhishReport(id=2))
+
+
+@pytest.mark.parametrize("depth", [50, 700, 5_000])
+def test_an_odd_value_may_be_nested_as_deep_as_the_parser_allows(depth: int) -> None:
+    """It costs its own row: looking through it must not end the reading of the page."""
+    nested: list[Any] = []
+    for _ in range(depth):
+        nested = [nested]
+    error = "Expected `str`, got `array` - at `$.subject`"
+    assert without({"id": "a", "subject": nested}, error, shapes.OF_A_MESSAGE) == ({"id": "a"}, "subject")

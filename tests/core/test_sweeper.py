@@ -8,7 +8,8 @@ from tests.builders import ENFORCE
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from tests.taking_in import Build
-from worker.sweeper import FAILED_SECONDS, Sweeper
+from worker.endless import FAILED_SECONDS
+from worker.sweeper import Sweeper
 
 
 class Stumbling(Sweeper):
