@@ -10,7 +10,7 @@ from worker.clock import Clock, utc
 from worker.enrichment import Histories
 from worker.model.known import Views
 from worker.model.patterns import sender_of
-from worker.model.plans import Ceilings, Decided, Sighting
+from worker.model.plans import FILE, Ceilings, Decided, Sighting
 from worker.model.sweeps import Watch
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
@@ -112,7 +112,7 @@ class Decider:
                 if failure.waits_for:
                     waiting.setdefault(failure.playbook, []).append(failure.error)
                     continue
-                if failure.playbook.startswith("file:") or not failure.asked:
+                if failure.playbook.startswith(FILE) or not failure.asked:
                     continue
                 self._metrics.playbook_failed(failure.playbook)
                 log.error(

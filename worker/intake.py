@@ -63,7 +63,7 @@ class Intake:
         self._pinned: dict[str, Catalogue] = {}
         self._locks = {source: asyncio.Lock() for source in SOURCES}
         self._waiting: dict[str, dict[int, Page]] = {source: {} for source in SOURCES}
-        self.again = Redecider(ledger, self.decider, enricher, self._locks, self.close)
+        self.again = Redecider(ledger, self.decider, enricher, self._locks, self.close, self.lookout)
 
     @property
     def rules(self) -> Rulebook:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from worker.model.events import Detection
 from worker.model.plans import Sighting
 from worker.model.sweeps import Campaign, Watch
@@ -15,15 +17,21 @@ class Lookout:
     def __init__(self) -> None:
         self.late = Watch()
         """Campaigns whose list is frozen: what comes in of them is caught."""
+        self._open: Sequence[Campaign] = ()
         self._sought = Watch()
         self._arrived: dict[str, dict[str, Detection]] = {}
 
     def follow(self, campaigns: Sequence[Campaign]) -> None:
         """These are open now. To be told before a search begins: from then on nothing of it is overlooked."""
+        self._open = campaigns
         sought = [one for one in campaigns if one.searching]
         self.late = Watch(one for one in campaigns if not one.searching)
         self._sought = Watch(sought)
         self._arrived = {one.id: self._arrived.get(one.id, {}) for one in sought}
+
+    def froze(self, campaign: Campaign) -> None:
+        """Its list is frozen: from now on its siblings are late ones, whether or not the ledger can be asked just now."""
+        self.follow([replace(one, searching=False) if one.id == campaign.id else one for one in self._open])
 
     def note(self, fresh: Iterable[Sighting]) -> None:
         """Keeps what has come in of campaigns that are searched for: the search may have passed there already."""

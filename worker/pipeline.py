@@ -19,7 +19,7 @@ from worker.model.actions import Action, Mode, Move, lower_mode
 from worker.model.events import Detection
 from worker.model.history import History
 from worker.model.known import Known, Rested, Views
-from worker.model.plans import Decided, Failure, Sighting, Vote, Wish, detection_sighting
+from worker.model.plans import FILE, Decided, Failure, Sighting, Vote, Wish, detection_sighting
 from worker.model.sweeps import Campaign, Sibling, Watch, within_reach
 from worker.playbooks.context import Context
 from worker.playbooks.deciding import Playbook
@@ -46,7 +46,7 @@ def decide(
     `quarantine` knows the playbooks that fail again and again, and says whom not to ask. `views` is what has been
     fetched: a playbook that comes to read a need which is not there has a `Failure` that says what it waits for.
     `protected` are domains that no entry of the tenant's settings may cover. `watch` knows the campaigns whose late
-    siblings are caught.
+    siblings are caught; where `only` is given, those of these playbooks.
     """
     asking = _Round(catalogue, ceiling, now, histories or {}, only, quarantine, views or {}, protected, watch)
     return asking.decide(sightings)
@@ -95,13 +95,17 @@ class _Round:
             sighting = sightings[place]
             wishes = _wishes(wanted[place], self.protected) if place in wanted else ()
             if watch and isinstance(sighting.event, Detection):
-                late = (_sibling(one, sighting.event, votes, late=True) for one in watch.of(sighting.event))
+                of = (one for one in watch.of(sighting.event) if self._is_asked(one))
+                late = (_sibling(one, sighting.event, votes, late=True) for one in of)
                 wishes = (*wishes, *filter(None, late))
             voters = [playbooks[vote.playbook] for wish in wishes for vote in wish.votes]
             seen = page.contexts[place].seen() if any(one.sees_context for one in voters) else None
             failed = (*failures.get(place, ()), *broken)
             decided[place] = Decided(sighting, wishes, failed, seen, _rested(page.known(place), voters))
         return decided
+
+    def _is_asked(self, campaign: Campaign) -> bool:
+        return self.only is None or not set(self.only).isdisjoint(campaign.playbooks)
 
     def _ask(self, page: Page) -> tuple[dict[int, list[tuple[Action, Vote]]], dict[int, list[Failure]]]:
         """What was wanted, with the vote for it, and what failed: both by the event's place in the page."""
@@ -195,4 +199,4 @@ def _agree(wanted: Sequence[tuple[Action, Vote]]) -> tuple[Wish, ...]:
 def _broken_files(catalogue: Catalogue) -> tuple[Failure, ...]:
     """A file that could not be loaded may hold playbooks for any event: events wait for it as parked."""
     files = sorted({name for problem in catalogue.problems for name in problem.stopped})
-    return tuple(Failure(f"file:{name}", "", "the file could not be loaded") for name in files)
+    return tuple(Failure(f"{FILE}{name}", "", "the file could not be loaded") for name in files)

@@ -15,11 +15,13 @@ from worker.decider import Decider
 from worker.enrichment import Enricher, needy_of
 from worker.ids import new_id
 from worker.latecomers import by_event, told_apart
+from worker.lookout import Lookout
 from worker.model.actions import Mode, lower_mode
 from worker.model.known import Views
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed
 from worker.model.levels import Level, Levels
-from worker.model.plans import REDECIDE, SOURCES, Decided, Poll, Sighting
+from worker.model.plans import FILE, REDECIDE, SOURCES, Decided, Poll, Sighting
+from worker.model.sweeps import Watch
 from worker.ops.logs import get_logger
 from worker.playbooks.deciding import Playbook
 from worker.playbooks.loader import Catalogue
@@ -44,12 +46,14 @@ class Redecider:
         enricher: Enricher | None,
         locks: Mapping[str, asyncio.Lock],
         close: Close,
+        lookout: Lookout,
     ) -> None:
         self._ledger = ledger
         self._decider = decider
         self._enricher = enricher
         self._locks = locks
         self._close = close
+        self._lookout = lookout
         self._caught_up: dict[str, tuple[int, int]] = {}
         self._outdated_times: Counter[str] = Counter()
         self._outdated: dict[str, Level] = {}
@@ -215,11 +219,12 @@ class Redecider:
         rows: Sequence[tuple[Parked | Shadowed, Collection[str]]],
         catalogue: Catalogue,
         views: Views | None = None,
+        watch: Watch | None = None,
     ) -> list[Decided]:
         """Decides stored events again, each for some playbooks only, with the history that their messages have now."""
         groups = [([_stored(row)], playbooks) for row, playbooks in rows]
         histories = await self._decider.histories([one for (one,), _ in groups], catalogue)
-        return await self._decider.decide(groups, catalogue, histories, views=views)
+        return await self._decider.decide(groups, catalogue, histories, views=views, watch=watch)
 
     async def _redecide_all(self, source: str, playbook: str, version: str, asked: frozenset[str]) -> int:
         catalogue = self._catalogue
@@ -230,7 +235,9 @@ class Redecider:
                 rows = await self._ledger.parked_events(source, playbook, version, REDECIDED_AT_ONCE)
                 if not rows:
                     break
-                decided = await self._decide_again([(row, asked) for row in rows], catalogue)
+                # Where a whole file was missing, nobody spoke for the campaigns of its playbooks either.
+                watch = self._lookout.late if playbook.startswith(FILE) else None
+                decided = await self._decide_again([(row, asked) for row in rows], catalogue, watch=watch)
                 await self._ledger.redecide(poll, rows, decided)
             done += len(rows)
         if done:
@@ -240,10 +247,10 @@ class Redecider:
     def _asked_again(self, playbook: str, version: str) -> frozenset[str]:
         """The playbooks that have changed since events were parked for them."""
         catalogue = self._catalogue
-        if not playbook.startswith("file:"):
+        if not playbook.startswith(FILE):
             changed = (one.id for one in catalogue.playbooks if one.id == playbook and one.version != version)
             return frozenset(changed)
-        name = playbook.removeprefix("file:")
+        name = playbook.removeprefix(FILE)
         if self._is_broken(name):
             return frozenset()
         return frozenset(one.id for one in catalogue.playbooks if known_as(one.path) == name)
@@ -257,7 +264,7 @@ class Redecider:
         Its playbooks may be in another file by now, but nobody knows which ones were not asked: the others have
         decided, and what they would say of old mail today, with other lists and another history, nobody has wanted.
         """
-        name = playbook.removeprefix("file:")
+        name = playbook.removeprefix(FILE)
         if name != playbook and name not in self._missing and not self._is_broken(name):
             self._missing.add(name)
             log.warning("playbook.file_missing", file=name)

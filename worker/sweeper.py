@@ -158,6 +158,8 @@ class Sweeper:
             found = _found(campaign, rows, search, current.exclusions)
             closed = await self._ledger.freeze(campaign, found, decided, self._ceilings)
             # No page may come between the list and the watch for what is not on it.
+            if closed is not None:
+                self._intake.lookout.froze(campaign)
             await self.follow()
         if closed is None:
             return False

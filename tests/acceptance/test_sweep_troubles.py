@@ -149,3 +149,18 @@ async def test_a_retention_shorter_than_a_window_takes_nothing_from_it(worker: B
     (late,) = await tenant.mail("SPAM", edf_hash=HASH)
     await worker.once()
     assert await tenant.folder(late) == "JunkEmail"
+
+
+async def test_a_late_sibling_waits_for_a_file_that_is_broken(worker: Bench, tenant: Tenant) -> None:
+    """Nobody speaks for the campaign meanwhile; once the file is mended, what came in is moved after all."""
+    worker.rule("rule", sweeps("edf_hash"))
+    await mail(tenant)
+    await worker.once()
+    worker.rule("other", rules.on_verdict("SPOOF", rules.to("JunkEmail"), name="other"))
+    worker.rule("rule", sweeps("edf_hash") + "\nthis is no Python\n")
+    (late,) = await tenant.mail("SPAM", edf_hash=HASH)
+    await worker.once()
+    assert await tenant.folder(late) == "Inbox"
+    worker.rule("rule", sweeps("edf_hash"))
+    await worker.once()
+    assert await tenant.folder(late) == "JunkEmail"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import NOW, detection, sighting
 from worker.lookout import Lookout
@@ -13,10 +14,11 @@ from worker.playbooks.vetting import refusal
 HASH = "9f2c41d8e07ab365"
 
 
-def sweep(*by: str, **fields: Any) -> Sweep:
+def sweep(*by: str, window: str = "7d", **fields: Any) -> Sweep:
     """A sweep from a message with these fields."""
     message = detection(**{"edf_hash": HASH, "subject": "Your parcel"} | fields)
-    return Sweep(message, by=list(by or ("edf_hash",)), then=Move(message, to="JunkEmail", reason="kit"))
+    then = Move(message, to="JunkEmail", reason="kit")
+    return Sweep(message, by=list(by or ("edf_hash",)), then=then, window=window)
 
 
 def campaign(*, searching: bool = False, **shared: str) -> Campaign:
@@ -35,7 +37,10 @@ def campaign(*, searching: bool = False, **shared: str) -> Campaign:
 
 
 def test_two_sweeps_for_the_same_siblings_are_one() -> None:
-    """Whatever message they start from, and in whatever order the marks are named; another mark makes another."""
+    """Whatever message they start from, and in whatever order the marks are named; another mark makes another.
+
+    So does another window: the longer one finds what the shorter one does not.
+    """
     one, other = (
         sweep("sender", "edf_hash"),
         sweep("edf_hash", "sender", id="m2", sender="Mallory@Evil.example"),
@@ -43,6 +48,7 @@ def test_two_sweeps_for_the_same_siblings_are_one() -> None:
     assert (one.subject, one.target) == (other.subject, other.target)
     assert one.by == ("edf_hash", "sender")
     assert one.subject != sweep("edf_hash").subject
+    assert sweep(window="7d").subject == sweep(window="168h").subject != sweep(window="30d").subject
     assert one.reason == "kit"
 
 
@@ -124,10 +130,11 @@ def test_what_the_filter_has_nothing_against_asks_for_a_person(verdict: str | No
 
 
 def test_what_no_mailbox_holds_is_out_of_reach() -> None:
-    """Quarantined and rejected mail cannot be moved; what the vendor does not tell may be there."""
+    """Quarantined and rejected mail cannot be moved; what is still on its way, or untold, may be there."""
     assert not within_reach(detection(delivery_status=("quarantined",), is_quarantined=True))
     assert not within_reach(detection(delivery_status=("rejected",)))
     assert within_reach(detection(delivery_status=("moved",)))
+    assert within_reach(detection(delivery_status=("deferred",)))
     assert within_reach(detection(delivery_status=()))
 
 
@@ -143,3 +150,15 @@ def test_nothing_slips_through_between_search_and_watch() -> None:
     lookout.follow([campaign()])
     assert lookout.arrived(searching) == {}
     assert [one.id for one in lookout.late.of(arriving)] == ["c1"]
+
+
+def test_a_list_that_is_frozen_is_watched_at_once() -> None:
+    """Even where the ledger cannot be asked just then; what is searched for beside it still is."""
+    lookout = Lookout()
+    one, other = campaign(searching=True), replace(campaign(searching=True), id="c2")
+    arriving = detection("m2", edf_hash=HASH)
+    lookout.follow([one, other])
+    lookout.froze(one)
+    lookout.note([sighting(arriving)])
+    assert [late.id for late in lookout.late.of(arriving)] == ["c1"]
+    assert lookout.arrived(other) == {"m2": arriving}

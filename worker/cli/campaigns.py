@@ -73,8 +73,12 @@ def show(campaign_id: Id, json_: Json = False) -> None:
     members = data.pop("members")
     for name, value in data.items():
         say(f"{name:<14} {_by(data) if name == 'by' else _cell(value)}")
-    if waiting := sum(one["state"] == "held" for one in members):
-        say(f"{waiting} wait for a person: `worker actions approve --plan {data['plan_id']}`, or reject them")
+    held = [one for one in members if one["state"] == "held"]
+    if listed := sum(not one["late"] for one in held):
+        say(f"{listed} wait for a person: `worker actions approve --plan {data['plan_id']}`, or reject them")
+    if late := [one["action_id"] for one in held if one["late"]]:
+        # Each belongs to the plan of the poll that it came with.
+        say(f"late, and waiting for a person: `worker actions approve {' '.join(late)}`, or reject them")
     print_table(
         [name.upper() for name in MEMBER_COLUMNS],
         ([_cell(one[name]) for name in MEMBER_COLUMNS] for one in members),

@@ -52,7 +52,7 @@ class Existing(Struct, frozen=True, gc=False):
     state: State
     cause: str = ""
     waits: bool = False
-    """Whether nothing holds it but its playbook's mode: an enforcing one that agrees lets it go."""
+    """Whether its mode alone holds it, or that it is a mere sibling: an enforcing playbook that agrees lets it go."""
 
 
 class Ruling(Struct, frozen=True, gc=False):
@@ -160,7 +160,7 @@ def _lets_go(
     first: dict[str, str] = {}
     for one in candidates:
         twin = joins.get(one.action_id)
-        if twin in waiting and one.mode(ceiling) is Mode.ENFORCE:
+        if twin in waiting and one.mode(ceiling) is Mode.ENFORCE and not one.asks:
             first.setdefault(str(twin), one.action_id)
     return frozenset(first.values())
 

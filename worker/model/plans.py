@@ -136,6 +136,10 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     """How often in a row what it waits for could not be fetched."""
 
 
+FILE = "file:"
+"""Begins the name of whom an event is parked for where a whole file could not be loaded; the file's own follows."""
+
+
 class Decided(msgspec.Struct, frozen=True, gc=False):
     """Everything that the playbooks said about one event."""
 

@@ -18,6 +18,8 @@ CRITERIA = ("edf_hash", "sender", "exact_subject", "htmltext_structure_hash")
 """What siblings can have in common; of several, all."""
 DETECTED = frozenset({"MALICIOUS", "MALICIOUS-BEC", "SUSPICIOUS", "SPOOF", "SPAM", "BULK"})
 """Verdicts under which the filter itself has something against a message; one that is unheard of is none of them."""
+UNDETECTED = "the filter has nothing against it: a person must look"
+"""Why such a sibling is held."""
 LONGEST_DAYS = 30
 """How far the vendor's search reaches back unless it is told otherwise."""
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})([hd])")
@@ -65,9 +67,11 @@ class Sweep(OnMessage, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str:
-        """What two sweeps for the same siblings have in common."""
-        told = "\0".join(f"{name}={value}" for name, value in self.shared.items())
-        return f"{SUBJECT}{sha256(told.encode('utf-8', 'replace')).hexdigest()[:32]}"
+        """What two sweeps for the same siblings, over windows of one length, have in common."""
+        told = [f"{name}={value}" for name, value in self.shared.items()]
+        told.append(f"window={window_seconds(self.window):.0f}")
+        digest = sha256("\0".join(told).encode("utf-8", "replace"))
+        return f"{SUBJECT}{digest.hexdigest()[:32]}"
 
     @property
     def params(self) -> dict[str, Any]:
@@ -106,9 +110,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Why a person has to approve it for this sibling in every mode; empty where nobody has to."""
         if row.id == self.seed or row.final_disposition in DETECTED:
             return ""
-        return (
-            f"the filter has nothing against it ({row.final_disposition or 'no verdict'}): a person must look"
-        )
+        return UNDETECTED
 
 
 class Sibling(msgspec.Struct, frozen=True, gc=False):
@@ -151,8 +153,8 @@ def value_of(row: Detection, name: str) -> str:
 
 
 def within_reach(row: Detection) -> bool:
-    """Whether the message may lie in a mailbox: what was quarantined or rejected cannot be moved."""
-    there = {"delivered", "moved"}.intersection(row.delivery_status)
+    """Whether the message lies in a mailbox, or soon may: what was quarantined or rejected cannot be moved."""
+    there = {"delivered", "moved", "deferred", "queued"}.intersection(row.delivery_status)
     return bool(there) or not (row.delivery_status or row.is_quarantined)
 
 

@@ -16,6 +16,7 @@ from worker.store import approvals, intake, jobs, schema
 from worker.store.audit import Entry, append
 from worker.store.closing import close
 from worker.store.subjects import free
+from worker.store.superseding import see_anew
 from worker.store.tools import chunks, event_id, from_json
 from worker.store.wishes import plan_id
 
@@ -216,6 +217,8 @@ def _end_due(conn: Connection, account_id: str, now: float) -> list[CampaignEnd]
             if row["frozen_at"] is None:
                 # What was to be searched for is not any more; a sweep that has its list has done its part.
                 _settle(conn, row["action_id"], now, State.SKIPPED, why)
+            # Other messages may confirm the same: they are decided again, and may begin a campaign of their own.
+            see_anew(conn, account_id, (row["source"], row["event_key"]), [row["action_id"]])
     for why in set(over.values()):
         _end(conn, account_id, now, [one for one, because in over.items() if because == why], why)
     return [CampaignEnd(one, *_sizes(conn, one), why) for one, why in over.items()]

@@ -16,6 +16,7 @@ from worker.model.kinds import APART
 from worker.model.ledger import Closed, Cursor
 from worker.model.levels import Levels, lowered
 from worker.model.plans import REDECIDE, REFRESH, SWEEP, Ceilings, ClosedPlan, Poll, Vote
+from worker.model.sweeps import UNDETECTED
 from worker.store import members, schema, subjects
 from worker.store.audit import Entry, append
 from worker.store.caps import used_up
@@ -61,13 +62,14 @@ def close(
     conn: Connection, account_id: str, poll: Poll, now: float, ceilings: Ceilings, advance: Cursor | None
 ) -> Closed:
     """Closes the poll's plans and, where `advance` is given, moves the source's cursor."""
-    candidates = _candidates(conn, poll, recorded(conn, account_id))
+    siblings = members.of_poll(conn, poll.id)
+    candidates = _candidates(conn, poll, recorded(conn, account_id), siblings.asks)
     polls = schema.polls
     counts = conn.execute(select(polls.c.rows, polls.c.new_events).where(polls.c.id == poll.id)).first()
     # A campaign's list is no part of what was polled; an hourly sweep, which has that kind too, is.
     apart = poll.source == SWEEP or poll.kind in (REDECIDE, REFRESH)
     polled = None if counts is None or apart else counts.new_events
-    rulings = _rule(conn, account_id, now, ceilings, candidates, polled)
+    rulings = _rule(conn, account_id, now, ceilings, candidates, polled, siblings.called_off)
     set_aside = _apply(conn, account_id, poll, now, ceilings, rulings)
     votes = {one.action_id: one.votes for one in candidates}
     plans = _write_plans(conn, account_id, poll, now, ceilings, votes, rulings)
@@ -77,10 +79,10 @@ def close(
     return Closed(plans, tuple(set_aside), *(counts or (0, 0)))
 
 
-def _candidates(conn: Connection, poll: Poll, levels: Levels) -> list[Candidate]:
+def _candidates(conn: Connection, poll: Poll, levels: Levels, asking: Mapping[str, str]) -> list[Candidate]:
     """The poll's open actions with their votes; equal votes are one object, since a backlog has many thousands.
 
-    Whoever was demoted since has a lower vote.
+    Whoever was demoted since has a lower vote. `asking`: which of them a person has to approve, and why.
     """
     a, d = schema.actions, schema.decisions
     caps = (d.c.per_poll, d.c.per_hour, d.c.per_day, d.c.share)
@@ -106,7 +108,6 @@ def _candidates(conn: Connection, poll: Poll, levels: Levels) -> list[Candidate]
         Candidate(action_id, about, intern(kind), intern(target), votes.get(action_id, ()), cause)
         for action_id, about, kind, target, cause in conn.execute(query)
     ]
-    asking = members.asking(conn, poll.id)
     if not asking:
         return candidates
     told = [replace(one, asks=asking.get(one.action_id, "")) for one in candidates]
@@ -134,6 +135,7 @@ def _rule(
     ceilings: Ceilings,
     candidates: Sequence[Candidate],
     polled: int | None,
+    called_off: Mapping[str, str],
 ) -> Rulings:
     if not candidates:
         return Rulings((), {}, {})
@@ -145,14 +147,14 @@ def _rule(
     used = used_up(conn, account_id, now, daily=daily)
     if any(one.kind in APART for one in candidates):
         used = used._replace(apart=used_up(conn, account_id, now, daily=daily, apart=True))
-    refused = subjects.refused(conn, special)
+    refused = {**called_off, **subjects.refused(conn, special)}
     wanted = [one for one in candidates if one.action_id not in refused] if refused else candidates
     rulings = rule(wanted, live, used, ceilings, polled)
     if not refused:
         return rulings
     skipped = [
         Ruling(one.action_id, State.SKIPPED, one.mode(ceilings.mode), refused[one.action_id])
-        for one in special
+        for one in candidates
         if one.action_id in refused
     ]
     return replace(rulings, rulings=(*rulings.rulings, *skipped))
@@ -186,7 +188,7 @@ def standing(
                     row.target,
                     State(row.state),
                     row.cause,
-                    waits=row.state == State.HELD and row.error == WAITS,
+                    waits=row.state == State.HELD and row.error in (WAITS, UNDETECTED),
                 )
                 for row in conn.execute(query)
             )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, true, update
+from sqlalchemy import Connection, bindparam, delete, select, true, update
 
 from worker.model.actions import State
 from worker.model.admission import Ruling
+from worker.model.kinds import kind_of
 from worker.model.plans import DETECTIONS
+from worker.model.sweeps import window_seconds
 from worker.store import schema
 from worker.store.audit import Entry, append
+from worker.store.tools import chunks, from_json
 
 _TOLD = [
     schema.actions.c[name]
@@ -50,6 +53,7 @@ def join(
         )
         if one.state is State.READY:
             _let_go(conn, one, row, now)
+    _prolong(conn, now, [one.joins for one in joining if kind_of(actions[one.action_id]["kind"]).finds])
     append(
         conn,
         account_id,
@@ -69,6 +73,19 @@ def join(
             for one in joining
         ],
     )
+
+
+def _prolong(conn: Connection, now: float, sweeps: Sequence[str]) -> None:
+    """The campaigns of these sweeps are confirmed once more: late siblings are caught for a whole window from now on."""
+    a, c = schema.actions.c, schema.campaigns.c
+    for part in chunks(sweeps):
+        for row in conn.execute(select(a.id, a.params).where(a.id.in_(part))).all():
+            until = now + window_seconds(from_json(row.params)["window"])
+            conn.execute(
+                update(schema.campaigns)
+                .where(c.action_id == row.id, c.ended_at.is_(None), c.until < until)
+                .values(until=until)
+            )
 
 
 def _let_go(conn: Connection, ruling: Ruling, row: dict[str, Any], now: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -15,8 +15,21 @@ from worker.store.audit import Entry
 from worker.store.prepared import Prepared, put_new
 from worker.store.wishes import wanted
 
-_M = schema.members.c
-_OF_POLL = Prepared(select(_M.action_id, _M.asks).where(_M.poll_id == bindparam("poll")))
+_C, _M = schema.campaigns.c, schema.members.c
+_OF_POLL = Prepared(
+    select(_M.action_id, _M.asks, _M.late, _C.until, _C.ended_at, _C.ended_because)
+    .select_from(schema.members.join(schema.campaigns, _C.action_id == _M.campaign_id))
+    .where(_M.poll_id == bindparam("poll"))
+)
+
+
+class Members(NamedTuple):
+    """The siblings of one poll that are not simply moved, by their actions, each with the reason."""
+
+    asks: dict[str, str]
+    """A person has to approve each of these."""
+    called_off: dict[str, str]
+    """The campaign of these late ones was ended before its time, while their poll was open."""
 
 
 def member_row(row: Mapping[str, Any], poll: Poll, now: float, sibling: Sibling) -> dict[str, Any]:
@@ -44,9 +57,14 @@ def sibling_entry(row: Mapping[str, Any], wish: Wish, sibling: Sibling, evidence
     return Entry("sibling", body, plan_id=row["plan_id"], action_id=row["id"], message_id=row["message_id"])
 
 
-def asking(conn: Connection, poll_id: str) -> dict[str, str]:
-    """The siblings of a poll that a person has to approve one by one, and why."""
-    return {row.action_id: row.asks for row in _OF_POLL(conn, poll=poll_id) if row.asks}
+def of_poll(conn: Connection, poll_id: str) -> Members:
+    """What is to be known of a poll's siblings when it is closed."""
+    rows = list(_OF_POLL(conn, poll=poll_id))
+    over = (row for row in rows if row.late and row.ended_at is not None and row.ended_at < row.until)
+    return Members(
+        {row.action_id: row.asks for row in rows if row.asks},
+        {row.action_id: f"its campaign has ended: {row.ended_because}" for row in over},
+    )
 
 
 def actions_of(conn: Connection, campaign_id: str) -> list[str]:

@@ -37,7 +37,7 @@ def supersede(
             _A.state.in_([*UNSENT, State.OPEN]),
         )
         replaced += [_replaced(row, f"{sighting.news} before it was sent") for row in rows]
-        _see_anew(conn, account_id, (sighting.source, sighting.key), [row["id"] for row in rows])
+        see_anew(conn, account_id, (sighting.source, sighting.key), [row["id"] for row in rows])
     _skip(conn, now, replaced)
     return replaced
 
@@ -58,7 +58,7 @@ def supersede_sent(conn: Connection, account_id: str, now: float, ids: Sequence[
         if revision == row["event_revision"] or (row["approved_at"] or 0.0) >= seen_at:
             continue
         replaced.append(_replaced(row, f"{news(row['source'], revision)} before it was sent again"))
-        _see_anew(conn, account_id, event, [row["id"]])
+        see_anew(conn, account_id, event, [row["id"]])
     _skip(conn, now, replaced)
     return replaced
 
@@ -97,7 +97,7 @@ def _skip(conn: Connection, now: float, replaced: Sequence[Mapping[str, Any]]) -
     )
 
 
-def _see_anew(conn: Connection, account_id: str, changed: tuple[str, str], replaced: Sequence[str]) -> None:
+def see_anew(conn: Connection, account_id: str, changed: tuple[str, str], replaced: Sequence[str]) -> None:
     """Other events whose wishes had joined these actions are new again: they do not hang on the one that changed."""
     if not replaced:
         return
