@@ -209,6 +209,31 @@ async def test_what_failed_is_not_tried_again_beside_its_twin(desk: Desk) -> Non
     assert (verdict.ok, verdict.message) == (False, f"{twin['id']} already stands for the same action")
 
 
+async def test_to_try_again_rejects_what_contradicts_it(desk: Desk) -> None:
+    """Whatever was planned since: a person decides between the two."""
+    await desk.bring(State.FAILED, junk())
+    await desk.take_in(decided(report(message=detection()), Move(detection(), to="DeletedItems")))
+    failed, other = await desk.rows()
+    (verdict,) = await retry(desk, failed["id"])
+    assert verdict.message == f"will be tried again; rejects {other['id']}, which contradicts it"
+    failed, other = await desk.rows()
+    assert failed["state"] == State.READY
+    assert (other["state"], other["error"]) == ("rejected", f"{failed['id']} was tried again instead")
+
+
+async def test_of_a_contradiction_only_the_first_is_tried_again(desk: Desk) -> None:
+    """Both cannot be meant."""
+    await desk.bring(State.FAILED, junk())
+    await desk.take_in(decided(report(message=detection()), Move(detection(), to="DeletedItems")))
+    one, other = await desk.rows()
+    await desk.edit(other["id"], state=State.FAILED)
+    both = [one["id"], other["id"]]
+    verdicts, _ = await desk.run(reviews.retry, ACCOUNT, both, "ann", NOW, checked=False)
+    assert [verdict.ok for verdict in verdicts] == [True, False]
+    assert verdicts[1].message == f"contradicts {one['id']}, which is named before it"
+    assert await desk.states() == {"m1": ["ready", "failed"]}
+
+
 async def test_the_log_says_who_decided_what(desk: Desk) -> None:
     """Each review is one record, and refused ones leave none."""
     one, two = await held(desk, "m1"), await held(desk, "m2")
@@ -228,8 +253,6 @@ async def test_a_sweep_that_was_given_up_is_not_said_to_be_tried_again(desk: Des
         await desk.ledger.fail_campaign(campaign.id, "too wide")
     one = (await desk.row("m2"))["id"]
     (verdict,) = await retry(desk, one)
-    assert (verdict.ok, verdict.message.partition(":")[0]) == (
-        False,
-        "its search was given up and does not begin again",
-    )
+    told = "its search was given up and does not begin again (too wide)"
+    assert (verdict.ok, verdict.message.partition(":")[0]) == (False, told)
     assert (await desk.row("m2"))["state"] == State.FAILED

@@ -52,12 +52,9 @@ def approve(
         if why:
             verdicts.append(Verdict(one, False, why))
             continue
-        beaten = [loser for loser in losers.get(one, ()) if loser["id"] not in rejected]
-        for loser in beaten:
-            rejected[loser["id"]] = one
-            error = f"{one} was approved instead"
-            _change(conn, [loser], "rejected", by, now, state=State.REJECTED, due_at=None, error=error)
-        message = "".join(f"; rejects {loser['id']}, which contradicts it" for loser in beaten)
+        beaten = [loser for loser in losers[one] if loser["id"] not in rejected]
+        rejected |= {loser["id"]: one for loser in beaten}
+        message = _beat(conn, beaten, by, now, f"{one} was approved instead")
         if for_good := irreversible(rows[one]["kind"], rows[one]["target"]):
             message += f"; it cannot be undone: {for_good}"
         verdicts.append(Verdict(one, True, f"approved{message}"))
@@ -117,28 +114,61 @@ def retry(
 
     What worked for some recipients is not: a look would take it for done, and forget what it did.
 
-    Who says so approves exactly these, as they are now.
+    Who says so approves exactly these, as they are now, and rejects what contradicts them.
     """
-    taken: dict[tuple[str, ...], str] = {}
+    going: dict[str, list[Row]] = {}
 
     def refusal(row: Row) -> str:
-        if row["state"] not in (State.FAILED, State.DEAD, State.UNKNOWN):
-            return f"is {row['state']}, only failed, dead and unknown actions can be retried"
-        if row["state"] == State.UNKNOWN and not checked:
-            return "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
-        if row["kind"] == Sweep.kind and not row["subject"]:
-            return _GIVEN_UP
-        if (row["error"] or "").startswith(PARTLY):
-            return f"has moved the message for some recipients: {_BY_HAND}, or `worker undo {row['id']}`"
-        if (row["error"] or "").startswith(PARTLY_RELEASED):
-            return f"has delivered the message to some recipients, who would get it twice: {_BY_HAND}"
-        identity = (_about(row), row["kind"], row["target"], row["cause"])
-        twin = has_live_twin(conn, row) or taken.setdefault(identity, row["id"])
-        return "" if twin == row["id"] else f"{twin} already stands for the same action"
+        beside = going.setdefault(_about(row), [])
+        why = _not_again(row, checked=checked) or _in_the_way(conn, row, beside)
+        if not why:
+            beside.append(row)
+        return why
 
     verdicts, chosen = _judge(conn, account_id, ids, refusal, "will be tried again")
+    rejected: set[str] = set()
+    also: dict[str, str] = {}
+    for one, losers in _contradicted(conn, account_id, chosen).items():
+        beaten = [loser for loser in losers if loser["id"] not in rejected]
+        rejected.update(loser["id"] for loser in beaten)
+        also[one] = _beat(conn, beaten, by, now, f"{one} was tried again instead")
+    verdicts = [told._replace(message=told.message + also.get(told.action_id, "")) for told in verdicts]
     again = {"attempts": 0, "read_backs": 0}
     return Review(verdicts, _let_go(conn, account_id, chosen, "retried", by, now, seconds, **again))
+
+
+def _not_again(row: Row, *, checked: bool) -> str:
+    """Why an action cannot be tried again, whatever else there is; empty where it can."""
+    error = row["error"] or ""
+    if row["state"] not in (State.FAILED, State.DEAD, State.UNKNOWN):
+        return f"is {row['state']}, only failed, dead and unknown actions can be retried"
+    if row["state"] == State.UNKNOWN and not checked:
+        return (
+            "is unknown: it may have taken effect; look at the message in the dashboard, then add --i-checked"
+        )
+    if row["kind"] == Sweep.kind and not row["subject"]:
+        return f"its search was given up and does not begin again ({error}): {_SIBLINGS_BY_HAND}"
+    if error.startswith(PARTLY):
+        return f"has moved the message for some recipients: {_BY_HAND}, or `worker undo {row['id']}`"
+    if error.startswith(PARTLY_RELEASED):
+        return f"has delivered the message to some recipients, who would get it twice: {_BY_HAND}"
+    return ""
+
+
+def _in_the_way(conn: Connection, row: Row, beside: Sequence[Row]) -> str:
+    """Which action stands for the same already, or is tried again and means the opposite; empty where none does."""
+    identity = row["kind"], row["target"], row["cause"]
+    same = [one["id"] for one in beside if (one["kind"], one["target"], one["cause"]) == identity]
+    if twin := has_live_twin(conn, row) or next(iter(same), ""):
+        return f"{twin} already stands for the same action"
+    against = next((one["id"] for one in beside if _contradict(row, one)), "")
+    return f"contradicts {against}, which is named before it" if against else ""
+
+
+def _beat(conn: Connection, losers: Sequence[Row], by: str, now: float, why: str) -> str:
+    """Rejects what contradicts an action that a person lets go; returns what to tell of it."""
+    _change(conn, losers, "rejected", by, now, state=State.REJECTED, due_at=None, error=why)
+    return "".join(f"; rejects {loser['id']}, which contradicts it" for loser in losers)
 
 
 def _judge(
@@ -186,10 +216,13 @@ def _contradicted(conn: Connection, account_id: str, rows: Sequence[Row]) -> dic
         found[row["id"]] = [
             other
             for other in others.get(_about(row), ())
-            if other["id"] != row["id"]
-            and contradicts(row["kind"], row["target"], other["kind"], other["target"])
+            if other["id"] != row["id"] and _contradict(row, other)
         ]
     return found
+
+
+def _contradict(row: Row, other: Row) -> bool:
+    return contradicts(row["kind"], row["target"], other["kind"], other["target"])
 
 
 def _about(row: Row | RowMapping) -> str:
@@ -254,9 +287,6 @@ def _change(
     append(conn, rows[0]["account_id"], now, entries)
 
 
-_GIVEN_UP = (
-    "its search was given up and does not begin again: let its playbook name more in `by`, or a shorter window; "
-    "search and move these siblings by hand"
-)
+_SIBLINGS_BY_HAND = "search and move these siblings by hand"
 _BY_HAND = "finish the others by hand in the dashboard"
 _MISSING = "no such action; see worker actions list"

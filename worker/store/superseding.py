@@ -36,7 +36,7 @@ def supersede(
             _A.event_revision != sighting.revision,
             _A.state.in_([*UNSENT, State.OPEN]),
         )
-        replaced += [_replaced(row, f"{sighting.news} before it was sent") for row in rows]
+        replaced += [_replaced(row, sighting.news, again=bool(row["attempts"])) for row in rows]
         see_anew(conn, account_id, (sighting.source, sighting.key), [row["id"] for row in rows])
     _skip(conn, now, replaced)
     return replaced
@@ -57,7 +57,7 @@ def supersede_sent(conn: Connection, account_id: str, now: float, ids: Sequence[
         revision, seen_at = current.get(event, (row["event_revision"], 0.0))
         if revision == row["event_revision"] or (row["approved_at"] or 0.0) >= seen_at:
             continue
-        replaced.append(_replaced(row, f"{news(row['source'], revision)} before it was sent again"))
+        replaced.append(_replaced(row, news(row["source"], revision), again=True))
         see_anew(conn, account_id, event, [row["id"]])
     _skip(conn, now, replaced)
     return replaced
@@ -67,16 +67,16 @@ def _hanging(conn: Connection, account_id: str, *which: ColumnElement[bool]) -> 
     """Those of the actions that hang on their event: no undo does, nor what other messages want too."""
     query = select(
         _A.id, _A.plan_id, _A.message_id, _A.kind, _A.playbook,
-        _A.source, _A.event_key, _A.event_revision, _A.approved_at,
+        _A.source, _A.event_key, _A.event_revision, _A.approved_at, _A.attempts,
     ).where(
         _A.account_id == account_id, *which, _A.cause == "", _A.subject.is_(None) | ~_WANTED_BY_OTHERS
     )  # fmt: skip
     return [dict(row) for row in conn.execute(query).mappings()]
 
 
-def _replaced(row: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def _replaced(row: Mapping[str, Any], what: str, *, again: bool) -> dict[str, Any]:
     told = {name: row[name] for name in ("id", "plan_id", "message_id", "kind", "playbook")}
-    return {**told, "state": State.SKIPPED, "reason": reason}
+    return {**told, "state": State.SKIPPED, "reason": f"{what} before it was sent{' again' if again else ''}"}
 
 
 def _skip(conn: Connection, now: float, replaced: Sequence[Mapping[str, Any]]) -> None:
