@@ -44,7 +44,7 @@ from worker.executors.notify import NotifyExecutor
 from worker.executors.reclassify import ReclassifyExecutor
 from worker.intake import Intake
 from worker.model.actions import Mode, Move, Reclassify, Release, State
-from worker.model.calls import Outcome
+from worker.model.calls import Answered, Call, Outcome
 from worker.model.events import Detection
 from worker.model.plans import Ceilings, Wish
 from worker.model.telling import Notify
@@ -324,6 +324,25 @@ async def test_a_used_up_budget_is_told(bench: Bench) -> None:
     await bench.work()
     assert bench.budget.waits == [306.0]
     assert bench.tenant.effects == []
+
+
+async def test_a_ledger_that_cannot_be_asked_before_sending_is_no_lost_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing left: the action is ready again, was no attempt, and needs no read-back."""
+    await bench.arrive(junk())
+
+    async def execute(_: Call) -> Answered:
+        raise StoreError("database: is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.executors["move"], "execute", execute)
+        await bench.work()
+    row = await bench.desk.row()
+    assert (row["state"], row["attempts"]) == ("ready", 0)
+    bench.desk.clock.pass_time(5)
+    await bench.work()
+    assert await bench.desk.states() == {"m1": ["succeeded"]}
 
 
 async def test_a_failing_database_keeps_the_outcome_until_it_is_written(bench: Bench) -> None:

@@ -196,6 +196,30 @@ async def test_events_decided_again_are_one_plan(build: Build, desk: Desk) -> No
     assert len({row["plan_id"] for row in rows}) == 1
 
 
+async def test_no_newer_verdict_comes_between_what_is_read_and_what_is_decided_again(
+    build: Build, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that comes just then waits for its turn, and replaces what was decided."""
+    await take(build(broken("v1")), page(detection("m1")))
+    intake = build(junk("v2"))
+    read = desk.ledger.parked_events
+    coming: list[asyncio.Task[None]] = []
+
+    async def parked_events(*which: Any) -> Any:
+        rows = await read(*which)
+        if not coming:
+            cleared = page(detection("m1", final_disposition="NONE"))
+            coming.append(asyncio.create_task(intake.take(Given(), poll(), cleared, last_chance=False)))
+            await asyncio.wait(coming, timeout=0.2)
+        return rows
+
+    monkeypatch.setattr(desk.ledger, "parked_events", parked_events)
+    await intake.again.redecide()
+    await asyncio.gather(*coming)
+    # Of the newer verdict something is wanted too, by a poll that is not closed yet.
+    assert await desk.states() == {"m1": ["skipped", "open"]}
+
+
 async def test_a_redecision_that_is_cut_off_goes_on(build: Build, desk: Desk) -> None:
     """What was decided before the crash is closed by the poller, the rest is decided at the next start."""
     await take(build(broken("v1")), page(detection("m1")))

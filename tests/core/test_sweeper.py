@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tests.builders import ENFORCE
+from tests.builders import ENFORCE, catalogue, decided, detection, playbook, vote, wish
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from tests.taking_in import Build
+from worker.cloudflare import Page
 from worker.endless import FAILED_SECONDS
+from worker.model.actions import Move
+from worker.model.events import Detection
+from worker.model.sweeps import Sweep
 from worker.sweeper import Sweeper
+
+HASH = "4a1f" * 16
 
 
 class Stumbling(Sweeper):
@@ -39,3 +46,28 @@ async def test_no_campaign_ends_the_daemon(
     running.cancel()
     assert desk.clock.slept[:2].count(FAILED_SECONDS) == 1
     assert "year 0 is out of range" in "".join(capsys.readouterr())
+
+
+async def test_no_list_is_frozen_while_nobody_speaks_for_it(
+    desk: Desk, tenant: FakeCloudflare, build: Build
+) -> None:
+    """Its playbook is unloaded while its siblings are searched for: an empty list would end the campaign in silence."""
+    seed, sibling = (detection(name, edf_hash=HASH) for name in ("m1", "m2"))
+    tenant.add(seed, sibling)
+    sweep = Sweep(seed, by=["edf_hash"], then=Move(seed, to="JunkEmail"))
+    await desk.take_in(decided(seed, wish(sweep, vote("junk"))))
+    known = catalogue(playbook(lambda _: None))
+    intake = build(*known.playbooks)
+    sweeper = Sweeper(desk.ledger, tenant.client, intake, ENFORCE, desk.clock)
+
+    def unloaded(**_: Any) -> Page[Detection]:
+        intake.decider.adopt(catalogue())
+        return Page((seed, sibling), (), None)
+
+    tenant.will("list", unloaded)
+    assert not await sweeper.step()
+    assert (await desk.ledger.campaigns(86400.0)).open[0].searching
+    intake.decider.adopt(known)
+    desk.clock.pass_time(60)
+    assert await sweeper.step()
+    assert {row["message_id"] for row in await desk.rows(kind="move")} == {"m1", "m2"}

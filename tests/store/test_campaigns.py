@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import ENFORCE, NOW, decided, detection, poll, report, vote, wish
 from tests.desk import Desk
-from worker.model.actions import Mode, Move
+from worker.model.actions import Mode, Move, State
 from worker.model.events import Detection
 from worker.model.ledger import Found
 from worker.model.plans import Decided, Wish
@@ -154,3 +154,14 @@ async def test_no_other_campaign_lets_it_go(desk: Desk) -> None:
     await desk.take_in(decided(benign, moved(campaign, benign)))
     await desk.take_in(decided(report(message=benign), moved(other, benign)))
     assert (await desk.row("m2", kind="move"))["state"] == "held"
+
+
+async def test_a_list_watches_only_where_its_sweep_was_demoted_meanwhile(desk: Desk) -> None:
+    """What came of a trial is a trial: late siblings are counted, and nothing is done to them."""
+    await desk.take_in(swept())
+    (campaign,) = (await desk.ledger.campaigns(DAY)).open
+    assert not campaign.trial
+    await desk.edit(campaign.id, state=State.SHADOWED)
+    await desk.ledger.freeze(campaign, Found("p9", ("m1",), 0, 0, 1, NOW, False), [], ENFORCE)
+    (campaign,) = (await desk.ledger.campaigns(DAY)).open
+    assert campaign.trial
