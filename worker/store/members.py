@@ -18,7 +18,7 @@ from worker.store.wishes import wanted
 _C, _M = schema.campaigns.c, schema.members.c
 _OF_POLL = Prepared(
     select(_M.action_id, _M.asks, _M.late, _C.until, _C.ended_at, _C.ended_because)
-    .select_from(schema.members.join(schema.campaigns, _C.action_id == _M.campaign_id))
+    .select_from(schema.members.outerjoin(schema.campaigns, _C.action_id == _M.campaign_id))
     .where(_M.poll_id == bindparam("poll"))
 )
 
