@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.declared.files import blocked, compared, made, said, there
-from worker.declared.entries import Unusable
+from worker.declared.entries import Present, Unusable
+from worker.declared.planning import TAKEN_OVER
 
 BLOCK = """\
 block_senders:
@@ -94,6 +97,34 @@ def test_taking_over_what_the_worker_made_is_said() -> None:
     plan = compared(BLOCK, blocked(comments=made("1m7y2qh5x60tq6ar")))
     assert plan.changes[0].made_by == "1m7y2qh5x60tq6ar"
     assert "the worker does not take it back" in plan.notes[0]
+
+
+def test_what_is_taken_over_bears_the_workers_mark_no_more() -> None:
+    """Also where the file says nothing of comments: else nothing would ever delete it again."""
+    ours = there(
+        "allow_policies", pattern="a.example", pattern_type="DOMAIN", is_regex=False, is_trusted_sender=True,
+        verify_sender=True, comments=made("1m7y2qh5x60tq6ar"),
+    )  # fmt: skip
+    wanted = {"pattern": "a.example", "pattern_type": "DOMAIN", "is_regex": False, "verify_sender": False}
+    (edit,) = compared(json.dumps({"allow_policies": [wanted]}), ours).changes
+    assert edit.after == {"verify_sender": False, "comments": TAKEN_OVER}
+    assert not Present(ours.section, "id-1", {**ours.values, **edit.after}).made_by
+
+
+def test_what_the_worker_made_and_a_file_declares_too_is_told() -> None:
+    """Nothing differs now; when the action's time is over, it will."""
+    ours = blocked(comments=made("1m7y2qh5x60tq6ar"))
+    plan = compared("block_senders: [{pattern: evil.example, pattern_type: DOMAIN}]", ours)
+    assert plan.changes == ()
+    assert "goes with it" in plan.notes[0]
+
+
+def test_a_second_entry_of_the_same_key_is_told() -> None:
+    """Somebody has added it beside; where the section is complete, it goes."""
+    twice = (blocked(1, comments="Phishing"), blocked(2, comments="Spam"))
+    (note,) = compared(BLOCK, *twice).notes
+    assert "once more, as id id-2" in note
+    assert compared(f"complete: [block_senders]\n{BLOCK}", *twice).notes == ()
 
 
 def test_domains_are_edited_and_nothing_else() -> None:

@@ -169,6 +169,13 @@ async def test_one_allowance_that_is_refused_spoils_it_for_no_other(office: Offi
     assert await office.states("allow_sender") == ["failed", *["succeeded"] * 8]
 
 
+async def test_what_no_entry_can_be_made_of_fails_and_asks_nobody(office: Office) -> None:
+    """A name that the API would not take: nothing left, so there is no answer to be lost."""
+    await office.want(ProtectIdentity(detection(), email="boss@corp.example", name="A" * 1500))
+    assert await office.work() == 0
+    assert await office.states("protect_identity") == ["failed"]
+
+
 async def test_many_entries_are_taken_back_by_one_request(office: Office) -> None:
     """What they cost does not grow with their number; the registry, which has no batch, takes them one by one."""
     people = [

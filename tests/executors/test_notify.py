@@ -59,6 +59,25 @@ async def test_what_nobody_took_is_given_up_in_the_end(error: VendorError) -> No
     assert f"{MOST_TRIES} tries" in (outcome.error or "")
 
 
+@pytest.mark.parametrize("again", [None, 0.1, 1.0])
+async def test_a_receiver_that_says_at_once_is_asked_less_and_less(again: float | None) -> None:
+    """About an hour, as those are that cannot be reached, and not twelve seconds."""
+    waits = []
+    for tries in range(MOST_TRIES - 1):
+        executor = NotifyExecutor(Post(RateLimited("429", retry_after=again)))
+        with pytest.raises(RateLimited) as caught:
+            await executor.execute(call(msgspec.structs.replace(WISH, refusals=tries)))
+        waits.append(caught.value.retry_after or 0.0)
+    assert sum(waits) > 1800
+
+
+async def test_a_receivers_own_pause_is_kept() -> None:
+    """It knows best how long it needs."""
+    with pytest.raises(RateLimited) as caught:
+        await NotifyExecutor(Post(RateLimited("429", retry_after=200.0))).execute(call(WISH))
+    assert caught.value.retry_after == 200
+
+
 @pytest.mark.parametrize("error", [Refused("410"), AnswerLost("no answer")])
 async def test_other_errors_are_everybodys(error: VendorError) -> None:
     """A refusal fails it, a lost answer is sent again: as for every kind."""

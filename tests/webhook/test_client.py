@@ -126,6 +126,34 @@ async def test_no_error_tells_the_address_or_the_key(webhook: Webhook, receiver:
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        "invalid token: T0SECRET0PATH",
+        "no route /HOOK/t0secret0path",
+        '{"message": "The route hook\\/T0SECRET0PATH could not be found."}',
+        "a%2Bb%2Fsigned%3D and a+b/signed=",
+        "x" * 2000 + " http://127.0.0.1/hook/T0SECRET0PATH?sig=a%2Bb%2Fsigned%3D",
+    ],
+)
+def test_no_part_of_the_address_is_told(told: str) -> None:
+    """However the other side writes it: alone, decoded, in other letters, as JSON escapes it."""
+    target = Target(parse_url("https://hooks.example/services/T0SECRET0PATH?sig=a%2Bb%2Fsigned%3D"), SECRET)
+    hidden = target.hide(told).lower()
+    assert "secret0" not in hidden
+    assert "signed" not in hidden
+    assert "services" not in target.secrets()
+    assert {"T0SECRET0PATH", "a+b/signed="} <= set(target.secrets())
+
+
+async def test_an_answer_that_is_cut_off_tells_no_half_of_it(webhook: Webhook, receiver: Receiver) -> None:
+    """Half a secret could not be told from anything else."""
+    receiver.answers.append(web.Response(status=400, text=" " * 1990 + f"{receiver.url} " * 3))
+    with pytest.raises(Refused) as caught:
+        await webhook.post("n_1", BODY)
+    assert "T0SEC" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://hooks.example/x",

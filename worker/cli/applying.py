@@ -35,7 +35,7 @@ async def carry_out(
                     "WORKER_MODE is shadow: that holds playbooks back, and not what you order yourself",
                     sys.stderr,
                 )
-            _check(plan, document, yes=yes, delete=delete)
+            _check(plan, document, yes=yes, delete=delete, shown=not as_json)
             report = await _applier(db, vendor, document, comparer).run(plan)
     if as_json:
         plans.as_json(
@@ -51,8 +51,8 @@ async def carry_out(
     return not report.stopped
 
 
-def _check(plan: Plan, document: Document, *, yes: bool, delete: bool) -> None:
-    """Stops here where nobody has agreed to what the plan says."""
+def _check(plan: Plan, document: Document, *, yes: bool, delete: bool, shown: bool) -> None:
+    """Stops here where nobody has agreed to what the plan says. Who is asked is shown it, if it was not `shown`."""
     gone = [one for one in plan.changes if one.op is Op.DELETE and not one.made_by]
     if gone and not delete:
         names = ", ".join(sorted({one.section.name for one in gone}))
@@ -64,6 +64,8 @@ def _check(plan: Plan, document: Document, *, yes: bool, delete: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("apply: nobody can be asked here; look at `worker settings diff`, then add --yes")
+    if not shown:
+        plans.print_plan(plan, document.name, sys.stderr)
     if not typer.confirm(f"Apply this to the tenant ({plans.summary(plan)})?", err=True):
         say("nothing was sent", sys.stderr)
         raise typer.Exit(1)

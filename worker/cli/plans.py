@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from worker.cli.printing import print_json, say
 from worker.declared.planning import Change, Op, Plan
@@ -12,18 +12,18 @@ from worker.declared.planning import Change, Op, Plan
 _SIGNS = {Op.DELETE: "-", Op.EDIT: "~", Op.ADD: "+"}
 
 
-def print_plan(plan: Plan, file: str) -> None:
+def print_plan(plan: Plan, file: str, to: TextIO | None = None) -> None:
     """The changes, then how many there are."""
     section = ""
     for one in plan.changes:
         if one.section.name != section:
             section = one.section.name
-            say(section)
+            say(section, to)
         for line in _lines(one, file):
-            say(line)
+            say(line, to)
     for note in plan.notes:
-        say(f"note: {note}")
-    say(summary(plan))
+        say(f"note: {note}", to)
+    say(summary(plan), to)
 
 
 def summary(plan: Plan) -> str:

@@ -22,6 +22,8 @@ Compare = Callable[[str], Awaitable[Sequence[Change]]]
 """What a section's plan is by what the tenant shows now."""
 
 _LISTS = {"deletes": Op.DELETE, "patches": Op.EDIT, "posts": Op.ADD}
+FRESH_SECONDS = 2.0
+"""How old a look may be when a request is sent that goes by it."""
 _POINTER = re.compile(r" at /(deletes|patches|posts)/(\d{1,4})\b")
 
 
@@ -93,6 +95,7 @@ class Applier:
         self._delay = delay
         self._compare = compare
         self._about = about
+        self._looked_at = 0.0
 
     async def run(self, plan: Plan) -> Report:
         """Does what the plan says, and stops at the first thing that is not as it says."""
@@ -111,13 +114,27 @@ class Applier:
                 f"{name}: the tenant has changed since the plan was made; nothing of this section was sent: "
                 "look at the new plan, `worker settings diff`"
             )
+        left = list(changes)
         for call in calls_of(SECTIONS[name], changes):
+            # First: nothing waits between the intent and the request.
+            await self._gate.admit(Lane.ACTION)
+            if self._clock.monotonic() - self._looked_at > FRESH_SECONDS:
+                await self._check(name, changes, left)
             await self._call(call, report)
+            left = [one for one in left if one not in call.changes]
         await self._see(name)
 
+    async def _check(self, name: str, changes: Sequence[Change], left: Sequence[Change]) -> None:
+        """Looks once more: what is left has waited, for the budget or behind other requests."""
+        done = [one.mark for one in changes if one not in left]
+        # What was done just now may not be shown yet.
+        if [one for one in await self._look(name) if one.mark not in done] != list(left):
+            raise _StopError(
+                f"{name}: the tenant has changed meanwhile; {len(left)} of {len(changes)} changes of this section were "
+                "not sent: look at the new plan, `worker settings diff`"
+            )
+
     async def _call(self, call: Call, report: Report) -> None:
-        # First: nothing waits between the intent and the request.
-        await self._gate.admit(Lane.ACTION)
         call_id, name = new_id(), call.section.name
         body = {**self._about, "section": name, "batch": call.batch, "changes": call.told()}
         go = await self._books.begin(call_id, name, body)
@@ -132,6 +149,9 @@ class Applier:
         report.calls += 1
         try:
             await send(self._cloudflare, call)
+        except ValueError as error:
+            await self._books.answered(call_id, {"result": "not_sent", "error": str(error)})
+            raise _StopError(f"{name}: not sent: no request can be made of it: {error}") from error
         except AnswerLost as error:
             await self._books.lost(call_id, _told("lost", error))
             await self._clock.sleep(self._delay)
@@ -175,9 +195,11 @@ class Applier:
 
     async def _look(self, name: str) -> Sequence[Change]:
         try:
-            return await self._compare(name)
+            looked = await self._compare(name)
         except (VendorError, Unusable) as error:
             raise _StopError(f"{name}: the tenant could not be compared: {error}") from error
+        self._looked_at = self._clock.monotonic()
+        return looked
 
 
 def _told(result: str, error: VendorError) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from worker.cloudflare import Cloudflare
 from worker.declared.document import Document
 from worker.declared.entries import Present
-from worker.declared.planning import Change, Plan, plan
+from worker.declared.planning import Change, Op, Plan, plan
 from worker.declared.tenant import read
 from worker.declared.vetting import VETTED, Guard
 from worker.errors import UsageError
@@ -31,7 +31,10 @@ class Comparer:
         tenant = await read(cloudflare, sorted(names | ({"domains"} if names & VETTED else set())))
         self._guard = Guard((*self._protected, *(one.label for one in tenant.get("domains", ()))))
         self._check_made(tenant.values())
-        return plan(self._document, tenant, self._guard, self._made)
+        made = plan(self._document, tenant, self._guard, self._made)
+        for one in self._made.difference(change.id for change in made.changes if change.op is Op.DELETE):
+            raise UsageError(f"--delete-made: the file declares {one!r}; take it out there if it is to go")
+        return made
 
     async def section(self, cloudflare: Cloudflare, name: str) -> Sequence[Change]:
         """What differs now in one section."""

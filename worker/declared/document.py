@@ -20,6 +20,8 @@ from worker.model.entries import MARK
 from worker.model.strictyaml import YamlError, composed
 
 MAX_BYTES = 8 * 2**20
+MAX_VALUES = 500_000
+"""Names and values of a file; all of them are held at once."""
 COMPLETE = "complete"
 """The key that names the sections of which the file has every entry."""
 _PREFIX = "tag:yaml.org,2002:"
@@ -54,7 +56,7 @@ def parse(name: str, data: bytes) -> Document:
             what = f"is larger than {MAX_BYTES // 2**20} MiB; split the sections into several files"
             raise Unusable(name, [Problem(1, what)])
         text = data.decode("utf-8-sig")
-        root = composed(text)
+        root = composed(text, values=MAX_VALUES)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Unusable(name, [Problem(line, "is not UTF-8; save it as UTF-8")]) from None

@@ -14,6 +14,8 @@ from worker.declared.entries import Present, Problem, Unusable, Wanted
 from worker.declared.sections import FROM_ELSEWHERE, SECTIONS, Section
 from worker.declared.vetting import Guard, narrows
 
+TAKEN_OVER = "taken over from the worker"
+"""The comment of an entry that a file makes its own without giving it one."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -107,12 +109,14 @@ class _Comparison:
         self._left: defaultdict[tuple[Any, ...], list[Present]] = defaultdict(list)
         for one in sorted(there, key=lambda one: (bool(one.made_by), one.created_at or _NEVER, one.id)):
             self._left[one.key].append(one)
+        self._declared: set[tuple[Any, ...]] = set()
         self.notes: list[str] = []
         self.problems: list[Problem] = []
 
     def compare(self, wanted: Sequence[Wanted]) -> Iterator[Change]:
         """What comes and what changes."""
         for one in wanted:
+            self._declared.add(one.key)
             candidates = self._left[one.key]
             found = min(candidates, key=lambda there: len(_differing(one, there)), default=None)
             if found is not None:
@@ -128,6 +132,11 @@ class _Comparison:
     def left_over(self, made: Collection[str], *, complete: bool) -> list[Change]:
         """What goes: where the file has every entry, all that it does not have; what the worker made, if named."""
         rest = [one for several in self._left.values() for one in several if not one.from_directory]
+        self.notes += [
+            f"{self._section.name}: {one.label} is in the tenant once more, as id {one.id}; see the dashboard"
+            for one in rest
+            if one.key in self._declared and not complete and not one.made_by
+        ]
         ours = [one for one in rest if one.made_by]
         theirs = [one for one in rest if complete and not one.made_by]
         gone = [one for one in theirs if nameable(self._section, one.values)]
@@ -172,8 +181,16 @@ class _Comparison:
     def _edited(self, one: Wanted, there: Present) -> Change | None:
         section, names = self._section, _differing(one, there)
         if not names:
+            if there.made_by:
+                self.notes.append(
+                    f"{section.name}: {there.label} was made by the worker (action {there.made_by}) and goes with it; "
+                    f"give it `{section.remark}` of your own to make it yours"
+                )
             return None
-        after = {name: one.values[name] for name in names}
+        if there.made_by and section.remark not in names:
+            # Without the worker's mark it is anybody's, and no longer comes and goes with an action.
+            names.append(section.remark)
+        after = {name: one.values.get(name, TAKEN_OVER) for name in names}
         before = {name: there.values.get(name) for name in names}
         if there.from_directory:
             why = f"{there.label} comes from a directory, and the vendor lets nobody edit it; take it out"

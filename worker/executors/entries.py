@@ -101,8 +101,12 @@ class MakeEntry(_OnShelf):
 
     async def execute(self, call: Call) -> Answered:
         shelf = self._shelf(self._name)
-        bodies = [shelf.body(item.params, _comment(item)) for item in call.items]
-        rows = await shelf.create(self._cloudflare, bodies)
+        try:
+            bodies = [shelf.body(item.params, _comment(item)) for item in call.items]
+            rows = await shelf.create(self._cloudflare, bodies)
+        except ValueError as error:
+            # Nothing was sent; halves find the one that is at fault.
+            raise Refused(f"{self.kind}: no entry can be made of it: {error}") from None
         outcomes = tuple(self._outcome(item, rows, shelf) for item in call.items)
         return Answered(outcomes, "call.answered")
 

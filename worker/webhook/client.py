@@ -85,6 +85,9 @@ class Webhook:
         ) as response:
             flight.status, flight.headers = response.status, response.headers
             body = await response.content.read(_MOST_BYTES)
+            if len(body) == _MOST_BYTES:
+                # What was cut off in the middle could not be told from anything else.
+                body = body.rpartition(b" ")[0]
             flight.body = self._target.hide(body.decode("utf-8", "replace")).encode()
 
 

@@ -6,7 +6,10 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
@@ -16,6 +19,8 @@ _EXAMPLE = "use https, or http:// with a loopback address"
 _PREFIX = "whsec_"
 _SHORTEST_SECRET = 8
 """Shorter texts are no secrets, and may be part of anything."""
+_LONG = 20
+"""A part of an address that is so long is no word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,23 @@ class Target:
 
     def hide(self, text: str) -> str:
         """The text without the address and the key, should the other side repeat them."""
-        for secret in self.secrets():
-            text = text.replace(secret, "[secret]")
-        return text
+        hidden = sorted(_long_enough((*self._whole(), *self._parts())), key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, hidden)), "[secret]", text, flags=re.IGNORECASE)
 
     def secrets(self) -> list[str]:
-        """What must not show up anywhere."""
-        known = (str(self.url), self.url.raw_path_qs, self.secret.decode("utf-8", "replace"))
-        return [one for one in known if len(one) >= _SHORTEST_SECRET]
+        """What must not show up anywhere. Of the address's parts, words such as `services` are none."""
+        parts = (one for one in self._parts() if len(one) >= _LONG or not (one.isalpha() and one.islower()))
+        return sorted(_long_enough((*self._whole(), *parts)))
+
+    def _whole(self) -> list[str]:
+        key = self.secret.decode("utf-8", "replace")
+        written = [str(self.url), self.url.raw_path_qs, unquote(self.url.raw_path_qs)]
+        # As JSON may have it: "\/" for "/".
+        return [key, *written, *(one.replace("/", "\\/") for one in written)]
+
+    def _parts(self) -> list[str]:
+        plain = [*self.url.parts, *self.url.query.values()]
+        return [*re.split(r"[/?&=;]", self.url.raw_path_qs), *plain, *(quote(one, safe="") for one in plain)]
 
     def headers(self, key: str, at: int, body: bytes) -> dict[str, str]:
         """As the Standard Webhooks specification has them; `key` stays the same where the same is sent again."""
@@ -48,6 +62,10 @@ class Target:
             mac = hmac.new(self.secret, signed, hashlib.sha256).digest()
             headers["webhook-signature"] = f"v1,{base64.b64encode(mac).decode()}"
         return headers
+
+
+def _long_enough(texts: Iterable[str]) -> set[str]:
+    return {one for one in texts if len(one) >= _SHORTEST_SECRET}
 
 
 def parse_url(text: str) -> URL:
