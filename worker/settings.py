@@ -32,6 +32,7 @@ SECRETS = (
 """Settings that may also be given as NAME_FILE, a path whose content is the value."""
 EITHER = tuple(name for name in SECRETS if name != "worker_database_url")
 """Those of which only one of the two may be set."""
+LONGEST_SECRET = 65_536
 TOML = Path("worker.toml")
 
 EXAMPLES = {
@@ -358,12 +359,18 @@ def _example(name: str) -> str:
 
 def _read(path: Path, name: str) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST_SECRET + 1).strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(
             f"{name}: cannot read {path}: {reason}; name a readable file, for example {name}=/run/secrets/value"
         ) from None
+    if len(text) > LONGEST_SECRET:
+        raise UsageError(
+            f"{name}: {path} holds more than {LONGEST_SECRET:,} characters; name the file of a secret"
+        )
+    return text
 
 
 def _refuse_open_to_others(path: Path, name: str) -> None:

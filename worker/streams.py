@@ -42,6 +42,10 @@ def settle() -> None:
     while (number := os.open(os.devnull, os.O_RDONLY)) in _STANDARD:
         os.set_inheritable(number, True)  # noqa: FBT003 - its only form
     os.close(number)
+    # Text of mail in a terminal that knows no such letters: escaped, not refused.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
     _Start.without_stdout = sys.stdout is None

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from worker.clock import Clock
+from worker.errors import first_error
 from worker.ops.logs import get_logger
 
 log = get_logger()
@@ -37,8 +38,9 @@ async def hints(directory: Path, clock: Clock, *, notify: bool) -> AsyncGenerato
                 ignore_permission_denied=True,
             ):
                 yield
-        except (OSError, RuntimeError) as error:  # no such folder just now, or no watches left
-            log.warning("playbooks.unwatched", error=f"{type(error).__name__}: {error}", seconds=LOOK_SECONDS)
+        except Exception as error:  # noqa: BLE001 - no such folder just now, no watches left, a name that is no UTF-8
+            first = first_error(error)
+            log.warning("playbooks.unwatched", error=f"{type(first).__name__}: {first}", seconds=LOOK_SECONDS)
     while True:
         await clock.sleep(LOOK_SECONDS)
         yield

@@ -17,6 +17,7 @@ import pytest
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench
 from tests.acceptance.conftest import connect
+from tests.acceptance.disks import full, read_only, small_volume
 from tests.acceptance.tenants import Tenant, open_tenant
 
 pytestmark = pytest.mark.acceptance
@@ -234,6 +235,21 @@ async def test_a_backup_is_private_whole_and_replaces_nothing_unasked(worker: Be
     assert (await worker.run("backup", str(worker.folder / "nowhere" / "x"))).code == 2
     await daemon.stop()
     await worker.audit()
+
+
+async def test_a_backup_without_room_is_the_copys_trouble(worker: Bench) -> None:
+    """Nothing is wrong with the database, and nobody has to wait for anything."""
+    assert (await worker.run("pause")).code == 0
+    folder = worker.folder / "volume"
+    folder.mkdir()
+    with small_volume(folder, megabytes=1), full(folder):
+        told = await worker.run("backup", str(folder / "copy"))
+        assert (told.code, told.err.count("\n")) == (2, 1)
+        assert "volume/copy: " in told.err
+        assert "WORKER_DATABASE_URL" not in told.err
+    with read_only(folder):
+        told = await worker.run("backup", str(folder / "copy"))
+        assert (told.code, "Read-only file system; name a place" in told.err) == (2, True)
 
 
 async def test_a_restore_keeps_what_it_replaces(worker: Bench, tenant: Tenant) -> None:

@@ -100,3 +100,36 @@ async def test_a_closed_stdout_is_nobody_elses_file(bench: Bench) -> None:
     )  # fmt: skip
     _, told = await process.communicate()
     assert told.decode() == "True True 0"
+
+
+async def test_letters_that_the_terminal_does_not_know_are_escaped(worker: Bench, tenant: Tenant) -> None:
+    """Whatever the mail says: on-call with another encoding sees the row, and no fault."""
+    reason = 'Move(message, to="JunkEmail", reason="\\u4f60\\u597d")'
+    worker.rule("junk", rules.rule('message.final_disposition == "MALICIOUS"', reason, name="junk"))
+    await tenant.mail("MALICIOUS", subject="\u4f60\u597d")
+    await worker.once()
+    (row,) = await worker.actions()
+    for command in (("actions", "show", row["id"]), ("actions", "list"), ("audit", "show"), ("status",)):
+        told = await worker.run(*command, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+        assert (told.code, told.err) == (0, "")
+    shown = await worker.run("actions", "show", row["id"], PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert "\\u4f60\\u597d" in shown.out
+
+
+async def test_a_span_that_ends_before_it_begins_is_no_nothing(worker: Bench) -> None:
+    """Exchanged by mistake: `planned nothing` would read as if there were nothing to undo."""
+    assert (await worker.run("pause")).code == 0
+    told = await worker.run("undo", "--playbook", "junk", "--since", "1h", "--until", "2h")
+    assert (told.code, "is not after --since" in told.err) == (2, True)
+    for command in (("actions", "list"), ("audit", "show")):
+        assert (await worker.run(*command, "--limit", "9" * 20)).code == 2
+
+
+async def test_a_record_that_finds_no_room_is_named(worker: Bench, tenant: Tenant) -> None:
+    """In one line, and without a word of events that were written."""
+    worker.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    await worker.once()
+    told = await worker.run("replay", message, "--record", "/dev/full", "--force")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert "--record: /dev/full: No space left on device" in told.err

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,33 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.
     (tmp_path / "file").touch()
     assert run_cli(["new", "mine", str(tmp_path / "file")]) == 2
     assert "name a folder that can be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mine", "undo", "expiry"])
+def test_an_id_that_is_taken_takes_nothing_out_of_the_folder(
+    folder: Folder, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Of two with one id none is loaded: a draft would switch off what works."""
+    folder.playbook("other.py", name="mine")
+    assert run_cli(["new", name, str(folder.path)]) == 2
+    told = capsys.readouterr().err
+    assert f"{name}: is the id of" in told
+    assert ("other.py" in told) == (name == "mine")
+    assert not (folder.path / f"{name}.py").exists()
+
+
+def test_what_finds_no_room_leaves_no_half_of_it(
+    folder: Folder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty file would be a broken playbook, and in the way of the next try."""
+    monkeypatch.setattr("worker.authoring.starting._TEST", "{folder}{id}" + "x" * 10**6)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    held = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        assert run_cli(["new", "mine", str(folder.path), "--test"]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, held)
+    assert "name a folder that can be written" in capsys.readouterr().err
+    assert list((folder.path / "tests").iterdir()) == []

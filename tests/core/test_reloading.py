@@ -12,6 +12,7 @@ import pytest
 
 from tests.builders import ENFORCE, detection, poll
 from tests.desk import Desk
+from tests.fakes import ManualClock
 from tests.playbooks.folder import Folder
 from tests.taking_in import Given, page, take
 from worker.intake import Intake
@@ -22,6 +23,7 @@ from worker.ops.metrics import Metrics
 from worker.playbooks.checking import check
 from worker.playbooks.loader import fingerprint, load
 from worker.reloading import Means, RefusedError, Reloader, check_in_child
+from worker.watching import LOOK_SECONDS, hints
 
 JUNK = '    """Moves it."""\n    return Move(message, to="{}")\n'
 Build = Callable[..., Reloader]
@@ -271,3 +273,21 @@ async def test_a_folder_that_cannot_be_looked_at_does_not_end_the_worker(
             await asyncio.sleep(0.01)
     assert not running.done()
     running.cancel()
+
+
+async def test_a_file_without_a_utf8_name_does_not_end_the_worker(
+    tmp_path: Path, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The system's word cannot be had any more: that is said, and the folder is looked at every few seconds."""
+    told = hints(tmp_path, clock, notify=True)
+    for number in range(20):
+        hint = asyncio.create_task(anext(told))
+        await asyncio.sleep(0.1)
+        (tmp_path / os.fsdecode(b"St\xf6rung %d.txt" % number)).touch()
+        await hint
+        if "playbooks.unwatched" in capsys.readouterr().err:
+            break
+    before = len(clock.slept)
+    await anext(told)
+    assert clock.slept[before:] == [LOOK_SECONDS]
+    await told.aclose()

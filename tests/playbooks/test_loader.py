@@ -210,20 +210,20 @@ def test_a_decorated_class_is_refused(folder: Folder) -> None:
     assert "a playbook is a plain function" in folder.only_problem().message
 
 
-def test_an_authors_objects_cannot_stop_the_loader(folder: Folder) -> None:
-    """Neither a __repr__ nor a __getattr__ that raises takes other files with it."""
-    odd = "class Odd:\n    def __repr__(self): return 1 / 0\n"
+@pytest.mark.parametrize("wrong", ["1 / 0", "(_ for _ in ()).throw(SystemExit)", "[].pop()"])
+def test_an_authors_objects_cannot_stop_the_loader(folder: Folder, wrong: str) -> None:
+    """Neither a __repr__ nor a __getattr__ that raises takes other files with it, or the worker."""
+    odd = f"class Odd:\n    def __repr__(self): return {wrong}\n"
     folder.write("a.py", f"{IMPORTS}{odd}{playbook_source(declared='on=Detection, mode=Odd()')}")
-    odd = "class Odd:\n    def __getattr__(self, name): return 1 / 0\nodd = Odd()\n"
+    odd = f"class Odd:\n    def __getattr__(self, name): return {wrong}\nodd = Odd()\n"
     folder.write("b.py", f"{IMPORTS}{odd}{playbook_source(name='second')}")
     folder.write("c.py", "x = " + "-" * 100_000 + "1\n")
     folder.playbook("d.py", name="good")
     catalogue = folder.load()
-    assert [playbook.id for playbook in catalogue.playbooks] == ["good"]
+    assert [playbook.id for playbook in catalogue.playbooks] == ["good", "second"]
     messages = [problem.message for problem in catalogue.problems]
-    assert "no such mode" in messages[0]
-    assert messages[1] == "cannot be inspected: ZeroDivisionError"
-    assert "cannot be read as Python" in messages[2]
+    assert "no such mode" in messages[0] or "cannot be inspected" in messages[0]
+    assert "cannot be read as Python" in messages[1]
 
 
 def test_of_two_equal_ids_none_is_loaded_and_each_names_the_other(folder: Folder) -> None:

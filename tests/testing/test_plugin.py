@@ -85,7 +85,7 @@ def test_an_authors_own_folder_is_tested_by_the_playbooks_ids(folder: Folder) ->
 
 def test_a_new_playbook_comes_with_tests_that_pass(tmp_path: Path) -> None:
     """`worker new --test`, then `pytest`."""
-    start("junk-offers", tmp_path / "rules", test=True)
+    start("junk-offers", tmp_path / "rules", {}, test=True)
     assert "2 passed" in run(tmp_path, "rules")
 
 

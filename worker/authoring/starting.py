@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from worker.errors import UsageError
+from worker.playbooks.validation import TAKEN
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LONGEST = 64
@@ -28,8 +30,11 @@ def test_it_leaves_alone_what_somebody_has_moved(decide, detection):
 '''
 
 
-def start(name: str, folder: Path, *, test: bool) -> list[Path]:
-    """Writes the files; those that were written. UsageError where that cannot be, before anything is."""
+def start(name: str, folder: Path, known: Mapping[str, str], *, test: bool) -> list[Path]:
+    """Writes the files; those that were written. `known`: whose id is taken in the folder, by the id.
+
+    UsageError where that cannot be; of the file at fault nothing is left.
+    """
     if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(name):
         kebab = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:_LONGEST] or "my-playbook"
         raise UsageError(
@@ -45,13 +50,26 @@ def start(name: str, folder: Path, *, test: bool) -> list[Path]:
     for file in texts:
         if file.exists():
             raise UsageError(f"{file}: is there already; choose another name")
+    if why := {**known, **TAKEN}.get(id_):
+        raise UsageError(
+            f"{id_}: is the id of {why}; of two with one id none would be loaded: choose another"
+        )
     for file, text in texts.items():
         try:
             file.parent.mkdir(exist_ok=True)
-            with file.open("x", encoding="utf-8") as new:
-                new.write(text)
+            _write(file, text)
         except OSError as error:
             raise UsageError(
                 f"{file}: {error.strerror}; name a folder that can be written: `worker new {name} DIR`"
             ) from error
     return list(texts)
+
+
+def _write(file: Path, text: str) -> None:
+    with file.open("x", encoding="utf-8") as new:
+        try:
+            new.write(text)
+            new.flush()
+        except OSError:
+            file.unlink()
+            raise

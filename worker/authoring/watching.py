@@ -7,6 +7,8 @@ from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, watch
 
+from worker.errors import UsageError
+
 _WAKES_MS = 250
 """How soon the watch is sure to stand; a change while the work runs is found after it."""
 
@@ -36,3 +38,7 @@ def again_and_again(folder: Path, work: Callable[[Collection[str]], None]) -> No
                 work(sorted({Path(path).name for _, path in changes}))
     except KeyboardInterrupt:
         return
+    except RuntimeError as error:
+        raise UsageError(
+            f"{folder}: cannot be watched: {error}; rename files whose names are no UTF-8"
+        ) from None

@@ -50,7 +50,9 @@ def list_(
         str | None, typer.Option(help="Only actions on this message (investigate id).")
     ] = None,
     plan: Annotated[str | None, typer.Option(help="Only actions of this plan.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="At most this many, the newest.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Lists actions, newest first: what, for which message, by which playbook, and why it stands where it stands.

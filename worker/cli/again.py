@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 
@@ -122,15 +122,31 @@ def _redactor(folder: Path, catalogue: Catalogue, keep: list[str] | None) -> Red
     return Redactor(vocabulary(sources, catalogue.lists.values()), keep or ())
 
 
-def _new(file: Path, *, force: bool) -> BinaryIO:
+@contextmanager
+def _new(file: Path, *, force: bool) -> Iterator[BinaryIO]:
     try:
-        return file.open("wb" if force else "xb")
+        saved = file.open("wb" if force else "xb")
     except FileExistsError:
         raise UsageError(
             f"{file}: is there already; name another file, or add --force to replace it"
         ) from None
     except OSError as error:
         raise UsageError(f"--record: {file}: {error.strerror}; name a place that can be written") from None
+    try:
+        yield saved
+    finally:
+        with suppress(OSError):
+            saved.close()
+
+
+@contextmanager
+def _saving(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--record: {path}: {error.strerror}; what stands there is not whole: name a place with room"
+        ) from None
 
 
 def _recorded(
@@ -142,11 +158,14 @@ def _recorded(
     written, different = 0, Counter[str]()
     for one in events:
         redacted = redactor.saved(one)
-        file.write(write(redacted))
+        with _saving(path):
+            file.write(write(redacted))
         written += 1
         then, now = decide_again(one, catalogue), decide_again(redacted, catalogue)
         different.update(known.id for known in catalogue.playbooks if then.of(known.id) != now.of(known.id))
         yield one
+    with _saving(path):
+        file.flush()
     say(f"{written} events in {path}, with pseudonyms", sys.stderr)
     for playbook, count in different.most_common():
         say(

@@ -30,7 +30,9 @@ def show(
     ] = None,
     plan: Annotated[str | None, typer.Option(help="Only records of this plan.")] = None,
     call: Annotated[str | None, typer.Option(help="Only records of this call.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="At most this many, the newest.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Prints records in their order."""

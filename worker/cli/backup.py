@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from worker.store import backups, files
 from worker.store.engine import sqlite_path
 from worker.store.lock import acquire
 from worker.store.restoring import restore as restore_from
+from worker.store.tools import Engine
 
 MEGABYTE = 10**6
 
@@ -36,13 +38,14 @@ def backup(
         _refuse_target(file, path, force=force)
         partial = files.beside(file, ".partial")
         try:
-            files.copy(db.engine, partial)
+            _copy(db.engine, partial, file)
             logs = backups.inspect(partial)
             _finish(partial, file, force=force)
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}; name a place that can be written") from error
         finally:
-            files.discard(partial)
+            with suppress(OSError):
+                files.discard(partial)
     size = file.stat().st_size
     if json_:
         told = [one._asdict() for one in logs]
@@ -52,6 +55,21 @@ def backup(
         for one in logs:
             say(f"{one.account_id}: {one.records} audit records, {one.broken or 'intact'}")
     raise typer.Exit(1 if any(one.broken for one in logs) else 0)
+
+
+def _copy(engine: Engine, partial: Path, file: Path) -> None:
+    try:
+        files.copy(engine, partial)
+    except Damaged:
+        raise
+    except StoreError as error:
+        told = str(error).lower()
+        if "disk is full" not in told and "disk i/o" not in told:
+            raise
+        # The copy alone is written to: it is about its volume.
+        raise UsageError(
+            f"{file}: there is no room for the copy; free space there, or name another place"
+        ) from error
 
 
 def _refuse_target(file: Path, database_path: Path, *, force: bool) -> None:

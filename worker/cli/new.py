@@ -9,6 +9,7 @@ import typer
 
 from worker import settings as settings_module
 from worker.cli.printing import say
+from worker.cli.replay import playbooks
 
 
 def new(
@@ -25,7 +26,11 @@ def new(
     from worker.authoring.starting import start  # noqa: PLC0415
 
     folder = directory or settings_module.load().worker_rules_dir
-    for file in start(name, folder, test=test):
+    known: dict[str, str] = {}
+    if folder.is_dir():
+        with playbooks(folder) as catalogue:
+            known = {one.id: f"the playbook in {one.path}" for one in catalogue.playbooks}
+    for file in start(name, folder, known, test=test):
         say(f"wrote {file}")
     say(f"next: write what it should act on, and run `worker check --watch {folder}`")
     if test:

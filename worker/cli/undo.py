@@ -79,13 +79,11 @@ def _wanted(
             "--since: goes with --playbook, and --until with both; for example --playbook NAME --since 2h"
         )
     now = time.time()
-    return Wanted(
-        tuple(dict.fromkeys(ids or ())),
-        plan or "",
-        playbook or "",
-        moment("--since", since, now) if since else 0.0,
-        moment("--until", until, now) if until else None,
-    )
+    begins = moment("--since", since, now) if since else 0.0
+    ends = moment("--until", until, now) if until else None
+    if ends is not None and ends <= begins:
+        raise UsageError("--until: is not after --since, so nothing lies between them; exchange the two")
+    return Wanted(tuple(dict.fromkeys(ids or ())), plan or "", playbook or "", begins, ends)
 
 
 def _complete(undone: Undone) -> bool:

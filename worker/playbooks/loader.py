@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from inspect import getattr_static
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -22,6 +23,7 @@ from worker.playbooks.excluding import NO_EXCLUSIONS, Exclusions, excluded_by, i
 from worker.playbooks.foreseeing import foreseen
 from worker.playbooks.guard import NO_GUARD, Guard, NotRunAgainError, Overran
 from worker.playbooks.index import Asked, Index
+from worker.playbooks.interrupts import by_a_person
 from worker.playbooks.namespace import TOO_LONG, BrokenModuleError, Namespace, Source
 from worker.playbooks.needs import undeclared
 from worker.playbooks.overrides import NAME as PARAMS
@@ -239,7 +241,10 @@ def _inspected(namespace: Namespace, stem: str, source: Source) -> list[Playbook
             return list(_playbooks(namespace, stem, source))
     except (NotRunAgainError, Overran) as error:
         return [Problem(source.path, 1, "", f"cannot be read: {error}", TOO_LONG)]
-    except Exception as error:  # noqa: BLE001 - reading an author's objects runs the author's code
+    except BaseException as error:
+        # Reading an author's objects runs the author's code. SystemExit too: no file may end the worker.
+        if by_a_person(error):
+            raise
         what = f"cannot be inspected: {type(error).__name__}"
         remedy = "keep objects with attributes of their own making out of the file's top level"
         return [Problem(source.path, 1, "", what, remedy)]
@@ -286,7 +291,8 @@ def _decorated(module: ModuleType) -> list[object]:
     """The playbooks that the module itself defines, each once, in their order."""
     own: dict[int, object] = {}
     for value in vars(module).values():
-        declared = isinstance(getattr(value, MARK, None), Declaration)
+        # Asked of the object itself: what its class would answer with is code of the file.
+        declared = isinstance(getattr_static(value, MARK, None), Declaration)
         if declared and getattr(value, "__module__", "") == module.__name__:
             own.setdefault(id(value), value)
     return list(own.values())

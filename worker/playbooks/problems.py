@@ -70,7 +70,7 @@ def shown(value: object, how: Callable[[object], str] = repr) -> str:
     """An author's object as text, also where its own code fails at that."""
     try:
         return how(value)
-    except Exception:  # noqa: BLE001 - the author's code
+    except (Exception, SystemExit):  # noqa: BLE001 - the author's code
         return f"<{type(value).__name__}>"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import worker.playbooks
@@ -69,7 +69,15 @@ FORBIDDEN_BUILTINS = {
     "eval": "runs text as code",
     "compile": "turns text into code",
     "__import__": "imports what `check` cannot see",
+    "help": "writes to the worker's log stream",
+    "copyright": "writes to the worker's log stream",
+    "credits": "writes to the worker's log stream",
+    "license": "writes to the worker's log stream",
+    "exit": "is for people at a prompt",
+    "quit": "is for people at a prompt",
 }
+_CLOCKS = {"datetime": ("now", "utcnow", "today"), "date": ("today",)}
+"""Who asks the clock of the machine, by the class."""
 _REMEDY_IMPORT = (
     "decide from the event and `context` alone; allowed are worker.playbooks, this folder's modules whose "
     "names start with `_` (from ._shared import ...), and the pure part of the standard library "
@@ -87,6 +95,10 @@ _SPECIAL_REMEDY = {
 _RE = (
     "imports re: mail can be made that keeps a pattern of `re` busy until the playbook is stopped",
     'write `from worker.playbooks import matches` and matches(r"...", message.subject)',
+)
+_CLOCK = (
+    "asks the clock: a backtest, a replay and an example decide about another time than the worker did",
+    "take the time from `context.now`",
 )
 _SWALLOWS = (
     "catches every exception, also the one by which the worker learns what to fetch",
@@ -136,13 +148,34 @@ def impurities(tree: ast.Module, folder: Collection[str]) -> Iterator[tuple[int,
 
 def cautions(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
     """What loads, and is worth a thought all the same."""
+    classes = dict(_clock_classes(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
             yield node.lineno, _CATCHES_ALL
+        elif isinstance(node, ast.Attribute) and node.attr in _CLOCKS.get(_class_of(node.value, classes), ()):
+            yield node.lineno, _CLOCK
         elif (isinstance(node, ast.Import) and any(alias.name == "re" for alias in node.names)) or (
             isinstance(node, ast.ImportFrom) and node.module == "re"
         ):
             yield node.lineno, _RE
+
+
+def _clock_classes(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """By what names the module knows `datetime` and `date`, or their module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "datetime":
+            yield from ((alias.asname or alias.name, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (
+                (alias.asname or alias.name, "the module") for alias in node.names if alias.name == "datetime"
+            )
+
+
+def _class_of(node: ast.expr, classes: Mapping[str, str]) -> str:
+    """Which of the classes an expression names; empty where none."""
+    if isinstance(node, ast.Attribute):
+        return node.attr if _class_of(node.value, classes) == "the module" else ""
+    return classes.get(node.id, "") if isinstance(node, ast.Name) else ""
 
 
 def swallows(tree: ast.Module) -> Iterator[tuple[int, Fault]]:

@@ -90,7 +90,7 @@ def _apart(function: Callable[..., Any]) -> tuple[list[inspect.Parameter], list[
 def _annotation_faults(function: Callable[..., Any], gets: Mapping[str, type]) -> Iterator[Fault]:
     try:
         hints = typing.get_type_hints(function)
-    except Exception as error:  # noqa: BLE001 - annotations are the author's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - annotations are the author's code
         yield (
             f"its annotations cannot be read: {type(error).__name__}: {error}",
             "import the names at the file's top, not under TYPE_CHECKING",

@@ -24,7 +24,8 @@ from worker.playbooks.signature import signature_faults, takes_context
 if TYPE_CHECKING:
     from worker.playbooks.params import Params
 
-_TAKEN = {UNDO: "`worker undo`", EXPIRY: "allowances that have expired"}
+TAKEN = {UNDO: "`worker undo`", EXPIRY: "allowances that have expired"}
+"""Ids that the ledger knows something else by."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -112,8 +113,8 @@ def _id_faults(name: object) -> Iterator[Fault]:
             f"id {repr(name)}: expected letters, digits, dashes and underscores, at most 64 characters",
             f'write id="{kebab}"',
         )
-    if name in _TAKEN:
-        yield f"id {name!r}: is taken by {_TAKEN[str(name)]}", "choose another id"
+    if name in TAKEN:
+        yield f"id {name!r}: is taken by {TAKEN[str(name)]}", "choose another id"
 
 
 def _mode_faults(mode: object) -> Iterator[Fault]:

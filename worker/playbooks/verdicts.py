@@ -105,7 +105,7 @@ def _problem(playbook: Playbook, example: Example, lists: Lists) -> Problem | No
         return _at(playbook, example, *error.args)
     except PlaybookFailure as failure:
         return _failed(playbook, example, failure)
-    except Exception as error:  # noqa: BLE001 - reading an author's objects runs the author's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reading an author's objects runs the author's code
         what = f"{example}: raised {type(error).__name__}: {shown(error, str)} while it was read"
         return _at(
             playbook, example, clip(what, 300), "give plain values: text, numbers, lists, dictionaries"
@@ -141,7 +141,7 @@ def _expected(example: Example) -> Pairs | None:
         return None
     try:
         pairs = [(str(kind), str(target)) for kind, target in example.expect]
-    except Exception:  # noqa: BLE001 - whatever it is, it is no list
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever it is, it is no list
         pairs = []
     if not pairs:
         raise ExampleError(f"{example}: expect={shown(example.expect)} is no list of pairs", _PAIRS)
