@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,9 @@ from worker.rulebook import Rulebook
 
 log = get_logger()
 
+PINNED_SECONDS = 900.0
+"""How long a poll goes on with playbooks that others have taken the place of."""
+
 
 class Intake:
     """Takes pages in, in order within each source, and closes polls. `wake` is called when actions may be ready."""
@@ -60,7 +64,7 @@ class Intake:
         self._keep_all = keep_all
         self._enricher = enricher
         self.lookout = Lookout()
-        self._pinned: dict[str, Catalogue] = {}
+        self._pinned: dict[str, tuple[Catalogue, float]] = {}
         self._locks = {source: asyncio.Lock() for source in SOURCES}
         self._waiting: dict[str, dict[int, Page]] = {source: {} for source in SOURCES}
         self.again = Redecider(ledger, self.decider, enricher, self._locks, self.close, self.lookout)
@@ -96,8 +100,15 @@ class Intake:
         fresh = await source.complete(unseen, last_chance=last_chance) if unseen else []
         self._metrics.rows(source.name, read=rows, quarantined=bad, new=len(fresh))
         if fresh:
-            self._pinned.setdefault(poll.id, self.rules.current)
+            self._pin(poll)
             await self._record(poll, fresh, rows=rows, read_at=read_at, fetch=True)
+
+    def _pin(self, poll: Poll) -> None:
+        """The poll goes on with the playbooks that it began with; one that is cut off for long, with those of then."""
+        now = self._clock.monotonic()
+        _, since = self._pinned.get(poll.id, (None, -math.inf))
+        if now - since > PINNED_SECONDS:
+            self._pinned[poll.id] = self.rules.current, now
 
     async def close(self, poll: Poll, advance: Cursor | None) -> Closed:
         """Closes the poll's plans; from here on its actions can be claimed."""
@@ -153,7 +164,7 @@ class Intake:
     async def _record(
         self, poll: Poll, fresh: Sequence[Sighting], *, rows: int, read_at: float, fetch: bool = False
     ) -> None:
-        catalogue = self._pinned.get(poll.id, self.rules.current)
+        catalogue, _ = self._pinned.get(poll.id, (self.rules.current, 0.0))
         histories = await self.decider.histories(fresh, catalogue)
         views = None
         if fetch and self._enricher is not None:

@@ -15,7 +15,7 @@ from tests.desk import Desk
 from tests.fakes import ManualClock
 from tests.playbooks.folder import Folder
 from tests.taking_in import Given, page, take
-from worker.intake import Intake
+from worker.intake import PINNED_SECONDS, Intake
 from worker.model.actions import Mode
 from worker.model.events import Detection, PhishReport
 from worker.model.levels import Level
@@ -167,6 +167,21 @@ async def test_a_poll_ends_with_the_playbooks_that_it_began_with(
     await take(intake, page(detection("m3")))
     rows = {row["message_id"]: row["target"] for row in await desk.rows()}
     assert rows == {"m1": "JunkEmail", "m2": "JunkEmail", "m3": "DeletedItems"}
+
+
+async def test_a_poll_that_is_cut_off_for_long_goes_on_with_those_in_force(
+    build: Build, folder: Folder, intake: Intake, desk: Desk
+) -> None:
+    """Who took a playbook out hours ago does not want it to act."""
+    reloader, one, source = build(), poll(), Given()
+    await intake.take(source, one, page(detection("m1")), last_chance=False)
+    folder.playbook(declared='on=Detection, mode="enforce"', body=JUNK.format("DeletedItems"))
+    assert await reloader.look() is True
+    desk.clock.pass_time(PINNED_SECONDS + 1)
+    await intake.take(source, one, page(detection("m2")), last_chance=False)
+    await intake.close(one, None)
+    rows = {row["message_id"]: row["target"] for row in await desk.rows()}
+    assert rows == {"m1": "JunkEmail", "m2": "DeletedItems"}
 
 
 async def test_what_was_parked_is_decided_by_the_next_generation(
