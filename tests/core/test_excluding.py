@@ -98,6 +98,7 @@ def test_a_sweep_leaves_its_excluded_siblings_out(folder: Folder) -> None:
     campaign = Campaign(
         id="c1",
         seed="m1",
+        verdict="MALICIOUS",
         shared={"sender": "x"},
         to="JunkEmail",
         reason="",

@@ -4,11 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.builders import ENFORCE, catalogue, decided, detection, playbook, vote, wish
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare
-from tests.taking_in import Build
+from tests.taking_in import Build, page, take
 from worker.cloudflare import Page
 from worker.endless import FAILED_SECONDS
 from worker.model.actions import Move
@@ -17,6 +18,7 @@ from worker.model.sweeps import Sweep
 from worker.sweeper import Sweeper
 
 HASH = "4a1f" * 16
+MAIL = (("m1", "MALICIOUS"), ("m2", "SPAM"))
 
 
 class Stumbling(Sweeper):
@@ -71,3 +73,29 @@ async def test_no_list_is_frozen_while_nobody_speaks_for_it(
     desk.clock.pass_time(60)
     assert await sweeper.step()
     assert {row["message_id"] for row in await desk.rows(kind="move")} == {"m1", "m2"}
+
+
+async def test_a_confirmed_message_that_is_cleared_is_no_late_sibling_of_its_own(
+    desk: Desk, tenant: FakeCloudflare, build: Build
+) -> None:
+    """Its move was not sent yet: the new verdict drops it, and the campaign does not want it back."""
+
+    def kit(message: Detection) -> Any:
+        away = Move(message, to="JunkEmail")
+        return (
+            Sweep(message, by=["edf_hash"], then=away) if message.final_disposition == "MALICIOUS" else None
+        )
+
+    seed, sibling = (detection(name, edf_hash=HASH, final_disposition=verdict) for name, verdict in MAIL)
+    tenant.add(seed, sibling)
+    intake = build(playbook(kit))
+    sweeper = Sweeper(desk.ledger, tenant.client, intake, ENFORCE, desk.clock)
+    await take(intake, page(seed))
+    assert await sweeper.step()
+    assert {row["message_id"]: row["state"] for row in await desk.rows(kind="move")} == {
+        "m1": "ready", "m2": "ready",
+    }  # fmt: skip
+    desk.clock.pass_time(60)
+    await take(intake, page(replace(seed, final_disposition="NONE")))
+    states = [row["state"] for row in await desk.rows(kind="move", message_id="m1")]
+    assert states == ["skipped", "held"]

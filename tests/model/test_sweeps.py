@@ -21,11 +21,12 @@ def sweep(*by: str, window: str = "7d", **fields: Any) -> Sweep:
     return Sweep(message, by=list(by or ("edf_hash",)), then=then, window=window)
 
 
-def campaign(*, searching: bool = False, **shared: str) -> Campaign:
+def campaign(*, searching: bool = False, verdict: str | None = "MALICIOUS", **shared: str) -> Campaign:
     """An open campaign."""
     return Campaign(
         id="c1",
         seed="m1",
+        verdict=verdict,
         shared=shared or {"edf_hash": HASH},
         to="JunkEmail",
         reason="",
@@ -122,10 +123,11 @@ def test_a_sibling_shares_everything_that_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("verdict", ["NONE", None, "", "ENCRYPTED", "NEVER-HEARD-OF"])
 def test_what_the_filter_has_nothing_against_asks_for_a_person(verdict: str | None) -> None:
-    """But for the message that was confirmed."""
-    one = campaign()
+    """But for the message that was confirmed, as it was then: what is cleared afterwards is confirmed no more."""
+    one = campaign(verdict=verdict)
     assert one.asks(detection("m2", final_disposition=verdict))
     assert not one.asks(detection("m1", final_disposition=verdict))
+    assert campaign().asks(detection("m1", final_disposition=verdict))
     assert not one.asks(detection("m2", final_disposition="SPAM"))
 
 

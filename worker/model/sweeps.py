@@ -89,6 +89,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Its action's."""
     seed: str
     """The confirmed message."""
+    verdict: str | None
+    """Under which it was confirmed."""
     shared: Mapping[str, str]
     to: str
     reason: str
@@ -108,7 +110,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def asks(self, row: Detection) -> str:
         """Why a person has to approve it for this sibling in every mode; empty where nobody has to."""
-        if row.id == self.seed or row.final_disposition in DETECTED:
+        if (row.id, row.final_disposition) == (self.seed, self.verdict) or row.final_disposition in DETECTED:
             return ""
         return UNDETECTED
 

@@ -126,6 +126,7 @@ def stop(conn: Connection, account_id: str, campaign_ids: Sequence[str], why: st
 def _open(account_id: str) -> Any:
     columns = (
         _A.state, _A.message_id, _A.params, _A.reason, _A.playbook, _A.source, _A.event_key, _A.event_revision,
+        _A.verdict,
     )  # fmt: skip
     joined = schema.campaigns.join(schema.actions, _A.id == _C.action_id)
     return (
@@ -141,6 +142,7 @@ def _campaign(conn: Connection, row: RowMapping) -> Campaign:
     return Campaign(
         id=row["action_id"],
         seed=row["message_id"],
+        verdict=row["verdict"],
         shared=from_json(row["params"])["by"],
         to=row["target"],
         reason=row["reason"],
