@@ -291,12 +291,15 @@ class _Toml(PydanticBaseSettingsSource):
                 f'worker.toml: {error}; write NAME = value lines, as in WORKER_MODE = "shadow"'
             ) from None
         known = {*self.settings_cls.model_fields, "worker_database_url_file"}
-        for name in values:
+        lowered: dict[str, Any] = {}
+        for name, value in values.items():
+            if name.lower() in lowered:
+                raise UsageError(f"worker.toml: {name} stands there twice, in different letters; keep one")
+            lowered[name.lower()] = value
             if name.lower() not in known:
                 close = difflib.get_close_matches(name.lower(), known, 1)
                 hint = f"; did you mean {close[0].upper()}?" if close else "; see README.md for the names"
                 raise UsageError(f"worker.toml: {name} is not a setting{hint}")
-        lowered = {name.lower(): value for name, value in values.items()}
         for name in EITHER:
             if os.environ.get(name.upper()):
                 lowered.pop(f"{name}_file", None)

@@ -323,6 +323,19 @@ def test_an_unknown_name_in_worker_toml_is_refused_with_a_guess(env: Env, folder
     assert env.refusal() == "worker.toml: colour is not a setting; see README.md for the names"
 
 
+def test_a_name_in_two_cases_in_worker_toml_is_refused(env: Env, folder: Path) -> None:
+    """Nobody can know which of the two is meant."""
+    write_toml(folder, WORKER_MODE="shadow", worker_mode="enforce")
+    assert env.refusal() == "worker.toml: worker_mode stands there twice, in different letters; keep one"
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom"])
+def test_a_file_without_end_is_no_secret(env: Env, path: str) -> None:
+    """A mistyped path must not eat the memory."""
+    told = env.refusal(CLOUDFLARE_ACCOUNT_ID="0" * 32, CLOUDFLARE_API_TOKEN_FILE=path)
+    assert told.startswith(f"CLOUDFLARE_API_TOKEN_FILE: {'cannot read ' if 'urandom' in path else ''}{path}")
+
+
 @pytest.mark.parametrize("text", [b"WORKER_MODE = shadow", b"[[[", b"\xff\xfe"])
 def test_a_broken_worker_toml_is_one_line(env: Env, folder: Path, text: bytes) -> None:
     """With an example of how a line looks."""
