@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import ENFORCE, NOW, decided, detection, poll, report, vote, wish
+from tests.builders import ACCOUNT, ENFORCE, NOW, decided, detection, poll, report, vote, wish
 from tests.desk import Desk
 from worker.model.actions import Mode, Move, State
 from worker.model.events import Detection
 from worker.model.ledger import Found
 from worker.model.plans import Decided, Wish
 from worker.model.sweeps import Campaign, Sibling, Sweep
-from worker.store import campaigns
+from worker.store import campaigns, reviews
 
 DAY = 86400.0
 HASH = "4a1f" * 16
@@ -113,7 +113,7 @@ async def test_a_campaign_that_is_stopped_lets_no_late_sibling_out_of_an_open_po
         decided(late, moved(campaign, late)),
         decided(wanted, Move(wanted, to="JunkEmail"), moved(campaign, wanted)),
     )
-    await desk.run(campaigns.stop, "0123456789abcdef0123456789abcdef", [campaign.id], "it was ours", NOW)
+    await desk.run(campaigns.stop, ACCOUNT, [campaign.id], "it was ours", NOW)
     await desk.ledger.close(coming, ENFORCE, None)
     told = await desk.row("m2", kind="move")
     assert (told["state"], told["error"]) == ("skipped", "its campaign has ended: it was ours")
@@ -165,3 +165,15 @@ async def test_a_list_watches_only_where_its_sweep_was_demoted_meanwhile(desk: D
     await desk.ledger.freeze(campaign, Found("p9", ("m1",), 0, 0, 1, NOW, False), [], ENFORCE)
     (campaign,) = (await desk.ledger.campaigns(DAY)).open
     assert campaign.trial
+
+
+async def test_a_sweep_joins_one_that_was_rejected_long_ago(desk: Desk) -> None:
+    """What it was about is forgotten by then; that a person did not want it is not."""
+    await desk.take_in(swept())
+    (row,) = await desk.rows(kind="sweep")
+    await desk.run(reviews.reject, ACCOUNT, [row["id"]], "ann", NOW)
+    await desk.ledger.campaigns(DAY)
+    await desk.edit(row["id"], params="{}")
+    await desk.take_in(swept(name="m2"))
+    assert [one["state"] for one in await desk.rows(kind="sweep")] == ["rejected"]
+    assert (await desk.ledger.campaigns(DAY)).open == ()

@@ -78,13 +78,13 @@ def join(
 def _prolong(conn: Connection, now: float, sweeps: Sequence[str]) -> None:
     """The campaigns of these sweeps are confirmed once more: late siblings are caught for a whole window from now on."""
     a, c = schema.actions.c, schema.campaigns.c
+    # Of what is over, and of what was rejected, the parameters may be gone.
+    opened = select(a.id, a.params).join(schema.campaigns, c.action_id == a.id).where(c.ended_at.is_(None))
     for part in chunks(sweeps):
-        for row in conn.execute(select(a.id, a.params).where(a.id.in_(part))).all():
+        for row in conn.execute(opened.where(a.id.in_(part))).all():
             until = now + window_seconds(from_json(row.params)["window"])
             conn.execute(
-                update(schema.campaigns)
-                .where(c.action_id == row.id, c.ended_at.is_(None), c.until < until)
-                .values(until=until)
+                update(schema.campaigns).where(c.action_id == row.id, c.until < until).values(until=until)
             )
 
 
