@@ -42,3 +42,16 @@ async def test_an_actions_history_keeps_its_earlier_calls(desk: Desk) -> None:
     assert [step["kind"] for step in history].count("intent") == 2
     assert [step["kind"] for step in history].count("outcome") == 2
     assert second["id"] not in str(history)
+
+
+async def test_who_reads_only_the_beginning_leaves_the_connection_as_it_was(desk: Desk) -> None:
+    """The trail is streamed; what is asked after it is not, and a server would keep the cursor that nobody closed."""
+    await desk.take_in(junk("m1"), junk("m2"))
+
+    def read(conn: Connection) -> bool:
+        before = dict(conn.get_execution_options())
+        next(audit.records(conn, ACCOUNT))
+        next(queries.actions(conn, ACCOUNT))
+        return dict(conn.get_execution_options()) == before
+
+    assert await desk.run(read)

@@ -117,8 +117,9 @@ def records(
     if last is not None:
         newest = query.order_by(None).order_by(schema.audit.c.seq.desc()).limit(last).subquery()
         query = select(newest).order_by(newest.c.seq)
-    for row in conn.execution_options(yield_per=1000).execute(query).mappings():
-        yield dict(row)
+    with conn.execute(query.execution_options(yield_per=1000)) as found:
+        for row in found.mappings():
+            yield dict(row)
 
 
 def heads(conn: Connection) -> list[tuple[str, int, str]]:

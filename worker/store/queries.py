@@ -80,13 +80,14 @@ def actions(
         query = query.where(a.c.plan_id == plan_id)
     if limit is not None:
         query = query.limit(limit)
-    for rows in conn.execution_options(yield_per=CHUNK).execute(query).mappings().partitions():
-        seen = evidence_of(conn, account_id, rows) if evidence else {}
-        known = doubts(conn, account_id, rows)
-        for row in rows:
-            yield action_json(row, known.get(row["id"])) | (
-                {"evidence": seen.get(row["id"])} if evidence else {}
-            )
+    with conn.execute(query.execution_options(yield_per=CHUNK)) as found:
+        for rows in found.mappings().partitions():
+            seen = evidence_of(conn, account_id, rows) if evidence else {}
+            known = doubts(conn, account_id, rows)
+            for row in rows:
+                yield action_json(row, known.get(row["id"])) | (
+                    {"evidence": seen.get(row["id"])} if evidence else {}
+                )
 
 
 def has_wanted(conn: Connection, account_id: str, playbook: str) -> bool:
