@@ -225,6 +225,14 @@ async def test_a_message_never_seen_is_not_claimed(desk: Desk) -> None:
     assert (item.message_id, item.verdict, item.recipients) == ("m1", "MALICIOUS", ("ann@corp.example",))
 
 
+async def test_what_has_no_time_of_its_own_is_looked_at_first(desk: Desk) -> None:
+    """Engines differ in where they put nothing."""
+    await desk.take_in(junk("m1"), junk("m2"), read_at=None)
+    await desk.edit((await desk.row("m2"))["id"], message_from=None)
+    (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
+    assert [one.message_id for one in await desk.ledger.unverified(lane, ENFORCE, 10)] == ["m2", "m1"]
+
+
 async def test_what_is_not_due_yet_has_to_wait(desk: Desk) -> None:
     """A refused call is tried again at its time."""
     await desk.take_in(junk())

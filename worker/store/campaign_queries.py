@@ -91,7 +91,7 @@ def _members(conn: Connection, account_id: str, campaign_id: str) -> list[dict[s
         select(schema.actions, _M.late, _M.asks)
         .select_from(schema.members.join(schema.actions, _A.id == _M.action_id))
         .where(_M.campaign_id == campaign_id)
-        .order_by(_M.late, _A.message_from, _A.id)
+        .order_by(_M.late, _A.message_from.nulls_first(), _A.id)
     )
     rows = conn.execute(query).mappings().all()
     seen = queries.evidence_of(conn, account_id, rows)

@@ -153,7 +153,7 @@ def unverified(
             a.c.verified_at.is_(None) | (a.c.verified_at < now - VERIFIED_SECONDS),
         )
         # Neighbours in time share the lists that a look needs.
-        .order_by(a.c.message_from, a.c.id)
+        .order_by(a.c.message_from.nulls_first(), a.c.id)
         .limit(most)
     )
     rows = [dict(row) for row in conn.execute(query).mappings()]
