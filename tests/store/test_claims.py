@@ -233,6 +233,14 @@ async def test_what_has_no_time_of_its_own_is_looked_at_first(desk: Desk) -> Non
     assert [one.message_id for one in await desk.ledger.unverified(lane, ENFORCE, 10)] == ["m2", "m1"]
 
 
+async def test_what_falls_due_at_the_same_time_is_read_back_in_the_order_of_its_ids(desk: Desk) -> None:
+    """Not in that of a table or an index, which each engine has its own way of reading."""
+    rows = await desk.bring(State.UNKNOWN, junk("m1"), junk("m2", to="DeletedItems"), due_in=30.0)
+    desk.clock.pass_time(30)
+    due = await desk.ledger.due_read_backs(10)
+    assert [one.action_id for one in due] == sorted(row["id"] for row in rows)
+
+
 async def test_what_is_not_due_yet_has_to_wait(desk: Desk) -> None:
     """A refused call is tried again at its time."""
     await desk.take_in(junk())

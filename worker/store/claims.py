@@ -109,6 +109,7 @@ def lanes(conn: Connection, account_id: str, now: float, ceiling: Mode) -> list[
         select(a.c.lane, a.c.kind, a.c.target, func.count(), func.min(a.c.due_at))
         .where(*_due(account_id, now, ceiling))
         .group_by(a.c.lane, a.c.kind, a.c.target)
+        .order_by(a.c.lane, a.c.kind, a.c.target)
     )
     found: dict[tuple[str, str], BulkLane] = {}
     for name, kind, aim, waiting, oldest in conn.execute(query):

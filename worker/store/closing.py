@@ -54,7 +54,7 @@ def open_polls(conn: Connection, account_id: str, source: str) -> list[Poll]:
     )
     return [
         Poll(row.id, row.source, row.kind, row.window_start, row.window_end)
-        for row in conn.execute(query.order_by(table.c.opened_at))
+        for row in conn.execute(query.order_by(table.c.opened_at, table.c.id))
     ]
 
 

@@ -53,7 +53,7 @@ def due_confirmations(conn: Connection, account_id: str, now: float, most: int) 
             _A.lane.in_(_LANES),
             _A.due_at <= now,
         )
-        .order_by(_A.due_at)
+        .order_by(_A.due_at, _A.id)
         .limit(most)
     )
     return [item(row) for row in conn.execute(query).mappings()]

@@ -166,7 +166,7 @@ def take_back(
             _E.removal_id.is_(None),
             _E.expires_at <= now,
         )
-        .order_by(_E.expires_at)
+        .order_by(_E.expires_at, _E.action_id)
     ).mappings()
     rows = list(due)
     planned: list[str] = []
@@ -201,7 +201,7 @@ def overdue(conn: Connection, account_id: str, now: float) -> list[Mapping[str, 
             _E.expires_at <= now - LATE_SECONDS,
             r.c.id.is_(None) | r.c.state.in_(STUCK) | (r.c.created_at <= now - LATE_SECONDS),
         )
-        .order_by(_E.expires_at)
+        .order_by(_E.expires_at, _E.action_id)
     )
     return [*conn.execute(query).mappings(), *_in_doubt(conn, account_id, now)]
 

@@ -119,7 +119,7 @@ def due_read_backs(
             a.c.due_at <= now,
             a.c.kind.not_in(sorted(without)),
         )
-        .order_by(a.c.due_at)
+        .order_by(a.c.due_at, a.c.id)
         .limit(most)
     )
     return completed(conn, [item(row) for row in conn.execute(query).mappings()])

@@ -56,7 +56,7 @@ def _of_messages(conn: Connection, account_id: str, message_ids: Sequence[str]) 
         query = (
             select(*_TOLD)
             .where(_A.account_id == account_id, _A.message_id.in_(part), _A.state.not_in(_NOT_MEANT))
-            .order_by(_A.updated_at.desc())
+            .order_by(_A.updated_at.desc(), _A.id)
         )
         for row in conn.execute(query):
             found.setdefault(row.message_id, []).append(row)

@@ -141,7 +141,9 @@ def action_detail(conn: Connection, account_id: str, action_id: str) -> dict[str
     if row is None:
         return None
     votes = conn.execute(
-        select(d.c.playbook, d.c.playbook_version, d.c.mode, d.c.plan_id).where(d.c.action_id == action_id)
+        select(d.c.playbook, d.c.playbook_version, d.c.mode, d.c.plan_id)
+        .where(d.c.action_id == action_id)
+        .order_by(d.c.id)
     ).mappings()
     times = {
         name: iso(row[name]) if row[name] else None
@@ -226,7 +228,7 @@ def by_playbook(conn: Connection, account_id: str) -> list[tuple[str, str, int]]
         .select_from(d.join(a, a.c.id == d.c.action_id))
         .where(a.c.account_id == account_id, a.c.state != State.OPEN)
         .group_by(d.c.playbook, a.c.state)
-        .order_by(d.c.playbook)
+        .order_by(d.c.playbook, a.c.state)
     )
     return [(playbook, state, count) for playbook, state, count in conn.execute(query)]
 
@@ -263,7 +265,7 @@ def parked(conn: Connection, account_id: str) -> list[dict[str, Any]]:
         select(t.c.playbook, t.c.version, func.count(), func.max(t.c.error))
         .where(t.c.account_id == account_id)
         .group_by(t.c.playbook, t.c.version)
-        .order_by(t.c.playbook)
+        .order_by(t.c.playbook, t.c.version)
     )
     return [
         {"playbook": playbook, "version": version, "events": count, "error": error}

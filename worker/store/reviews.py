@@ -210,7 +210,7 @@ def _contradicted(conn: Connection, account_id: str, rows: Sequence[Row]) -> dic
     unsent = select(a).where(a.c.account_id == account_id, a.c.state.in_([State.HELD, State.READY]))
     for column in (a.c.message_id, a.c.subject):
         for part in chunks(sorted({row[column.name] for row in rows} - {None})):
-            for other in conn.execute(unsent.where(column.in_(part))).mappings():
+            for other in conn.execute(unsent.where(column.in_(part)).order_by(a.c.id)).mappings():
                 others.setdefault(_about(other), []).append(dict(other))
     for row in rows:
         found[row["id"]] = [

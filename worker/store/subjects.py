@@ -39,7 +39,7 @@ def free_reversed(conn: Connection, account_id: str, subjects: Collection[str]) 
         query = select(_A.id, _A.subject, _A.kind).where(
             _A.account_id == account_id, _A.subject.in_(part), _A.state == State.SUCCEEDED, _A.cause == ""
         )
-        for row in conn.execute(query.order_by(_A.submitted_at)):
+        for row in conn.execute(query.order_by(_A.submitted_at, _A.id)):
             done[row.subject].append(row)
     free(
         conn,

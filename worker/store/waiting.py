@@ -44,7 +44,7 @@ def waiting(conn: Connection, account_id: str, source: str) -> list[tuple[Event,
     query = select(t.body, t.first_seen_at).where(t.account_id == account_id, t.source == source)
     return [
         (msgspec.json.decode(row.body, type=SOURCES[source]), row.first_seen_at)
-        for row in conn.execute(query.order_by(t.first_seen_at))
+        for row in conn.execute(query.order_by(t.first_seen_at, t.key, t.revision))
     ]
 
 
@@ -91,7 +91,7 @@ def parked_for(conn: Connection, account_id: str) -> list[tuple[str, str]]:
     """The playbooks, with their versions, for which events are parked."""
     p = schema.parked
     query = select(p.c.playbook, p.c.version).where(p.c.account_id == account_id).distinct()
-    return [(row.playbook, row.version) for row in conn.execute(query)]
+    return [(row.playbook, row.version) for row in conn.execute(query.order_by(p.c.playbook, p.c.version))]
 
 
 def parked_events(
