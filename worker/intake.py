@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from worker.aside import tell_superseded, told
@@ -16,6 +16,7 @@ from worker.ids import new_id
 from worker.lookout import Lookout
 from worker.model.actions import State
 from worker.model.events import Detection
+from worker.model.kinds import kind_of
 from worker.model.ledger import Closed, Cursor
 from worker.model.plans import (
     DETECTIONS,
@@ -130,13 +131,11 @@ class Intake:
                 )
         for (kind, state), count in Counter((row["kind"], row["state"]) for row in closed.set_aside).items():
             self._metrics.action(kind, state, count)
-        by_state: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        by_event: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for row in closed.set_aside:
-            by_state[row["state"]].append(row)
-        log.each("warning", "action.refused", map(told, by_state.pop(State.SKIPPED, ())))
-        log.each("info", "action.held", map(told, by_state.pop(State.HELD, ())))
-        for rows in by_state.values():
-            log.each("info", "action.finished", map(told, rows))
+            by_event[_event_of(row)].append(row)
+        for (level, event), rows in by_event.items():
+            log.each(level, event, map(told, rows))
         self._wake()
 
     @property
@@ -180,3 +179,10 @@ class Intake:
         if catalogue is not self.rules.current:
             self.again.outdate(poll.source)
         tell_superseded(self._metrics, replaced)
+
+
+def _event_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Level and event of an action that its plan's closing did not let go."""
+    if row["state"] == State.SKIPPED and kind_of(row["kind"]).has_subject:
+        return "warning", "action.refused"
+    return "info", "action.held" if row["state"] == State.HELD else "action.finished"
