@@ -22,6 +22,8 @@ GOOD = range(200, 300)
 TOO_MANY = 429
 FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
 """Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
+BELIEVED = 10
+"""Refusals in a row after which a time that the vendor names is not enough."""
 IN_FLIGHT = 32
 """Requests that may be on their way, uncounted by the vendor yet, when an answer is seen."""
 LOW, ENOUGH = 0.8, 0.65
@@ -116,7 +118,7 @@ class RequestBudget:
             # Those that were on their way together are one refusal.
             if not self._refusals or not self.refused_for():
                 self._refusals += 1
-            self._block(seen.retry_after or min(FIRST_BLOCK * 2 ** min(self._refusals - 1, 9), LONGEST_BLOCK))
+            self._block(self._pause(seen.retry_after))
         elif seen.status is not None:
             # An answer to what was sent before the 429 says nothing of it.
             if self._refusals and not self.refused_for():
@@ -125,6 +127,12 @@ class RequestBudget:
             if seen.remaining is not None and seen.remaining <= 0 and seen.resets_in:
                 self._block(min(seen.resets_in, LONGEST_BLOCK))
             self._window.note(seen, self._clock.monotonic())
+
+    def _pause(self, told: float | None) -> float:
+        """What the vendor says; where it goes on refusing what it has asked for so soon, longer each time."""
+        first, times = (1.0, self._refusals - BELIEVED) if told else (FIRST_BLOCK, self._refusals)
+        doubled: float = first * 2 ** min(times - 1, 9) if times > 0 else 0.0
+        return max(told or 0.0, min(doubled, LONGEST_BLOCK))
 
     def blocked_for(self) -> float:
         now = self._clock.monotonic()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.desk import Desk
 from tests.fakes import FailingLedger, ManualClock
-from worker.budget import FIRST_BLOCK, IN_FLIGHT, LONGEST_BLOCK, SHARES, RequestBudget
+from worker.budget import BELIEVED, FIRST_BLOCK, IN_FLIGHT, LONGEST_BLOCK, SHARES, RequestBudget
 from worker.model.ledger import Grant
 from worker.ops.metrics import Metrics
 from worker.ports import Lane, Observation
@@ -255,6 +255,24 @@ async def test_refusals_that_were_on_their_way_together_are_one(
     clock.pass_time(FIRST_BLOCK)
     await refuse(budget)
     assert budget.blocked_for() == 2 * FIRST_BLOCK
+
+
+async def test_a_vendor_that_says_at_once_and_goes_on_refusing_is_asked_less_and_less(
+    budget: RequestBudget, clock: ManualClock
+) -> None:
+    """Its word is taken ten times; a minute of it is some twenty requests, and not six hundred."""
+    waits = []
+    for _ in range(BELIEVED + 6):
+        await refuse(budget, 0.1)
+        waits.append(budget.blocked_for())
+        clock.pass_time(waits[-1])
+    assert waits == pytest.approx([0.1] * BELIEVED + [1, 2, 4, 8, 16, 32])
+    await refuse(budget, 100.0)
+    assert budget.blocked_for() == 100
+    clock.pass_time(100)
+    budget.observe(seen(200))
+    await refuse(budget, 0.1)
+    assert budget.blocked_for() == pytest.approx(0.1)
 
 
 async def test_a_late_answer_does_not_end_the_doubling(budget: RequestBudget, clock: ManualClock) -> None:

@@ -155,8 +155,8 @@ class Investigate(MailActions):
     async def action_log(self, investigate_id: str, *, lane: Lane) -> tuple[LogEntry, ...]:
         """Everything that was done to one message; one request for each 1,000 entries.
 
-        An entry that cannot be read makes the whole log a `BadAnswer`: half a log would prove that nothing
-        was done where something was.
+        An entry that cannot be read, or is counted and not shown, makes the whole log a `BadAnswer`: half a log would
+        prove that nothing was done where something was.
         """
         entries: list[LogEntry] = []
         page = 1
@@ -170,6 +170,8 @@ class Investigate(MailActions):
                 raise answer.unbelievable(f"an entry of the log cannot be read: {decoded.bad[0].reason}")
             entries += decoded.rows
             if not rows.numbered_page(decoded, page=page, per_page=MAX_PER_PAGE).has_more(len(entries)):
+                if decoded.total > len(entries):
+                    raise answer.unbelievable(f"the log shows {len(entries)} of {decoded.total} entries")
                 return tuple(entries)
             if page == MAX_LOG_PAGES:
                 raise answer.unbelievable(f"the log has more than {MAX_LOG_PAGES} pages")
