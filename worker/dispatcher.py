@@ -340,7 +340,7 @@ class Dispatcher:
             line.standing.circuits.note_error(call.kind, error, len(call.items))
             if isinstance(error, Transient):
                 line.standing.note_unreachable(call.items[0].refusals)
-            return from_error(call, error, self._options.read_back_delay)
+            return from_error(call, error, self._options.read_back_delay, proofs=executor.proofs)
         except StoreError as error:
             # Executors ask the ledger before they send; what they have sent is not theirs to write down.
             return not_sent(call, f"the ledger could not be asked: {error}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from tests.acceptance.tenants import Tenant, open_tenant
 pytestmark = pytest.mark.acceptance
 
 KINDS = ("move", "release", "reclassify")
+HTML = b"<html><body>Not found</body></html>"
+SUCCESS = b'{"success":true,"errors":[],"messages":[],"result":[]}'
 
 
 def write_rules(worker: Bench) -> None:
@@ -152,6 +156,60 @@ async def test_answers_that_do_not_name_the_message(bench: Bench, tenant: Tenant
     await bench.once()
     assert await tenant.effects() == wanted
     assert await bench.states() == {"succeeded": 3}
+
+
+@pytest.mark.parametrize("status, body", [(404, HTML), (409, b""), (413, HTML), (404, SUCCESS)])
+async def test_a_4xx_that_is_not_the_apis_own_proves_nothing(
+    bench: Bench, tenant: Tenant, intruder: Intruder, status: int, body: bytes
+) -> None:
+    """A proxy's page after the effect: read back, also where many share the call, and nothing is done twice."""
+    told: list[str] = []
+
+    async def page(request: web.Request, forward: Forward) -> Reply:
+        answer = await forward()
+        told.append(request.path)
+        return Reply(status, body) if told.count(request.path) == 1 else answer
+
+    for kind in KINDS:
+        intruder.lie("POST", f"/{kind}", page)
+    write_rules(bench)
+    wanted = await deliver(tenant) | await deliver(tenant)
+    await bench.once()
+    assert await tenant.effects() == wanted
+    assert await bench.states() == {"succeeded": 6}
+
+
+async def test_a_message_is_not_gone_because_a_proxy_says_so(
+    bench: Bench, tenant: Tenant, intruder: Intruder
+) -> None:
+    """The list leaves it out and the look at it meets a page: it waits until the vendor itself tells."""
+    bench.rule("junk", rules.JUNK)
+    (message,) = await tenant.mail("MALICIOUS")
+    assert (await bench.run("pause")).code == 0
+    await bench.once(WORKER_MODE="enforce")
+
+    async def without(_: web.Request, forward: Forward) -> Reply:
+        answer = await forward()
+        listed = answer.json
+        listed["result"] = []
+        return answer.saying(listed)
+
+    async def page(_: web.Request, forward: Forward) -> Reply:
+        del forward
+        return Reply(404, HTML)
+
+    intruder.lie("GET", "/investigate", without)
+    intruder.lie("GET", f"/investigate/{message}", page)
+    with closing(sqlite3.connect(bench.database)) as conn, conn:
+        conn.execute("UPDATE actions SET verified_at = NULL")
+    assert (await bench.run("resume")).code == 0
+    await bench.once()
+    assert await bench.states() == {"ready": 1}
+    intruder.honest()
+    with closing(sqlite3.connect(bench.database)) as conn, conn:
+        conn.execute("UPDATE actions SET due_at = 0")
+    await bench.once()
+    assert await tenant.effects() == {("move", message, "JunkEmail"): 1}
 
 
 async def test_partial_success(worker: Bench, tenant: Tenant) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cloudflare.calls import read
 from tests.cloudflare.conftest import Connect
-from tests.cloudflare.vendor import OpenGate, Vendor, answer, envelope, row
+from tests.cloudflare.vendor import OpenGate, Vendor, answer, envelope, refusal, row
 from worker.cloudflare import Cloudflare
 from worker.errors import BadAnswer, Refused, SlowSearch, Transient
 from worker.ports import Lane
@@ -85,7 +85,7 @@ async def test_a_search_may_move(vendor: Vendor, patient: Cloudflare) -> None:
 
 async def test_an_error_of_the_search_is_its_error(vendor: Vendor, patient: Cloudflare) -> None:
     """The table of errors holds for the followed request too."""
-    vendor.will(slow(), answer(b"", 404))
+    vendor.will(slow(), answer(refusal((1002, "not found")), 404))
     with pytest.raises(Refused):
         await read(patient)
 

@@ -144,6 +144,28 @@ async def test_every_kind_finds_its_way(bench: Bench) -> None:
     ]
 
 
+async def test_refused_releases_are_looked_at_before_their_halves_go(bench: Bench) -> None:
+    """A call that was refused as a whole may have been carried out in part: nobody gets a message twice."""
+    mail = [
+        detection(name, is_quarantined=True, delivery_status=("quarantined",)) for name in ("m1", "m2", "m3")
+    ]
+    await bench.arrive(*(decided(one, Release(one)) for one in mail))
+
+    def partly(**_: Any) -> Any:
+        done = replace(mail[0], post_delivery_operations=("QUARANTINE_RELEASE",), is_quarantined=False)
+        bench.tenant.add(done)
+        bench.tenant.effects.append(("release", "m1", ""))
+        raise Refused("POST investigate/release: 400", status=400)
+
+    bench.tenant.will("release", partly)
+    await bench.work(3)
+    assert len(bench.tenant.asked("release")) == 1
+    bench.desk.clock.pass_time(DELAY)
+    await bench.work(3)
+    assert sorted(bench.tenant.effects) == [("release", f"m{n}", "") for n in (1, 2, 3)]
+    assert await bench.desk.states() == {"m1": ["skipped"], "m2": ["succeeded"], "m3": ["succeeded"]}
+
+
 async def test_a_kind_that_this_version_does_not_know_waits(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:

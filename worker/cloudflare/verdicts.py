@@ -1,7 +1,8 @@
 """What an answer, or its absence, means: one table from what happened to the worker's tree of errors.
 
 The only question that counts for a write: may it have had its effect? Before a connection stands it cannot
-have; a clear 4xx says that it has not; everything else leaves it open (`AnswerLost`) until it is read back.
+have; a 429, a 401 or 403, and any other 4xx in the API's own words say that it has not; everything else, such as a
+proxy's page, leaves it open (`AnswerLost`) until it is read back.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ class ApiError(msgspec.Struct, frozen=True):
         return f" at {printable(pointer)}" if pointer else ""
 
 
+class _Envelope(msgspec.Struct):
+    success: object = None
+
+
 class _Errors(msgspec.Struct):
     errors: list[ApiError] | None = None
 
@@ -81,7 +86,7 @@ def judge(operation: Operation, flight: Flight, ray: str | None = None) -> Vendo
         error = AnswerLost if operation.writes else Transient
         return error(f"{where}: {told}", status=status, ray=ray)
     if 400 <= status < 500:  # noqa: PLR2004 - the client errors of HTTP
-        return _refusal(where, flight, told, ray)
+        return _refusal(operation, flight, told, ray)
     if status not in operation.accepts:
         return unbelievable(operation, f"unexpected status {told}", status=status, ray=ray)
     return _lost(operation, flight, f"{status}, body not read: {flight.broke}", ray) if flight.broke else None
@@ -125,8 +130,8 @@ def _lost(operation: Operation, flight: Flight, reason: str, ray: str | None) ->
     return Transient(f"{operation.endpoint}: {reason}", status=flight.status, ray=ray)
 
 
-def _refusal(where: str, flight: Flight, told: str, ray: str | None) -> VendorError:
-    status = flight.status
+def _refusal(operation: Operation, flight: Flight, told: str, ray: str | None) -> VendorError:
+    status, where = flight.status, operation.endpoint
     if status == 429:  # noqa: PLR2004 - Too Many Requests
         pause = retry_after(flight.headers)
         return RateLimited(f"{where}: {told}", retry_after=pause, status=status, ray=ray)
@@ -136,8 +141,18 @@ def _refusal(where: str, flight: Flight, told: str, ray: str | None) -> VendorEr
             "the token's account and its permission Cloud Email Security"
         )
         return Unauthorized(f"{where}: {told}; {remedy}", status=status, ray=ray)
+    if not _is_the_apis(flight):
+        return unbelievable(operation, f"{told}, not in the API's words", status=status, ray=ray)
     codes = tuple(error.code for error in api_errors(flight.body) if error.code is not None)
     return Refused(f"{where}: {told}", status=status, ray=ray, codes=codes[:_MOST_ERRORS])
+
+
+def _is_the_apis(flight: Flight) -> bool:
+    """Whether the API says itself that it has failed: what stands between may answer for it with a page, or nothing."""
+    try:
+        return flight.broke is None and msgspec.json.decode(flight.body, type=_Envelope).success is False
+    except (ValueError, RecursionError):
+        return False
 
 
 def _told(errors: tuple[ApiError, ...]) -> str:

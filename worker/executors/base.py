@@ -39,6 +39,7 @@ POSTPONED_SECONDS = 30.0
 FEW = 3
 """Actions that are looked up one by one; for more a whole collection is listed once."""
 NOT_FOUND = 404
+CLIENT_ERRORS = range(400, 500)
 
 
 class Effect(StrEnum):
@@ -106,11 +107,12 @@ class Elsewhere(Carrier, Protocol):
 Executor = OnMessages | Elsewhere
 
 
-def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answered:
+def from_error(call: Call, error: VendorError, read_back_delay: float, *, proofs: int = 1) -> Answered:
     """The outcome of every action of a call that got no answer to settle.
 
     429, 401/403, a connection that was never made and a gateway without a route prove that nothing was accepted; any
-    other 4xx that it never will be; everything else leaves the effect unknown until it is read back.
+    other 4xx of the API that it never will be; everything else leaves the effect unknown until it is read back.
+    `proofs` as the kind's executor has it.
     """
     text = f"{type(error).__name__}: {error}"
     answer = Answered((), "call.refused", error.status, error.ray, text)
@@ -120,9 +122,13 @@ def from_error(call: Call, error: VendorError, read_back_delay: float) -> Answer
     if isinstance(error, Refused):
         if len(call.items) == 1:
             return _all(call, answer, State.FAILED, None)
-        # One bad id spoils a bulk call: halves find it without giving up the others.
-        return _all(call, replace(answer, event="call.split"), State.READY, 0.0, batch=len(call.items) // 2)
-    return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay)
+        # One bad id spoils a bulk call: halves find it without giving up the others. Of what must not happen twice each
+        # is looked at before that: the call may have been carried out in part.
+        wait = 0.0 if proofs or error.status is None else read_back_delay
+        return _all(call, replace(answer, event="call.split"), State.READY, wait, batch=len(call.items) // 2)
+    # What somebody between refuses may be too much for him.
+    half = max(1, len(call.items) // 2) if error.status in CLIENT_ERRORS else None
+    return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay, batch=half)
 
 
 def _again_in(error: VendorError, refusals: int) -> float | None:

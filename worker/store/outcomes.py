@@ -60,11 +60,18 @@ def settle(
                 one.action_id for one in answered.outcomes if one.state in (State.SUCCEEDED, State.SKIPPED)
             ]
             end_unblocked(conn, now, ended)
+        if answered.event == "call.split":
+            _look_again(conn, [one.action_id for one in answered.outcomes if one.due_in])
     entries = [_outcome(*answer, count) for answer, count in zip(answers, owned, strict=True)]
     append(conn, account_id, now, entries)
     outcomes = (one for _, answered in answers for one in answered.outcomes)
     again = [one.action_id for one in outcomes if one.state is State.READY]
     return owned, reconsider(conn, account_id, now, again, hold_seconds)
+
+
+def _look_again(conn: Connection, action_ids: Sequence[str]) -> None:
+    for part in chunks(action_ids):
+        conn.execute(update(schema.actions).where(_A.id.in_(part)).values(verified_at=None))
 
 
 def _outcome(call: Call, answered: Answered, owned: int) -> Entry:
