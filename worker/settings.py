@@ -33,6 +33,8 @@ SECRETS = (
 EITHER = tuple(name for name in SECRETS if name != "worker_database_url")
 """Those of which only one of the two may be set."""
 LONGEST_SECRET = 65_536
+MISSPELT = 0.88
+"""How alike two names are of which one is taken for a typing error of the other; 1 is the same."""
 TOML = Path("worker.toml")
 
 EXAMPLES = {
@@ -349,6 +351,21 @@ def load() -> Settings:
         raise UsageError(
             f"{name.upper()}: {what[:1].lower()}{what[1:]}; for example {_example(name)}"
         ) from None
+
+
+def misspelt() -> dict[str, str]:
+    """Names of the environment that look like a setting's and are none, each with the one that it may mean.
+
+    Others that begin so are left alone: an orchestrator names services by such variables.
+    """
+    known = {*Settings.model_fields, "worker_database_url_file"}
+    found: dict[str, str] = {}
+    for name in sorted(os.environ):
+        lowered = name.lower()
+        if lowered.startswith(("worker_", "cloudflare_")) and lowered not in known:
+            for close in difflib.get_close_matches(lowered, known, 1, MISSPELT):
+                found[name] = close.upper()
+    return found
 
 
 def missing(name: str) -> UsageError:

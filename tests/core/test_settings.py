@@ -9,7 +9,7 @@ import pytest
 from worker.errors import UsageError
 from worker.model.actions import Mode
 from worker.model.plans import Ceilings
-from worker.settings import EITHER, EXAMPLES, Settings, load
+from worker.settings import EITHER, EXAMPLES, Settings, load, misspelt
 
 ACCOUNT = "023e105f4ecef8ad9ca31a8372d0c353"
 CANARY = "canary-0123456789-token"
@@ -414,3 +414,23 @@ def test_where_notifications_go_is_checked_and_not_told(env: Env, wrong: dict[st
         env.load(**wrong).notify()
     assert str(caught.value).startswith(f"{list(wrong)[-1]}: ")
     assert "T0CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, meant",
+    [
+        ("WORKER_CAP_PER_POL", "WORKER_CAP_PER_POLL"),
+        ("WORKER_MDOE", "WORKER_MODE"),
+        ("CLOUDFLARE_ACCOUNTID", "CLOUDFLARE_ACCOUNT_ID"),
+        ("WORKER_SERVICE_HOST", ""),
+        ("WORKER_PORT", ""),
+        ("WORKER_PORT_8080_TCP_ADDR", ""),
+        ("WORKER_MODE", ""),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    """Those by which an orchestrator names a service called worker are none."""
+    monkeypatch.setenv(name, "1")
+    assert misspelt() == ({name: meant} if meant else {})

@@ -40,6 +40,7 @@ def doctor(json_: Json = False) -> None:
     """Checks token, permissions, clock skew, database and rules; sends no mutating request. Exit code 1 on a problem."""
     settings = settings_module.load()
     findings = [
+        *_environment(),
         _database(settings),
         _rules(settings),
         *asyncio.run(_vendor(settings)),
@@ -50,6 +51,14 @@ def doctor(json_: Json = False) -> None:
         for finding in findings:
             say(f"{'ok     ' if finding.ok else 'PROBLEM'}  {finding.name:<12} {finding.message}")
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _environment() -> list[Finding]:
+    """One line for each variable that is not read although somebody means it to be."""
+    return [
+        Finding("environment", False, f"{name} is not a setting, and not read; did you mean {meant}?")
+        for name, meant in settings_module.misspelt().items()
+    ]
 
 
 def _database(settings: Settings) -> Finding:
