@@ -223,7 +223,7 @@ def assemble(
         timing=Timing(
             settings.worker_poll_interval, settings.worker_read_back_delay, settings.worker_drain_timeout
         ),
-        timekeeper=Timekeeper(clock, ledger),
+        timekeeper=Timekeeper(clock, ledger, vendor_time),
         retention=Retention(
             ledger,
             clock,

@@ -100,13 +100,15 @@ class VendorTime:
 
     def earliest(self, at: float) -> float:
         """One of our moments on whichever clock says the earlier; as it is while nothing speaks against ours."""
-        return at + min(0.0, self._ahead())
+        return at + min(0.0, self.ahead)
 
     def latest(self, at: float) -> float:
         """The same by whichever clock says the later."""
-        return at + max(0.0, self._ahead())
+        return at + max(0.0, self.ahead)
 
-    def _ahead(self) -> float:
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the vendor's clock is ahead of ours, negative where it is behind; 0 for a few."""
         if self._offset is None:
             return 0.0
         ahead = self._offset + self._clock.monotonic() - self._clock.now()

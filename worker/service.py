@@ -259,6 +259,7 @@ class Service:
             try:
                 await parts.pausing.look()
                 await parts.timekeeper.look()
+                parts.timekeeper.compare()
                 if before - counted >= COUNTING_SECONDS:
                     self._counts = {row[:2]: row[2] for row in await parts.ledger.counts_by_kind()}
                     await self._count_parked()

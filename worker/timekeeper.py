@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.clock import SteadyClock
+from worker.clock import SteadyClock, VendorTime
 from worker.errors import StoreError
 from worker.model.ledger import CLOCK_TOLERANCE, TimeMark
 from worker.ops.logs import get_logger
@@ -10,13 +10,18 @@ from worker.ports import Ledger
 
 log = get_logger()
 
+SKEWED_SECONDS = 60.0
+"""How far the vendor's clock may be from ours without a word."""
+
 
 class Timekeeper:
     """Notices that the machine's clock has been set, in this process or since the last one."""
 
-    def __init__(self, clock: SteadyClock, ledger: Ledger) -> None:
+    def __init__(self, clock: SteadyClock, ledger: Ledger, vendor_time: VendorTime | None = None) -> None:
         self._clock = clock
         self._ledger = ledger
+        self._vendor_time = vendor_time or VendorTime(clock)
+        self._skewed = False
 
     async def begin(self) -> None:
         """At start, before anything that is stored is compared with the time."""
@@ -35,6 +40,16 @@ class Timekeeper:
         except StoreError:
             self._clock.adopt(-step)
             raise
+
+    def compare(self) -> None:
+        """Says once that the vendor's clock is another one, and once that it is not any more."""
+        ahead = self._vendor_time.ahead
+        if not self._skewed and abs(ahead) >= SKEWED_SECONDS:
+            self._skewed = True
+            log.warning("clock.skewed", seconds=round(-ahead))
+        elif self._skewed and abs(ahead) < SKEWED_SECONDS / 2:
+            self._skewed = False
+            log.info("clock.agrees")
 
     async def _follow(self, step: float) -> None:
         await self._ledger.follow_clock(step, self._here())

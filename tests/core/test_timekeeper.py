@@ -5,7 +5,7 @@ import pytest
 from tests.builders import NOW
 from tests.desk import Desk
 from tests.fakes import FailingLedger
-from worker.clock import SteadyClock
+from worker.clock import SteadyClock, VendorTime
 from worker.errors import StoreError
 from worker.model.ledger import TimeMark
 from worker.timekeeper import Timekeeper
@@ -128,3 +128,17 @@ async def test_a_step_that_cannot_be_written_down_is_not_followed_yet(desk: Desk
     await keeper.look()
     assert clock.now() == NOW + HOUR
     assert (await desk.ledger.time_mark()) == TimeMark("monday", clock.offset, NOW + HOUR)
+
+
+def test_another_clock_than_the_vendors_is_told_once(
+    desk: Desk, machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In whichever direction; and anew once they have agreed in between."""
+    clock = machine.clock()
+    vendor_time = VendorTime(clock)
+    keeper = Timekeeper(clock, desk.ledger, vendor_time)
+    for told in (NOW, NOW + 30, NOW - HOUR, NOW - HOUR, NOW - 40, NOW, NOW + 2 * HOUR):
+        vendor_time.note(told)
+        keeper.compare()
+    ahead, behind = (line for line in capsys.readouterr().err.splitlines() if "clock.skewed" in line)
+    assert ["seconds=3600" in ahead, "seconds=-7200" in behind] == [True, True]

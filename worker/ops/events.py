@@ -58,6 +58,13 @@ _TABLE: dict[str, LogEvent] = {
         "The machine's clock was set by so many seconds; due dates follow it, and the next poll sweeps a day.",
         f"If nobody set the clock, check the host's NTP. {_DOCTOR} compares the clock with Cloudflare's.",
     ),
+    "clock.skewed": LogEvent(
+        "warning",
+        "The machine's clock is so many seconds ahead of the vendor's (negative: behind). Ahead, lists may be refused;"
+        " behind, new mail is seen late. Nothing is lost.",
+        f"Mend the host's NTP. {_DOCTOR} compares the clocks.",
+    ),
+    "clock.agrees": LogEvent("info", "The machine's clock and the vendor's agree again.", _NONE),
     "task.failed": LogEvent(
         "error",
         "One piece of work failed unforeseen; it is tried again and all others go on.",
