@@ -41,8 +41,8 @@ class Wrong:
 def _resend(patch: Patch) -> None:
     """A lost answer is taken for a refusal."""
 
-    def guess(call: Call, error: Any, delay: float) -> Answered:
-        answered = from_error(call, error, delay)
+    def guess(call: Call, error: Any, delay: float, **more: Any) -> Answered:
+        answered = from_error(call, error, delay, **more)
         again = (
             structs.replace(one, state=State.READY, due_in=0.0) if one.state is State.UNKNOWN else one
             for one in answered.outcomes
@@ -55,7 +55,9 @@ def _resend(patch: Patch) -> None:
 def _impatient(patch: Patch) -> None:
     """Reads back at once, before the vendor's log can show the effect."""
     orphans = outcomes.recover
-    patch.setattr("worker.dispatcher.from_error", lambda call, error, _: from_error(call, error, 0.0))
+    patch.setattr(
+        "worker.dispatcher.from_error", lambda call, error, _, **more: from_error(call, error, 0.0, **more)
+    )
     patch.setattr(outcomes, "recover", lambda conn, account_id, now, _: orphans(conn, account_id, now, 0.0))
 
 
@@ -65,8 +67,8 @@ def _optimist(patch: Patch) -> None:
     def done(item: Item, why: str, delay: float) -> Outcome:
         return Outcome(item.action_id, State.SUCCEEDED)
 
-    def guess(call: Call, error: Any, delay: float) -> Answered:
-        answered = from_error(call, error, delay)
+    def guess(call: Call, error: Any, delay: float, **more: Any) -> Answered:
+        answered = from_error(call, error, delay, **more)
         ends = (
             structs.replace(one, state=State.SUCCEEDED, due_in=None) if one.state is State.UNKNOWN else one
             for one in answered.outcomes

@@ -220,8 +220,8 @@ def resends_blindly() -> None:
     """Broken: a lost answer is taken for a refusal."""
     honest = from_error
 
-    def from_lost(call: Call, error: VendorError, read_back_delay: float) -> Answered:
-        answered = honest(call, error, read_back_delay)
+    def from_lost(call: Call, error: VendorError, read_back_delay: float, *, proofs: int) -> Answered:
+        answered = honest(call, error, read_back_delay, proofs=proofs)
         again = tuple(Outcome(one.action_id, State.READY, one.error, 0.0) for one in answered.outcomes)
         return Answered(again, answered.event, answered.status, answered.ray, answered.error)
 
