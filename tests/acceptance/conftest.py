@@ -75,16 +75,17 @@ def bench(make_bench: MakeBench) -> Bench:
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    """An empty simulated tenant."""
-    async with open_tenant() as tenant:
+async def tenant(request: pytest.FixtureRequest) -> AsyncIterator[Tenant]:
+    """An empty simulated tenant, with what the module's TENANT says of it."""
+    async with open_tenant(**getattr(request.module, "TENANT", {})) as tenant:
         yield tenant
 
 
 @pytest.fixture
-def worker(bench: Bench, tenant: Tenant) -> Bench:
-    """A worker connected to the tenant."""
+def worker(request: pytest.FixtureRequest, bench: Bench, tenant: Tenant) -> Bench:
+    """A worker connected to the tenant, with what the module's WORKER says of its environment."""
     connect(bench, tenant)
+    bench.env |= getattr(request.module, "WORKER", {})
     return bench
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,25 +16,17 @@ from tests.acceptance.tenants import Tenant, ago, open_tenant
 pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
 
 MALLORY = {"from": "mallory@evil.example"}
-SETTINGS = {"WORKER_SWEEP_JOB_OVER": "3", "WORKER_READ_BACK_DELAY": "1", "WORKER_DRAIN_TIMEOUT": "10"}
+TENANT = {"job_delay": 0.2}
+WORKER = {"WORKER_SWEEP_JOB_OVER": "3", "WORKER_READ_BACK_DELAY": "1", "WORKER_DRAIN_TIMEOUT": "10"}
+"""A job is asked for where more than three siblings can go with it, and begins soon."""
 
 
 @pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    """A tenant whose jobs begin soon."""
-    async with open_tenant(job_delay=0.2) as one:
-        yield one
-
-
-@pytest.fixture
-def worker(make_bench: MakeBench, tenant: Tenant) -> Bench:
-    """A worker that asks for a job where more than three siblings can go with it."""
-    bench = make_bench()
-    connect(bench, tenant)
-    bench.env |= SETTINGS
+def worker(worker: Bench) -> Bench:
+    """With a playbook that sweeps."""
     action = 'Sweep(message, by=["sender"], then=Move(message, to="JunkEmail"), reason="test")'
-    bench.rule("rule", rules.rule('message.subject == "CONFIRMED"', action, name="kit"))
-    return bench
+    worker.rule("rule", rules.rule('message.subject == "CONFIRMED"', action, name="kit"))
+    return worker
 
 
 async def mail(tenant: Tenant, count: int = 6, **fields: Any) -> list[str]:
@@ -96,7 +87,7 @@ async def test_a_job_that_finds_more_is_cancelled(make_bench: MakeBench) -> None
     async with open_tenant(job_delay=3.0, job_rate=0.5) as slow:
         bench = make_bench()
         connect(bench, slow)
-        bench.env |= SETTINGS
+        bench.env |= WORKER
         action = 'Sweep(message, by=["sender"], then=Move(message, to="JunkEmail"), reason="test")'
         bench.rule("rule", rules.rule('message.subject == "CONFIRMED"', action, name="kit"))
         messages = await mail(slow)

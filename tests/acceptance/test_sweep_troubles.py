@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -12,34 +11,19 @@ from aiohttp import web
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench
-from tests.acceptance.conftest import MakeBench, connect
 from tests.acceptance.intruder import Forward, Intruder, Reply, open_intruder
-from tests.acceptance.tenants import Tenant, open_tenant
+from tests.acceptance.tenants import Tenant
 
 pytestmark = pytest.mark.acceptance
 
 MALLORY = {"from": "mallory@evil.example"}
 HASH = "4a1f" * 16
-JOBS = {"WORKER_SWEEP_JOB_OVER": "3", "WORKER_READ_BACK_DELAY": "1", "WORKER_DRAIN_TIMEOUT": "10"}
+TENANT = {"job_delay": 0.2}
+WORKER = {"WORKER_SWEEP_JOB_OVER": "3", "WORKER_READ_BACK_DELAY": "1", "WORKER_DRAIN_TIMEOUT": "10"}
+"""A job is asked for where more than three siblings can go with it, and begins soon."""
 NO_ROUTE = (
     b'{"success":false,"errors":[{"code":7003,"message":"Could not route"}],"messages":[],"result":null}'
 )
-
-
-@pytest.fixture
-async def tenant() -> AsyncIterator[Tenant]:
-    """A tenant whose jobs begin soon."""
-    async with open_tenant(job_delay=0.2) as one:
-        yield one
-
-
-@pytest.fixture
-def worker(make_bench: MakeBench, tenant: Tenant) -> Bench:
-    """A worker that asks for a job where more than three siblings can go with it."""
-    bench = make_bench()
-    connect(bench, tenant)
-    bench.env |= JOBS
-    return bench
 
 
 def sweeps(*by: str, mode: str = "enforce") -> str:

@@ -127,7 +127,7 @@ def from_error(call: Call, error: VendorError, read_back_delay: float, *, proofs
         wait = 0.0 if proofs or error.status is None else read_back_delay
         return _all(call, replace(answer, event="call.split"), State.READY, wait, batch=len(call.items) // 2)
     # What somebody between refuses may be too much for him.
-    half = max(1, len(call.items) // 2) if error.status in CLIENT_ERRORS else None
+    half = len(call.items) // 2 or None if error.status in CLIENT_ERRORS else None
     return _all(call, replace(answer, event="call.lost"), State.UNKNOWN, read_back_delay, batch=half)
 
 
