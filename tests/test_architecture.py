@@ -38,8 +38,8 @@ ONLY_IN = {
     "aiohttp": ("worker/cloudflare/", "worker/ops/", "worker/simulator/", "worker/webhook/client.py"),
     "sqlalchemy": ("worker/store/",),
     "alembic": ("worker/store/",),
-    "cryptography": ("worker/checkpoints.py",),
-    "watchfiles": ("worker/authoring/watching.py", "worker/watching.py"),
+    "cryptography": ("worker/audit/checkpoints.py",),
+    "watchfiles": ("worker/authoring/watching.py", "worker/deciding/watching.py"),
     "yaml": ("worker/declared/document.py", "worker/declared/export.py", "worker/model/strictyaml.py"),
 }
 READS_FILES = ("worker/playbooks/loader.py",)
@@ -78,7 +78,9 @@ def within(module: str, package: str) -> bool:
 @pytest.mark.parametrize("library", IO_LIBRARIES)
 def test_what_decides_does_no_io(library: str) -> None:
     """Model, playbooks and pipeline are pure: the same event gives the same decision, anywhere."""
-    found = imports("worker/model", "worker/playbooks", "worker/pipeline.py", "worker/asking.py", "rules")
+    found = imports(
+        "worker/model", "worker/playbooks", "worker/pipeline.py", "worker/deciding/asking.py", "rules"
+    )
     assert [pair for pair in found if within(pair[1], library)] == []
 
 
@@ -124,6 +126,32 @@ def test_pollers_and_executors_know_no_store() -> None:
     """They hand over values; where these are kept is not theirs to know."""
     found = imports("worker/pollers", "worker/executors")
     assert [pair for pair in found if within(pair[1], "worker.store")] == []
+
+
+@pytest.mark.parametrize(
+    ("room", "strangers"),
+    [
+        ("deciding", ("acting", "executors", "store")),
+        ("acting", ("deciding", "campaigns", "store")),
+        ("campaigns", ("acting", "executors", "store")),
+        ("upkeep", ("acting", "campaigns", "deciding", "store")),
+        ("process", ("acting", "campaigns", "deciding", "store", "upkeep")),
+    ],
+)
+def test_rooms_know_little_of_one_another(room: str, strangers: tuple[str, ...]) -> None:
+    """What decides does not act, what acts does not decide, and what goes on beside the work does neither."""
+    found = imports(f"worker/{room}")
+    assert found
+    assert [pair for pair in found for one in strangers if within(pair[1], f"worker.{one}")] == []
+
+
+def test_the_top_of_the_package_is_the_way_of_a_message_and_what_all_rooms_use() -> None:
+    """A module that fits in no line of these belongs in a room: docs/architecture.md lists them."""
+    way = {"intake", "pipeline", "dispatcher", "reconciler", "working_off"}
+    used_by_all = {"breakers", "budget", "clock", "errors", "ids", "origin", "ports", "retry"}
+    built_from = {"__init__", "__main__", "bootstrap", "parts", "service", "settings"}
+    found = {path.stem for path in (ROOT / "worker").glob("*.py")}
+    assert found == way | used_by_all | built_from
 
 
 @pytest.mark.parametrize("package", sorted(ONLY_IN))

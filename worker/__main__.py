@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from worker import signals, streams
+from worker.process import signals, streams
 
 
 def main() -> None:

@@ -9,31 +9,30 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.aside import tell_aside
-from worker.brake import Brake
+from worker.acting.confirmer import Confirmer
+from worker.acting.jobs import JobWatch
+from worker.acting.pace import Pace
 from worker.budget import RequestBudget
+from worker.campaigns.sweeper import Sweeper
 from worker.clock import Clock, SteadyClock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.cloudflare.session import Connect, make_session
-from worker.confirmer import Confirmer
+from worker.deciding.aside import tell_aside
+from worker.deciding.enrichment import Enricher
+from worker.deciding.rulebook import tell_refused
 from worker.dispatcher import Dispatcher, DispatchOptions
-from worker.enrichment import Enricher
 from worker.errors import StoreError, UsageError
 from worker.executors import executors
 from worker.executors.job import JobExecutor
-from worker.expiry import Expiry
 from worker.intake import Intake
-from worker.jobs import JobWatch
 from worker.model.events import Submission
 from worker.model.kinds import JOB
 from worker.model.ledger import Keep
 from worker.model.plans import SOURCES
-from worker.omissions import Omissions
 from worker.ops.logs import add_secrets, get_logger
 from worker.ops.metrics import Metrics
-from worker.pace import Pace
+from worker.ops.omissions import Omissions
 from worker.parts import Parts, Ticker, Timing
-from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue, Print, fingerprint, load
 from worker.pollers.detections import DetectionSource
 from worker.pollers.phishguard import PhishGuardSource
@@ -42,23 +41,24 @@ from worker.pollers.source import Source
 from worker.pollers.windows import Reach
 from worker.ports import Ledger
 from worker.reconciler import Reconciler
-from worker.retention import Retention
-from worker.rulebook import tell_refused
 from worker.service import Service
 from worker.settings import Settings
-from worker.storage import Storage
 from worker.store.engine import Store, sqlite_engine, sqlite_path, transact
 from worker.store.guard import Guard
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
 from worker.store.soundness import check
-from worker.sweeper import Sweeper
-from worker.timekeeper import Timekeeper
+from worker.upkeep.brake import Brake
+from worker.upkeep.expiry import Expiry
+from worker.upkeep.pausing import PauseWatch
+from worker.upkeep.retention import Retention
+from worker.upkeep.storage import Storage
+from worker.upkeep.timekeeper import Timekeeper
 from worker.watchdog import Memory, Watchdog, beside
 from worker.webhook.nobody import tell_of_nobody
 
 if TYPE_CHECKING:
-    from worker.reloading import Reloader
+    from worker.deciding.reloading import Reloader
     from worker.webhook.client import Webhook
 
 log = get_logger()
@@ -243,7 +243,7 @@ def assemble(
 
 
 def _reloader(settings: Settings, parts: Parts, memory: Memory, seen: Print) -> Reloader:
-    from worker.reloading import Means, Reloader, check_in_child  # noqa: PLC0415 - `run --once` reloads nothing
+    from worker.deciding.reloading import Means, Reloader, check_in_child  # noqa: PLC0415 - `run --once` reloads nothing
 
     watchdog = Watchdog(memory)
     means = Means(

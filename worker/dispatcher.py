@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from worker.acting.looks import Looked, look
+from worker.acting.pace import Pace
+from worker.acting.proof import Proof
+from worker.acting.standing import Standing
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
 from worker.errors import AnswerLost, StoreError, Transient, VendorError
 from worker.executors.base import FEW, Elsewhere, Executor, check_named, from_error, not_sent
-from worker.looks import Looked, look
 from worker.model.actions import State
 from worker.model.breaker import Turn
 from worker.model.calls import Answered, Call, Item
@@ -28,10 +31,7 @@ from worker.model.ledger import BulkLane, Limits, Look
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
-from worker.pace import Pace
 from worker.ports import Budget, Kept, Ledger
-from worker.proof import Proof
-from worker.standing import Standing
 
 log = get_logger()
 

@@ -8,12 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from worker.aside import tell_superseded, told
+from worker.campaigns.lookout import Lookout
 from worker.clock import Clock, utc
-from worker.decider import Decider
-from worker.enrichment import Enricher
+from worker.deciding.aside import tell_superseded, told
+from worker.deciding.decider import Decider
+from worker.deciding.enrichment import Enricher
+from worker.deciding.redeciding import Redecider
+from worker.deciding.rulebook import Rulebook
 from worker.ids import new_id
-from worker.lookout import Lookout
 from worker.model.actions import State
 from worker.model.events import Detection
 from worker.model.kinds import kind_of
@@ -32,8 +34,6 @@ from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue
 from worker.pollers.source import Page, Source
 from worker.ports import Ledger
-from worker.redeciding import Redecider
-from worker.rulebook import Rulebook
 
 log = get_logger()
 

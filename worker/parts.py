@@ -6,29 +6,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from worker.acting.confirmer import Confirmer
+from worker.acting.jobs import JobWatch
 from worker.budget import RequestBudget
+from worker.campaigns.sweeper import Sweeper
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.confirmer import Confirmer
 from worker.dispatcher import Dispatcher
 from worker.executors.base import Executor
-from worker.expiry import Expiry
 from worker.intake import Intake
-from worker.jobs import JobWatch
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
-from worker.pausing import PauseWatch
 from worker.playbooks.loader import Catalogue
 from worker.pollers.poller import Poller
 from worker.ports import Kept, Ledger
 from worker.reconciler import Reconciler
-from worker.retention import Retention
-from worker.storage import Storage
-from worker.sweeper import Sweeper
-from worker.timekeeper import Timekeeper
+from worker.upkeep.expiry import Expiry
+from worker.upkeep.pausing import PauseWatch
+from worker.upkeep.retention import Retention
+from worker.upkeep.storage import Storage
+from worker.upkeep.timekeeper import Timekeeper
 
 if TYPE_CHECKING:
-    from worker.reloading import Reloader
+    from worker.deciding.reloading import Reloader
 
 
 class Health(Protocol):

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from worker.asking import Page, Quarantine, ask
+from worker.deciding.asking import Page, Quarantine, ask
 from worker.model.actions import Action, Mode, Move, lower_mode
 from worker.model.events import Detection
 from worker.model.history import History

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
+from worker.acting.resting import EVERY, Rests, silent
 from worker.clock import Clock, VendorTime
 from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.base import Effect, Executor, ReadBack
@@ -16,7 +17,6 @@ from worker.model.kinds import kind_of
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
-from worker.resting import EVERY, Rests, silent
 from worker.retry import action_delay, unusable_delay
 
 log = get_logger()

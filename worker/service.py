@@ -9,12 +9,12 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from worker import signals
 from worker.clock import utc
 from worker.errors import StoreError
 from worker.ops.logs import get_logger
 from worker.parts import Parts
 from worker.playbooks.reviewing import due
+from worker.process import signals
 from worker.working_off import work_off
 
 log = get_logger()

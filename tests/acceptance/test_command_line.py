@@ -84,7 +84,7 @@ async def test_a_log_that_nobody_keeps_changes_no_exit_code(worker: Bench, tenan
 
 CLOSED = """
 import os, sys
-from worker import streams
+from worker.process import streams
 streams.settle()
 number = os.open("worker.db", os.O_CREAT | os.O_RDWR)
 child = os.system("echo child 2>/dev/null")

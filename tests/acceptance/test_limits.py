@@ -14,7 +14,7 @@ from tests.acceptance.bench import TOKEN, Bench, until
 from tests.acceptance.conftest import MakeBench, connect
 from tests.acceptance.intruder import Forward, Intruder, Reply, open_intruder
 from tests.acceptance.tenants import Tenant, open_tenant
-from worker.circuits import FIRST_PAUSE, IN_A_ROW
+from worker.acting.circuits import FIRST_PAUSE, IN_A_ROW
 from worker.executors.reclassify import ReclassifyExecutor
 
 pytestmark = pytest.mark.acceptance

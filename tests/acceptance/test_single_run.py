@@ -14,7 +14,7 @@ from tests.acceptance.bench import Bench
 from tests.acceptance.conftest import connect
 from tests.acceptance.intruder import Forward, Intruder, Reply
 from tests.acceptance.tenants import Tenant
-from worker.circuits import IN_A_ROW
+from worker.acting.circuits import IN_A_ROW
 
 pytestmark = pytest.mark.acceptance
 

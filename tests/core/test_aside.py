@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from tests.restoring import _restore_logging  # noqa: F401 - a fixture of these tests
-from worker.aside import tell_aside
+from worker.deciding.aside import tell_aside
 from worker.model.actions import State
 from worker.model.ledger import Aside
 from worker.ops import logs

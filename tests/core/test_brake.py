@@ -8,15 +8,15 @@ import pytest
 from tests.builders import junk
 from tests.desk import Desk
 from tests.fakes import FailingLedger, ManualClock
-from worker.brake import Brake
 from worker.errors import StoreError
 from worker.model.actions import Mode
 from worker.model.ledger import Claimed, Limits, Pause
 from worker.model.plans import Ceilings
 from worker.ops.metrics import Metrics
-from worker.pausing import PauseWatch
 from worker.store.ledger import StoreLedger
 from worker.store.tools import Connection
+from worker.upkeep.brake import Brake
+from worker.upkeep.pausing import PauseWatch
 
 
 @pytest.fixture

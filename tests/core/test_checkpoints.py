@@ -13,7 +13,15 @@ from sqlalchemy import Connection, delete
 
 from tests.builders import ACCOUNT, NOW
 from tests.desk import Desk
-from worker.checkpoints import ForgedCheckpointError, fingerprint, marks, private_key, public_key, read, sign
+from worker.audit.checkpoints import (
+    ForgedCheckpointError,
+    fingerprint,
+    marks,
+    private_key,
+    public_key,
+    read,
+    sign,
+)
 from worker.errors import UsageError
 from worker.store import schema
 from worker.store.audit import Entry, append, heads

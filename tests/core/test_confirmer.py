@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from tests.builders import NOW, at, detection
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.acting.confirmer import LATER, Confirmer
 from worker.clock import VendorTime
 from worker.cloudflare import LogEntry, Submission
-from worker.confirmer import LATER, Confirmer
 from worker.errors import AnswerLost
 from worker.model.actions import Reclassify, State, Submit
 from worker.model.ledger import TimeMark
@@ -135,7 +135,7 @@ async def test_one_list_serves_a_whole_round(
     desk: Desk, confirmer: Confirmer, tenant: FakeCloudflare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands that were taken together cost its pages once, not for each batch of them; both kinds are looked for."""
-    monkeypatch.setattr("worker.confirmer.AT_ONCE", 2)
+    monkeypatch.setattr("worker.acting.confirmer.AT_ONCE", 2)
     messages = [detection(f"m{n}") for n in range(5)]
     await desk.want(*(Submit(one, to="SPAM") for one in messages), Reclassify(detection("m9"), to="NONE"))
     for call in await desk.claim():

@@ -26,7 +26,7 @@ from tests.builders import (
 )
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
-from worker.circuits import FIRST_PAUSE, IN_A_ROW
+from worker.acting.circuits import FIRST_PAUSE, IN_A_ROW
 from worker.cloudflare import MoveAnswer, Page, ReleaseAnswer, ReleaseRow
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.errors import (

@@ -14,9 +14,11 @@ from tests.builders import ENFORCE, catalogue, detection, playbook, poll, report
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, OpenBudget
 from tests.taking_in import Given, page, take
-from worker.allowance import FAILURES
 from worker.cloudflare.evidence import RawMessage
-from worker.enrichment import Enricher
+from worker.deciding.allowance import FAILURES
+from worker.deciding.enrichment import Enricher
+from worker.deciding.fetching import BELIEVED, DOUBTED
+from worker.deciding.replay import judge
 from worker.errors import (
     BadAnswer,
     RateLimited,
@@ -27,7 +29,6 @@ from worker.errors import (
     Unauthorized,
     VendorError,
 )
-from worker.fetching import BELIEVED, DOUBTED
 from worker.intake import Intake
 from worker.model.actions import Move, State
 from worker.model.enrichment import Attachment, Details
@@ -37,7 +38,6 @@ from worker.model.replay import Replayed
 from worker.ops.metrics import Metrics
 from worker.playbooks.deciding import Playbook
 from worker.ports import Lane, Ledger
-from worker.replay import judge
 from worker.store import schema
 from worker.store.replays import past_decisions
 

@@ -13,12 +13,12 @@ import pytest
 from tests.builders import ACCOUNT, NOW, item, junk
 from tests.desk import Desk
 from tests.fakes import FailingLedger
+from worker.acting.jobs import GIVE_UP_SECONDS, LONGEST_WAIT, LOOK_SECONDS, JobWatch
 from worker.cloudflare import BadRow, Cloudflare, Page
 from worker.cloudflare.bulk import Job, JobMessage, JobParams
 from worker.cloudflare.listing import Listing, Position
 from worker.errors import BadAnswer, Refused, StoreError, Transient, VendorError
 from worker.executors.job import MARK, match
-from worker.jobs import GIVE_UP_SECONDS, LONGEST_WAIT, LOOK_SECONDS, JobWatch
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.kinds import JOB, lane_of

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from tests.builders import NOW, at, detection, item, junk
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.acting.looks import SINGLE_READS, TOO_OLD_SECONDS, Looked, look
+from worker.acting.reading import GAP_SECONDS, MARGIN_SECONDS, spans
 from worker.cloudflare import Page
 from worker.errors import (
     BadAnswer,
@@ -26,13 +28,11 @@ from worker.errors import (
 from worker.executors import executors
 from worker.executors.base import FEW, POSTPONED_SECONDS, Executor, ready
 from worker.executors.move import PATIENT_READS, MoveExecutor
-from worker.looks import SINGLE_READS, TOO_OLD_SECONDS, Looked, look
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import PHISHGUARD
-from worker.reading import GAP_SECONDS, MARGIN_SECONDS, spans
 from worker.store.claims import VERIFIED_SECONDS
 
 

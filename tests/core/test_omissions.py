@@ -4,8 +4,8 @@ import pytest
 
 from tests.fakes import ManualClock
 from worker.cloudflare import LeftOut
-from worker.omissions import QUIET_SECONDS, Omissions
 from worker.ops.metrics import Metrics
+from worker.ops.omissions import QUIET_SECONDS, Omissions
 
 
 def test_each_field_is_named_once_an_hour_and_counted_always(

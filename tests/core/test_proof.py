@@ -10,15 +10,15 @@ import pytest
 from tests.builders import NOW, at, detection, item
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.acting.looks import look
+from worker.acting.proof import Proof
 from worker.clock import VendorTime
 from worker.cloudflare import LogEntry
 from worker.errors import BadAnswer, Transient
 from worker.executors import executors
 from worker.executors.base import POSTPONED_SECONDS, Executor, unread
-from worker.looks import look
 from worker.model.calls import Item
 from worker.model.ledger import Look, Loss
-from worker.proof import Proof
 
 DELAY, HOUR = 30.0, 3600.0
 RESTORED = NOW - 600

@@ -9,7 +9,8 @@ from tests.builders import ENFORCE, NOW, at, catalogue, detection, playbook
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from tests.taking_in import Build, junk, page, take
-from worker.enrichment import Enricher
+from worker.deciding.enrichment import Enricher
+from worker.deciding.quarantine import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE
 from worker.errors import StoreError
 from worker.intake import Intake
 from worker.model.actions import Move
@@ -20,7 +21,6 @@ from worker.playbooks import Caps
 from worker.playbooks.conditions import delivered
 from worker.playbooks.deciding import Playbook
 from worker.ports import Kept
-from worker.quarantine import FIRST_PAUSE, IN_A_ROW, LONGEST_PAUSE
 
 Ask = Callable[[], list[str]]
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.builders import NOW, decided, detection, item, junk, vote
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock
+from worker.acting.resting import LONGEST_REST
 from worker.cloudflare import LogEntry
 from worker.errors import (
     BadAnswer,
@@ -25,7 +26,6 @@ from worker.model.actions import SOME_MOVED, Action, Mode, Move, Reclassify, Rel
 from worker.model.calls import Outcome
 from worker.ops.metrics import Metrics
 from worker.reconciler import MAX_SENDS, USELESS_READS, Reconciler
-from worker.resting import LONGEST_REST
 from worker.retry import UNUSABLE_WAIT
 
 DELAY = 30.0

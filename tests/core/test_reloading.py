@@ -15,6 +15,8 @@ from tests.desk import Desk
 from tests.fakes import ManualClock
 from tests.playbooks.folder import Folder
 from tests.taking_in import Given, page, take
+from worker.deciding.reloading import Means, RefusedError, Reloader, check_in_child
+from worker.deciding.watching import LOOK_SECONDS, hints
 from worker.intake import PINNED_SECONDS, Intake
 from worker.model.actions import Mode
 from worker.model.events import Detection, PhishReport
@@ -22,8 +24,6 @@ from worker.model.levels import Level
 from worker.ops.metrics import Metrics
 from worker.playbooks.checking import check
 from worker.playbooks.loader import fingerprint, load
-from worker.reloading import Means, RefusedError, Reloader, check_in_child
-from worker.watching import LOOK_SECONDS, hints
 
 JUNK = '    """Moves it."""\n    return Move(message, to="{}")\n'
 Build = Callable[..., Reloader]

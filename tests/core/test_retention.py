@@ -9,7 +9,7 @@ from worker.clock import VendorTime
 from worker.model.actions import State
 from worker.model.ledger import Keep
 from worker.ops.metrics import Metrics
-from worker.retention import Retention
+from worker.upkeep.retention import Retention
 
 Capture = pytest.CaptureFixture[str]
 DAY = 86400.0

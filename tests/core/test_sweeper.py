@@ -10,12 +10,12 @@ from tests.builders import ENFORCE, catalogue, decided, detection, playbook, vot
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare
 from tests.taking_in import Build, page, take
+from worker.campaigns.sweeper import Sweeper
 from worker.cloudflare import Page
-from worker.endless import FAILED_SECONDS
 from worker.model.actions import Move
 from worker.model.events import Detection
 from worker.model.sweeps import Sweep
-from worker.sweeper import Sweeper
+from worker.upkeep.endless import FAILED_SECONDS
 
 HASH = "4a1f" * 16
 MAIL = (("m1", "MALICIOUS"), ("m2", "SPAM"))

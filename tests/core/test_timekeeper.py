@@ -8,7 +8,7 @@ from tests.fakes import FailingLedger
 from worker.clock import SteadyClock, VendorTime
 from worker.errors import StoreError
 from worker.model.ledger import TimeMark
-from worker.timekeeper import Timekeeper
+from worker.upkeep.timekeeper import Timekeeper
 
 HOUR = 3600.0
 

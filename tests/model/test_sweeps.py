@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.builders import NOW, detection, sighting
-from worker.lookout import Lookout
+from worker.campaigns.lookout import Lookout
 from worker.model.actions import Move
 from worker.model.sweeps import CRITERIA, Campaign, Sweep, Watch, within_reach
 from worker.playbooks.vetting import refusal

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import catalogue, detection, playbook, report
-from worker.asking import Page
+from worker.deciding.asking import Page
 from worker.model.actions import Mode, Move
 from worker.model.events import Detection, PhishReport, Validation
 from worker.model.plans import Sighting, sighting_of

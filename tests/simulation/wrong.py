@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from worker import enrichment
+from worker.deciding import enrichment
 from worker.executors import move
 from worker.executors.base import Effect, Executor, ReadBack, from_error
 from worker.model import admission

@@ -19,7 +19,7 @@ from worker.ports import Ledger
 from worker.store import budget, redating
 from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
-from worker.timekeeper import Timekeeper
+from worker.upkeep.timekeeper import Timekeeper
 
 PASS, SET, LOOK, RESTART, TAKE = "pass", "set the clock", "look at the clock", "restart", "take"
 STEPS = st.lists(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.brake import Brake
 from worker.errors import UsageError
 from worker.store import lock
 from worker.store.engine import sqlite_path
+from worker.upkeep.brake import Brake
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["file", "no file yet"])

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from tests.builders import ACCOUNT, NOW, decided, detection, junk, wish
 from tests.desk import Desk
+from worker.audit.ocsf import VERSION, event
 from worker.model.actions import Move, OnMessage, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
-from worker.ocsf import VERSION, event
 from worker.store.attempts import told
 
 CONTRACT = Path(__file__).parents[1] / "contract" / f"ocsf-{VERSION}-remediation-activity.trimmed.json"

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete
 
 from tests.builders import at, catalogue, detection, playbook, poll, report, sighting
 from tests.desk import Desk
+from worker.deciding.replay import judge
 from worker.model.actions import Action, Mode, Move, Reclassify
 from worker.model.events import Detection, Event, PhishReport
 from worker.model.history import NO_HISTORY, History, PastAction
@@ -20,7 +21,6 @@ from worker.model.replay import Judgement, Replayed
 from worker.pipeline import decide
 from worker.playbooks.context import Context, Lists
 from worker.playbooks.loader import Catalogue
-from worker.replay import judge
 from worker.store import schema
 from worker.store.replays import past_decisions
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.playbooks.folder import IMPORTS, Folder, playbook_source
-from worker.asking import PATIENCE
+from worker.deciding.asking import PATIENCE
 from worker.model.actions import Mode
 from worker.model.events import Detection
 from worker.model.plans import Decided, detection_sighting

@@ -14,10 +14,10 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from worker import streams
 from worker.cli.arguments import give_plain
 from worker.errors import StoreError, UsageError, WorkerError
 from worker.ops.text import safe
+from worker.process import streams
 
 EXIT_PROBLEM, EXIT_USAGE = 1, 2
 _DEBUG = "WORKER_LOG_LEVEL=debug shows where"

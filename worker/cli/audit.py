@@ -83,8 +83,8 @@ def _rows(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
 
 
 def _events(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
+    from worker.audit.ocsf import event  # noqa: PLC0415
     from worker.bootstrap import program_version  # noqa: PLC0415
-    from worker.ocsf import event  # noqa: PLC0415
     from worker.store.attempts import told  # noqa: PLC0415
     from worker.store.verification import require_whole  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ from worker.store import levels, prospects
 from worker.store.engine import sqlite_path
 
 if TYPE_CHECKING:
-    from worker.explaining import Explanation, Shown
+    from worker.deciding.explaining import Explanation, Shown
     from worker.playbooks.deciding import Playbook
     from worker.playbooks.loader import Catalogue
 
@@ -65,7 +65,7 @@ def explain(
 
 def _at_their_levels(loaded: Catalogue, db: Database | None) -> Catalogue:
     """As the worker runs them: each as far as people let it go."""
-    from worker.rulebook import Rulebook  # noqa: PLC0415 - as above
+    from worker.deciding.rulebook import Rulebook  # noqa: PLC0415 - as above
 
     rulebook = Rulebook(loaded)
     if db is not None:
@@ -101,7 +101,7 @@ def _ledger(settings: Settings) -> Iterator[Database | None]:
 def _explained(
     playbook: Playbook, shown: Shown, catalogue: Catalogue, settings: Settings, db: Database | None
 ) -> Explanation:
-    from worker.explaining import explain as explain_event  # noqa: PLC0415 - as above
+    from worker.deciding.explaining import explain as explain_event  # noqa: PLC0415 - as above
 
     ceilings = settings.ceilings if db is None else db.ceilings()
     told = explain_event(playbook, shown, catalogue, ceilings.mode, settings.ceilings.protected)

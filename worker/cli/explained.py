@@ -10,7 +10,7 @@ from typing import Any
 
 from worker.cli.common import Database
 from worker.cli.printing import glance, say
-from worker.explaining import Explanation, plain
+from worker.deciding.explaining import Explanation, plain
 from worker.model.plans import Ceilings
 from worker.playbooks.conditions.base import Sight
 from worker.store import prospects, queries

@@ -140,7 +140,7 @@ def _history(
     vendor: Reading, account_id: str, catalogue: Catalogue, span: Window, asked: Asked
 ) -> VendorHistory:
     from worker.backtest.vendor import Patient, VendorHistory  # noqa: PLC0415
-    from worker.enrichment import Enricher  # noqa: PLC0415
+    from worker.deciding.enrichment import Enricher  # noqa: PLC0415
     from worker.ops.metrics import Metrics  # noqa: PLC0415
 
     async def own(message_ids: Collection[str]) -> Mapping[str, Sequence[tuple[str, str]]]:

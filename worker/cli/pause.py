@@ -1,6 +1,6 @@
 """`worker pause` and `worker resume`: the brake. Needs no network and survives a restart.
 
-Beside them work SIGUSR1 and a file PAUSE beside the database (`worker.brake`).
+Beside them work SIGUSR1 and a file PAUSE beside the database (`worker.upkeep.brake`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from worker.brake import Brake
 from worker.cli.common import database, person
 from worker.cli.printing import Json, print_json, say
 from worker.clock import iso
 from worker.store import flags
 from worker.store.engine import sqlite_path
+from worker.upkeep.brake import Brake
 
 
 def pause(

@@ -19,7 +19,7 @@ from worker.store.tools import Connection
 from worker.store.verification import Mark, Verified, verify_all
 
 if TYPE_CHECKING:  # cryptography loads only where a checkpoint is made or checked
-    from worker.checkpoints import PublicKey, Statement
+    from worker.audit.checkpoints import PublicKey, Statement
 
 STDOUT = Path("-")
 NOT_WHOLE = (
@@ -77,7 +77,7 @@ def checkpoint(
     First verifies the log, also against the lines that FILE has already: exit code 1 and no line where it is not whole.
     Needs WORKER_AUDIT_KEY_FILE, an Ed25519 private key: (umask 077; openssl genpkey -algorithm ed25519 -out audit.key)
     """
-    from worker.checkpoints import private_key, sign  # noqa: PLC0415
+    from worker.audit.checkpoints import private_key, sign  # noqa: PLC0415
 
     if json_ and file == STDOUT:
         raise UsageError("--json: stdout is the checkpoint's already; name a FILE")
@@ -101,14 +101,14 @@ def checkpoint(
 def _verified(conn: Connection, account_id: str, statements: list[Statement]) -> list[Verified]:
     named: dict[str, list[Mark]] = {account_id: []}
     if statements:
-        from worker.checkpoints import marks  # noqa: PLC0415
+        from worker.audit.checkpoints import marks  # noqa: PLC0415
 
         named |= marks(statements)
     return verify_all(conn, named)
 
 
 def _key(db: Database, path: Path | None) -> PublicKey:
-    from worker.checkpoints import MAKE_PUBLIC_KEY, private_key, public_key  # noqa: PLC0415
+    from worker.audit.checkpoints import MAKE_PUBLIC_KEY, private_key, public_key  # noqa: PLC0415
 
     if path is not None:
         return public_key(_bytes(path, "--public-key").decode("ascii", "replace"), f"--public-key: {path}")
@@ -118,7 +118,7 @@ def _key(db: Database, path: Path | None) -> PublicKey:
 
 
 def _read_all(files: list[Path], key: PublicKey) -> tuple[list[Statement], list[Doubt]]:
-    from worker.checkpoints import ForgedCheckpointError, read  # noqa: PLC0415
+    from worker.audit.checkpoints import ForgedCheckpointError, read  # noqa: PLC0415
 
     statements: list[Statement] = []
     doubts: list[Doubt] = []

@@ -35,7 +35,7 @@ def replay(
     whose evidence was changed. What cannot be decided as it was then is counted with its reason: the playbook has another
     version now, its lists have changed, the evidence is not kept any more. Needs no token, changes nothing.
     """
-    from worker.replay import judge  # noqa: PLC0415
+    from worker.deciding.replay import judge  # noqa: PLC0415
 
     counts = Counter[Replayed]()
     wrong: list[Judgement] = []

@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from worker import settings as settings_module
-from worker import signals
 from worker.errors import WorkerError, first_error
 from worker.ops import logs
+from worker.process import signals
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
 from worker.store.lock import acquire

@@ -12,8 +12,8 @@ import msgspec
 
 from worker.cli.common import Database
 from worker.clock import iso, utc
+from worker.deciding.explaining import Shown
 from worker.errors import Refused, UsageError
-from worker.explaining import Shown
 from worker.model.events import Detection
 from worker.model.history import NO_HISTORY
 from worker.model.known import Enrichment, Known
@@ -111,7 +111,7 @@ async def _ask(
 
 async def _read(investigate: Investigate, given: str, needs: AbstractSet[str]) -> tuple[Detection, Known]:
     """The message's row, and all that the playbook may read beyond it. What fails for now stays unknown."""
-    from worker.fetching import fetch_all  # noqa: PLC0415 - for those who ask the API
+    from worker.deciding.fetching import fetch_all  # noqa: PLC0415 - for those who ask the API
 
     row = await investigate.get(given, lane=Lane.ENRICH)
     return row, await fetch_all(investigate, row.id, needs)

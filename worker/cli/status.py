@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from worker.brake import Brake
 from worker.cli.common import Database, database
 from worker.cli.ladder import standings
 from worker.cli.printing import Json, print_json, print_table, say
@@ -19,6 +18,7 @@ from worker.store import budget, caps, flags, queries
 from worker.store.engine import sqlite_path
 from worker.store.lock import holder
 from worker.store.tools import Connection
+from worker.upkeep.brake import Brake
 
 
 def status(json_: Json = False) -> None:

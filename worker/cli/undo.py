@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.brake import Brake
 from worker.cli.common import Database, database, person
 from worker.cli.moments import moment
 from worker.cli.printing import Json, print_json, say
@@ -19,6 +18,7 @@ from worker.store import flags, queries
 from worker.store.engine import sqlite_path
 from worker.store.undo import Inverse, Order, Undone, Wanted
 from worker.store.undo import undo as plan_undo
+from worker.upkeep.brake import Brake
 
 UNDER_WAY = (State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN)
 

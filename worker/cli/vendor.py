@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from worker.brake import Brake
 from worker.budget import Behind, RequestBudget
 from worker.cli.common import Database
 from worker.cli.gate import Ungated
@@ -18,6 +17,7 @@ from worker.settings import Settings
 from worker.store.edits import Edits
 from worker.store.engine import Store, sqlite_path
 from worker.store.ledger import StoreLedger
+from worker.upkeep.brake import Brake
 
 
 @dataclass(frozen=True, slots=True)

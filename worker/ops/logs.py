@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, Self, TextIO, cast
 
-from worker import streams
 from worker.ops.events import MESSAGES
 from worker.ops.fields import Fields, encode
 from worker.ops.lean import structlog
 from worker.ops.text import safe
+from worker.process import streams
 
 Format = Literal["json", "console"]
 Level = Literal["debug", "info", "warning", "error", "critical"]

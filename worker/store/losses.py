@@ -2,7 +2,7 @@
 
 The lost stretch begins with the last record of the copy and ends when the copy was put in place. Whatever was not
 finished in the copy, and whatever is decided anew about mail of that stretch, may have been done already. So it is
-looked at before it is sent, and what a look at the message does not show is read back first (`worker/proof.py`).
+looked at before it is sent, and what a look at the message does not show is read back first (`worker/acting/proof.py`).
 """
 
 from __future__ import annotations

@@ -11,14 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from worker import bootstrap, looks
+from worker import bootstrap
 from worker import dispatcher as dispatcher_module
+from worker.acting import looks
+from worker.acting.looks import TOO_OLD_SECONDS, Looked
 from worker.clock import SteadyClock
 from worker.dispatcher import Dispatcher
 from worker.errors import AnswerLost, StoreError, VendorError
 from worker.executors.base import Executor, ReadBack, from_error
 from worker.executors.move import MoveExecutor
-from worker.looks import TOO_OLD_SECONDS, Looked
 from worker.model.actions import PARTLY, Mode, State
 from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.caps import HOUR

@@ -13,13 +13,13 @@ from typing import NamedTuple
 WORKER = Path(__file__).parents[3] / "worker"
 
 CORE = (
-    "asking.py",
-    "decider.py",
+    "deciding/asking.py",
+    "deciding/decider.py",
     "dispatcher.py",
     "intake.py",
     "pipeline.py",
     "reconciler.py",
-    "redeciding.py",
+    "deciding/redeciding.py",
 )
 """Every line of these is killed at."""
 AROUND = tuple(
@@ -28,7 +28,7 @@ AROUND = tuple(
         "store/*.py",
         "executors/*.py",
         "cloudflare/transport.py",
-        "looks.py",
+        "acting/looks.py",
         "service.py",
         "working_off.py",
     )
@@ -111,8 +111,10 @@ def out_of_reach() -> set[tuple[str, int]]:
     What stops an endless playbook where there is no quarantine, and what decides on a page with events of several types.
     """
     (mixed,) = (n for n, text in enumerate(_source("pipeline.py"), 1) if "self._of_one_type([one])" in text)
-    (at,) = (n for n, text in enumerate(_source("asking.py"), 1) if text.strip().endswith("_UNASKED)"))
-    return {("asking.py", line) for line in range(at, at + 3)} | {("pipeline.py", mixed)}
+    (at,) = (
+        n for n, text in enumerate(_source("deciding/asking.py"), 1) if text.strip().endswith("_UNASKED)")
+    )
+    return {("deciding/asking.py", line) for line in range(at, at + 3)} | {("pipeline.py", mixed)}
 
 
 def first_line(module: str, function: str) -> Point:

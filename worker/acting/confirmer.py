@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from worker.clock import Clock, VendorTime
 from worker.cloudflare import Cloudflare
-from worker.endless import endlessly
 from worker.errors import StoreError, VendorError
 from worker.executors.submissions import SKEW_SECONDS, Team, logged
 from worker.model.calls import Item
 from worker.model.ledger import Confirmation
 from worker.ops.logs import get_logger
 from worker.ports import Lane, Ledger
+from worker.upkeep.endless import endlessly
 
 log = get_logger()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 
-from worker.brake import Brake
 from worker.clock import Clock
 from worker.errors import StoreError
 from worker.model.ledger import Pause
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
+from worker.upkeep.brake import Brake
 
 log = get_logger()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from worker.circuits import Circuits
+from worker.acting.circuits import Circuits
 from worker.clock import Clock
 from worker.errors import Unauthorized, VendorError
 from worker.executors.base import AUTH_SECONDS

@@ -11,7 +11,6 @@ from worker.cloudflare import BadRow, Cloudflare
 from worker.cloudflare.bulk import Job, JobMessage
 from worker.cloudflare.operations import is_id
 from worker.cloudflare.rows import MAX_RAW
-from worker.endless import endlessly
 from worker.errors import BadAnswer, Refused, StoreError, VendorError
 from worker.executors.job import MARK, match
 from worker.model.actions import State
@@ -21,6 +20,7 @@ from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Lane, Ledger
 from worker.retry import GrowingWaits
+from worker.upkeep.endless import endlessly
 
 log = get_logger()
 

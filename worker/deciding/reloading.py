@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from worker.clock import Clock
+from worker.deciding.rulebook import tell_refused
+from worker.deciding.watching import hints
 from worker.errors import StoreError, WorkerError
 from worker.intake import Intake
 from worker.model.events import Event
@@ -25,8 +27,6 @@ from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.playbooks.loader import Catalogue, Print, fingerprint, load
 from worker.playbooks.problems import Problem, problem_of
-from worker.rulebook import tell_refused
-from worker.watching import hints
 
 log = get_logger()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from worker.campaigns.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
-from worker.endless import endlessly
 from worker.errors import Refused, VendorError
 from worker.ids import new_id
 from worker.intake import Intake
@@ -23,7 +23,7 @@ from worker.pipeline import decide_siblings
 from worker.playbooks.excluding import Exclusions
 from worker.ports import Ledger
 from worker.retry import fetch_delay
-from worker.searching import MOST_SIBLINGS, Search, TooWideError, narrowed, read
+from worker.upkeep.endless import endlessly
 
 log = get_logger()
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from worker.acting.proof import Proof
+from worker.acting.reading import LOOK_SECONDS, Read, by_id, check_route, listed
 from worker.clock import Clock
 from worker.cloudflare import Cloudflare
 from worker.errors import VendorError
@@ -17,8 +19,6 @@ from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import DETECTIONS
 from worker.ops.logs import get_logger
-from worker.proof import Proof
-from worker.reading import LOOK_SECONDS, Read, by_id, check_route, listed
 
 log = get_logger()
 

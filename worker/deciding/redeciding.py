@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
+from worker.campaigns.lookout import Lookout
 from worker.clock import utc
-from worker.decider import Decider
-from worker.enrichment import Enricher, needy_of
+from worker.deciding.decider import Decider
+from worker.deciding.enrichment import Enricher, needy_of
+from worker.deciding.latecomers import by_event, told_apart
 from worker.ids import new_id
-from worker.latecomers import by_event, told_apart
-from worker.lookout import Lookout
 from worker.model.actions import Mode, lower_mode
 from worker.model.known import Views
 from worker.model.ledger import Closed, Cursor, Parked, Shadowed

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from worker.breakers import Told
 from worker.clock import Clock, utc
-from worker.enrichment import Histories
+from worker.deciding.enrichment import Histories
+from worker.deciding.quarantine import Quarantine
+from worker.deciding.rulebook import Rulebook
 from worker.model.known import Views
 from worker.model.patterns import sender_of
 from worker.model.plans import FILE, Ceilings, Decided, Sighting
@@ -17,8 +19,6 @@ from worker.ops.metrics import Metrics
 from worker.pipeline import decide, needs_history
 from worker.playbooks.loader import Catalogue
 from worker.ports import Kept, Ledger
-from worker.quarantine import Quarantine
-from worker.rulebook import Rulebook
 
 log = get_logger()
 

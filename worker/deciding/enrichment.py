@@ -12,12 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from worker.allowance import FAILURES, NO_TIME, SECONDS, Allowance, Allowances
-from worker.asking import PATIENCE
 from worker.budget import SHARES
 from worker.clock import Clock
+from worker.deciding.allowance import FAILURES, NO_TIME, SECONDS, Allowance, Allowances
+from worker.deciding.asking import PATIENCE
+from worker.deciding.fetching import fetch, verdict
 from worker.errors import RateLimited
-from worker.fetching import fetch, verdict
 from worker.model.actions import Mode
 from worker.model.events import Event
 from worker.model.history import History

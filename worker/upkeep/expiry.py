@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from worker.clock import Clock
-from worker.endless import endlessly
 from worker.errors import StoreError
 from worker.model.plans import Ceilings
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.ports import Ledger
+from worker.upkeep.endless import endlessly
 
 log = get_logger()
 
