@@ -21,9 +21,11 @@ from worker.model.actions import Mode, Move, State
 from worker.model.events import Detection
 from worker.model.ledger import Cursor, Keep
 from worker.model.plans import DETECTIONS, Ceilings, Decided, Poll, Vote, Wish, detection_sighting
-from worker.store import closing, files, intake, retention, schema
+from worker.store import retention, schema
 from worker.store.engine import sqlite_engine, transact
+from worker.store.file import files
 from worker.store.migrate import migrate
+from worker.store.plans import closing, intake
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 BEGAN, DAY = 1_800_000_000.0, 86400.0

@@ -14,10 +14,12 @@ from worker.model.actions import Action, Mode, State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.ledger import Aside, Closed, Cursor, Limits
 from worker.model.plans import Ceilings, Decided, Poll
-from worker.store import audit, reviews, schema
+from worker.store import schema
 from worker.store.engine import Store
 from worker.store.ledger import StoreLedger
-from worker.store.verification import verify
+from worker.store.people import reviews
+from worker.store.trail import audit
+from worker.store.trail.verification import verify
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -129,7 +129,7 @@ def test_pollers_and_executors_know_no_store() -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "strangers"),
+    "room, strangers",
     [
         ("deciding", ("acting", "executors", "store")),
         ("acting", ("deciding", "campaigns", "store")),
@@ -140,7 +140,7 @@ def test_pollers_and_executors_know_no_store() -> None:
 )
 def test_rooms_know_little_of_one_another(room: str, strangers: tuple[str, ...]) -> None:
     """What decides does not act, what acts does not decide, and what goes on beside the work does neither."""
-    found = imports(f"worker/{room}")
+    found = list(imports(f"worker/{room}"))
     assert found
     assert [pair for pair in found for one in strangers if within(pair[1], f"worker.{one}")] == []
 

@@ -44,10 +44,10 @@ from worker.reconciler import Reconciler
 from worker.service import Service
 from worker.settings import Settings
 from worker.store.engine import Store, sqlite_engine, sqlite_path, transact
-from worker.store.guard import Guard
+from worker.store.file.guard import Guard
+from worker.store.file.soundness import check
 from worker.store.ledger import StoreLedger
 from worker.store.migrate import migrate
-from worker.store.soundness import check
 from worker.upkeep.brake import Brake
 from worker.upkeep.expiry import Expiry
 from worker.upkeep.pausing import PauseWatch

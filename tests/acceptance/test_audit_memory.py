@@ -18,11 +18,11 @@ from tests.acceptance.conftest import environment
 from tests.builders import ACCOUNT, NOW, detection
 from worker.playbooks.loader import load
 from worker.store import schema
-from worker.store.audit import Entry, append
 from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
 from worker.store.prepared import insert_rows
 from worker.store.tools import evidence_id
+from worker.store.trail.audit import Entry, append
 
 pytestmark = pytest.mark.acceptance
 

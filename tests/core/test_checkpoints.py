@@ -24,8 +24,8 @@ from worker.audit.checkpoints import (
 )
 from worker.errors import UsageError
 from worker.store import schema
-from worker.store.audit import Entry, append, heads
-from worker.store.verification import Broken, Mark, Verified, verify_all
+from worker.store.trail.audit import Entry, append, heads
+from worker.store.trail.verification import Broken, Mark, Verified, verify_all
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = "f" * 32

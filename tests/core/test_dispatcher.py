@@ -52,9 +52,10 @@ from worker.ops.metrics import Metrics
 from worker.ports import Kept
 from worker.reconciler import MAX_SENDS, Reconciler
 from worker.store import budget as requests
-from worker.store import flags, reviews
+from worker.store import flags
 from worker.store.ledger import FRESH_SECONDS
-from worker.store.undo import Order, Wanted, undo
+from worker.store.people import reviews
+from worker.store.people.undo import Order, Wanted, undo
 
 TIMEOUT, DELAY = 30.0, 30.0
 

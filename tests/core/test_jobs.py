@@ -23,7 +23,7 @@ from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.kinds import JOB, lane_of
 from worker.ops.metrics import Metrics
-from worker.store import reviews
+from worker.store.people import reviews
 
 ANN, BOB = "ann@corp.example", "bob@corp.example"
 DELAY = 30.0

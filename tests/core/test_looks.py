@@ -33,7 +33,7 @@ from worker.model.calls import Item
 from worker.model.events import Detection
 from worker.model.ledger import Look
 from worker.model.plans import PHISHGUARD
-from worker.store.claims import VERIFIED_SECONDS
+from worker.store.calls.claims import VERIFIED_SECONDS
 
 
 @pytest.fixture

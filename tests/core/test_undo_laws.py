@@ -28,11 +28,11 @@ from worker.model.actions import LIVE, Mode, State
 from worker.model.undoing import REVERSIBLE, UNDO
 from worker.ops.metrics import Metrics
 from worker.reconciler import Reconciler
-from worker.store import reviews
 from worker.store.engine import Store, sqlite_engine, transact
 from worker.store.migrate import migrate
-from worker.store.undo import Order, Wanted
-from worker.store.undo import undo as plan_undo
+from worker.store.people import reviews
+from worker.store.people.undo import Order, Wanted
+from worker.store.people.undo import undo as plan_undo
 
 MESSAGES = ("m1", "m2")
 VERDICTS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM")

@@ -31,8 +31,9 @@ from worker.ops.metrics import Metrics
 from worker.ports import Lane
 from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
-from worker.store import queries, reviews, undoable
-from worker.store.undo import Order, Wanted, undo
+from worker.store.people import reviews, undoable
+from worker.store.people.undo import Order, Wanted, undo
+from worker.store.shown import queries
 
 DELAY = 30.0
 SENDERS = [f"mallory@evil{number}.example" for number in range(8)]

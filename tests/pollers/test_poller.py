@@ -20,7 +20,7 @@ from worker.pollers.detections import DetectionSource
 from worker.pollers.poller import Poller
 from worker.pollers.windows import FIRST, REGULAR, Reach
 from worker.retry import PAGE_TRIES
-from worker.store import queries
+from worker.store.shown import queries
 
 DOWN = Refused("down", status=400)
 OUTAGE = Transient("no connection")

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.model.actions import Mode
-from worker.store import audit, closing, schema
+from worker.store import schema
+from worker.store.plans import closing
 from worker.store.tools import from_json
+from worker.store.trail import audit
 
 
 def records(conn: Connection, account_id: str, kind: str, call_id: str) -> list[Any]:

@@ -17,9 +17,9 @@ from sqlalchemy import Connection, delete, event
 from tests.simulation.process import Process
 from worker.store import schema
 from worker.store.engine import JOBS_PER_COMMIT, Store, sqlite_engine, transact, transact_all
-from worker.store.files import beside
+from worker.store.file.files import beside
+from worker.store.file.witness import SUFFIX
 from worker.store.migrate import migrate
-from worker.store.witness import SUFFIX
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from worker.model.events import Detection
 from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.simulator.rows import parse_rfc3339
 from worker.store.tools import event_id
-from worker.store.verification import verify
+from worker.store.trail.verification import verify
 
 if TYPE_CHECKING:
     from tests.simulation.laws import Laws

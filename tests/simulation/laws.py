@@ -14,7 +14,8 @@ from tests.simulation.wire import Sent
 from worker.model.actions import PURGE, Mode, State
 from worker.model.plans import DETECTIONS, PHISHGUARD
 from worker.simulator.rows import Effect, parse_rfc3339
-from worker.store import closing, followup
+from worker.store.calls import followup
+from worker.store.plans import closing
 from worker.store.tools import event_id
 
 if TYPE_CHECKING:

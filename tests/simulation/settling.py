@@ -7,7 +7,8 @@ from tests.simulation.process import NEVER
 from tests.simulation.world import World
 from worker.model.actions import Mode, State
 from worker.model.plans import DETECTIONS, PHISHGUARD, SOURCES
-from worker.store import closing, waiting
+from worker.store import waiting
+from worker.store.plans import closing
 
 SWEEPS = 3
 LONGEST_REST = 400.0

@@ -13,7 +13,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.settling import settle
 from tests.simulation.world import World
 from worker.ops import logs
-from worker.store import caps
+from worker.store.plans import caps
 
 HOURS, EACH = 2, 2
 

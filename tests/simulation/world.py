@@ -39,7 +39,8 @@ from worker.simulator.faults import Fault
 from worker.simulator.generate import Generator
 from worker.simulator.rows import Destination, Row
 from worker.simulator.tenant import Message, Tenant
-from worker.store import flags, reviews, schema
+from worker.store import flags, schema
+from worker.store.people import reviews
 
 FOLDERS: tuple[Destination, ...] = get_args(Destination)
 Call = Literal["approve", "reject", "retry"]

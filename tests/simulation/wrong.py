@@ -19,8 +19,10 @@ from worker.model.calls import Answered, Call, Item, Outcome
 from worker.model.ledger import Grant, Look
 from worker.pollers import poller, windows
 from worker.pollers.poller import Poller
-from worker.store import budget, claims, flags, intake, outcomes, redating
+from worker.store import budget, flags, redating
+from worker.store.calls import claims, outcomes
 from worker.store.ledger import StoreLedger
+from worker.store.plans import intake
 
 Patch = pytest.MonkeyPatch
 

@@ -13,8 +13,10 @@ from worker.model.actions import PURGE, Mode, State
 from worker.model.approvals import BOUND
 from worker.model.ledger import BulkLane, Claimed, Limits, Look
 from worker.model.plans import Ceilings
-from worker.store import approvals, flags, queries, reviews, schema
+from worker.store import flags, schema
 from worker.store.ledger import StoreLedger
+from worker.store.people import approvals, reviews
+from worker.store.shown import queries
 
 DAY = 86400.0
 JUNK = BulkLane("move:JunkEmail", "move", "JunkEmail", 3, NOW)

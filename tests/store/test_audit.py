@@ -14,9 +14,11 @@ from worker.errors import StoreError
 from worker.model.actions import Mode, State
 from worker.model.calls import Answered, Outcome
 from worker.model.ledger import Look
-from worker.store import audit, flags, reviews, schema
-from worker.store.audit import Entry, append
-from worker.store.verification import Broken, accounts, verify
+from worker.store import flags, schema
+from worker.store.people import reviews
+from worker.store.trail import audit
+from worker.store.trail.audit import Entry, append
+from worker.store.trail.verification import Broken, accounts, verify
 
 T, H = schema.audit, schema.audit_head
 COUNT = 7

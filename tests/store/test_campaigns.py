@@ -11,7 +11,8 @@ from worker.model.events import Detection
 from worker.model.ledger import Found
 from worker.model.plans import Decided, Wish
 from worker.model.sweeps import Campaign, Sibling, Sweep
-from worker.store import campaigns, reviews
+from worker.store.people import reviews
+from worker.store.sweeps import campaigns
 
 DAY = 86400.0
 HASH = "4a1f" * 16

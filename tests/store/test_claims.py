@@ -15,7 +15,10 @@ from worker.model.ledger import BulkLane, Claimed, Limits, Look, Pause
 from worker.model.plans import Ceilings
 from worker.model.sweeps import Sweep
 from worker.model.telling import Notify
-from worker.store import budget, caps, claims, flags, queries
+from worker.store import budget, flags
+from worker.store.calls import claims
+from worker.store.plans import caps
+from worker.store.shown import queries
 from worker.store.tools import from_json
 
 LIMITS = Limits(ENFORCE, 600, 120.0)

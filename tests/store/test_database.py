@@ -15,8 +15,9 @@ from tests.builders import ACCOUNT, NOW, junk
 from tests.desk import Desk
 from worker.errors import StoreError, UsageError
 from worker.model.actions import LIVE
-from worker.store import flags, lock, migrate, schema
+from worker.store import flags, migrate, schema
 from worker.store.engine import SAFE_SQLITE, Store, sqlite_engine, sqlite_path, transact, transact_all
+from worker.store.file import lock
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from tests.builders import ACCOUNT, NOW
 from worker.errors import Damaged, StoreError
-from worker.store import files, flags
+from worker.store import flags
 from worker.store.conditions import as_store_error
 from worker.store.engine import Store, sqlite_engine, transact
-from worker.store.guard import Guard
+from worker.store.file import files
+from worker.store.file.guard import Guard
 from worker.store.migrate import migrate
 
 

@@ -12,8 +12,9 @@ from tests.desk import Desk
 from worker.model.actions import Mode, Move, State
 from worker.model.entries import BlockSender
 from worker.model.history import History
-from worker.store import histories, schema
-from worker.store.undo import Order, Wanted, undo
+from worker.store import schema
+from worker.store.people.undo import Order, Wanted, undo
+from worker.store.shown import histories
 
 MALLORY = "mallory@evil.example"
 DAY = 86400

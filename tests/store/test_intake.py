@@ -24,7 +24,9 @@ from worker.errors import StoreError
 from worker.model.actions import Mode, Move, Reclassify, Release, State
 from worker.model.ledger import Cursor
 from worker.model.plans import PHISHGUARD, SUBMISSIONS, Ceilings, Failure, Poll, sighting_of
-from worker.store import intake, queries, schema
+from worker.store import schema
+from worker.store.plans import intake
+from worker.store.shown import queries
 
 CURSOR = Cursor(NOW, NOW - 86400, NOW)
 FAILED = Failure("odd", "odd-v1", "ValueError at odd.py:3")
@@ -75,7 +77,7 @@ async def test_a_close_that_fails_leaves_everything_as_it_was(desk: Desk) -> Non
     before = await desk.audit()
 
     def close_then_fail(conn: Connection) -> None:
-        from worker.store.closing import close  # noqa: PLC0415 - to name it here
+        from worker.store.plans.closing import close  # noqa: PLC0415 - to name it here
 
         close(conn, ACCOUNT, one, NOW, ENFORCE, CURSOR)
         raise StoreError("the power went")

@@ -60,5 +60,5 @@ def test_the_table_of_kinds_is_what_the_code_writes() -> None:
 def test_nothing_else_writes_records() -> None:
     """The table is compared with worker/store alone: no other package makes entries of the log."""
     outside = (path for path in (ROOT / "worker").rglob("*.py") if "store" not in path.parts)
-    writes = re.compile(r"store\.audit import|audit\.(append|Entry)\b")
+    writes = re.compile(r"store\.trail\.audit import|audit\.(append|Entry)\b")
     assert not [path for path in outside if writes.search(path.read_text(encoding="utf-8"))]

@@ -13,7 +13,7 @@ from worker.model.actions import Mode, Release, State
 from worker.model.caps import HOUR
 from worker.model.ledger import Limits
 from worker.model.plans import Ceilings
-from worker.store import caps
+from worker.store.plans import caps
 
 ENFORCE = Ceilings(Mode.ENFORCE)
 LONG = HOUR + 100

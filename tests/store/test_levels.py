@@ -9,8 +9,8 @@ from tests.builders import ENFORCE as CEILINGS
 from tests.desk import Desk, messages
 from worker.model.actions import Mode, State
 from worker.model.levels import Level, level_of
-from worker.store import levels
-from worker.store.trials import trial
+from worker.store.people import levels
+from worker.store.people.trials import trial
 
 SHADOW, APPROVE, ENFORCE = Mode
 

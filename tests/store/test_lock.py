@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from worker.errors import UsageError
-from worker.store import lock
 from worker.store.engine import sqlite_path
+from worker.store.file import lock
 from worker.upkeep.brake import Brake
 
 

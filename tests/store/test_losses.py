@@ -13,11 +13,13 @@ from tests.desk import Desk
 from worker.errors import StoreError, UsageError
 from worker.model.actions import Reclassify
 from worker.model.ledger import TimeMark
-from worker.store import files, flags, losses, redating, schema, witness
-from worker.store.backups import opened
+from worker.store import flags, redating, schema
+from worker.store.calls import losses
 from worker.store.engine import sqlite_engine, transact
-from worker.store.files import beside
-from worker.store.restoring import restore
+from worker.store.file import files, witness
+from worker.store.file.backups import opened
+from worker.store.file.files import beside
+from worker.store.file.restoring import restore
 
 DELAY = 30.0
 HOUR = 3600.0

@@ -14,7 +14,7 @@ from tests.desk import Desk
 from worker.audit.ocsf import VERSION, event
 from worker.model.actions import Move, OnMessage, Reclassify, Release, State
 from worker.model.calls import Answered, Outcome
-from worker.store.attempts import told
+from worker.store.trail.attempts import told
 
 CONTRACT = Path(__file__).parents[1] / "contract" / f"ocsf-{VERSION}-remediation-activity.trimmed.json"
 SCHEMA = json.loads(CONTRACT.read_text(encoding="utf-8"))

@@ -18,8 +18,10 @@ from worker.model.actions import Mode, Move, State
 from worker.model.calls import Call
 from worker.model.ledger import Limits
 from worker.model.plans import Poll
-from worker.store import claims, closing, reviews
+from worker.store.calls import claims
 from worker.store.engine import sqlite_engine, transact
+from worker.store.people import reviews
+from worker.store.plans import closing
 
 HANDS = 4
 MANY = 200

@@ -6,11 +6,12 @@ from sqlalchemy import delete
 
 from tests.builders import ACCOUNT, NOW, junk
 from tests.desk import Desk
-from worker.store import audit, flags, schema
-from worker.store.audit import Entry
+from worker.store import flags, schema
 from worker.store.engine import READS, sqlite_engine, transact
 from worker.store.migrate import migrate
-from worker.store.verification import verify
+from worker.store.trail import audit
+from worker.store.trail.audit import Entry
+from worker.store.trail.verification import verify
 
 
 def test_a_reader_that_takes_its_time_holds_up_no_writer(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from tests.desk import Desk
 from worker.model.actions import Mode, State
 from worker.model.ledger import Cursor, Look, TimeMark
 from worker.model.plans import PHISHGUARD
-from worker.store import budget, flags, reviews
+from worker.store import budget, flags
+from worker.store.people import reviews
 
 DAY = 86400.0
 

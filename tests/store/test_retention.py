@@ -13,8 +13,9 @@ from worker.model.entries import BlockSender
 from worker.model.ledger import Cursor, Keep
 from worker.model.plans import Failure
 from worker.model.telling import Notify
-from worker.store import entries, retention, reviews, schema
-from worker.store.undo import Order, Wanted, undo
+from worker.store import entries, retention, schema
+from worker.store.people import reviews
+from worker.store.people.undo import Order, Wanted, undo
 
 DAY = 86400.0
 KEEP = Keep(90 * DAY, 2 * DAY)

@@ -12,7 +12,7 @@ from worker.model.actions import Mode, Move, State
 from worker.model.calls import Answered, Call, Outcome
 from worker.model.entries import AllowSender, BlockSender
 from worker.model.plans import Decided
-from worker.store import reviews
+from worker.store.people import reviews
 
 Return = Callable[[Desk, Call], Awaitable[None]]
 

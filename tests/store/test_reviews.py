@@ -6,8 +6,8 @@ from tests.builders import ACCOUNT, NOW, decided, detection, junk, report, vote
 from tests.desk import Desk
 from worker.model.actions import Mode, Move, Release, State
 from worker.model.sweeps import Sweep
-from worker.store import reviews
-from worker.store.reviews import Verdict
+from worker.store.people import reviews
+from worker.store.people.reviews import Verdict
 
 APPROVE = Mode.APPROVE
 ENDED = [State.SUBMITTED, State.SUCCEEDED, State.SKIPPED, State.EXPIRED, State.SHADOWED]

@@ -9,8 +9,8 @@ from worker.model.actions import Action, Mode, State
 from worker.model.entries import AllowSender, BlockSender, UnblockSender
 from worker.model.ledger import Look
 from worker.model.plans import Ceilings, Decided
-from worker.store import queries
 from worker.store.entries import LATE_SECONDS
+from worker.store.shown import queries
 
 
 def wants(

@@ -16,10 +16,10 @@ from sqlalchemy.exc import DatabaseError
 from tests.builders import ACCOUNT, NOW
 from worker.errors import Damaged, StoreError
 from worker.store import schema
-from worker.store.audit import Entry, append, records
 from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
-from worker.store.verification import Broken, verify_all
+from worker.store.trail.audit import Entry, append, records
+from worker.store.trail.verification import Broken, verify_all
 
 COUNT = 6
 TEXTS = [name for name in schema.audit.c.keys() if name != "seq"]  # noqa: SIM118 - not a dict

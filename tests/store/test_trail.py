@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 from tests.builders import ACCOUNT, junk
 from tests.desk import Desk
 from worker.model.actions import State
-from worker.store import audit, queries, reviews
+from worker.store.people import reviews
+from worker.store.shown import queries
+from worker.store.trail import audit
 
 
 async def kinds(desk: Desk, message_id: str) -> list[str]:

@@ -7,7 +7,7 @@ from tests.desk import Desk
 from worker.model.actions import Move, Reclassify, Release, State
 from worker.model.calls import Call
 from worker.model.ledger import TimeMark
-from worker.store.turns import SOON_SECONDS
+from worker.store.calls.turns import SOON_SECONDS
 
 READ_BACK = 30.0
 DAY = 86400.0

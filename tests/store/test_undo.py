@@ -12,9 +12,10 @@ from worker.model.actions import PURGE, Action, Mode, Move, Reclassify, Release,
 from worker.model.ledger import Look
 from worker.model.plans import Ceilings
 from worker.model.sweeps import Sweep
-from worker.store import queries, reviews
-from worker.store.undo import Order, Undone, Wanted
-from worker.store.undo import undo as plan_undo
+from worker.store.people import reviews
+from worker.store.people.undo import Order, Undone, Wanted
+from worker.store.people.undo import undo as plan_undo
+from worker.store.shown import queries
 
 NO_EFFECT = [State.SHADOWED, State.SKIPPED, State.REJECTED, State.EXPIRED, State.DEAD]
 PARTLY = "moved for some recipients only; not for bob@corp.example: mailbox full"

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from worker.errors import UsageError, WorkerError
-from worker.store.verification import Mark
+from worker.store.trail.verification import Mark
 
 PublicKey = Ed25519PublicKey
 _canonical = msgspec.json.Encoder(order="sorted").encode

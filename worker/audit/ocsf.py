@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from worker.model.actions import State
-from worker.store.attempts import Told
+from worker.store.trail.attempts import Told
 
 VERSION = "1.6.0"
 CATEGORY, CLASS = 7, 7001

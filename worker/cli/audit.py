@@ -14,8 +14,9 @@ from worker.cli.common import database
 from worker.cli.printing import Json, print_json_array, print_table
 from worker.cli.proving import checkpoint, verify
 from worker.cli.replay import replay
-from worker.store import audit, queries
+from worker.store.shown import queries
 from worker.store.tools import Connection
+from worker.store.trail import audit
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export, checkpoint.", no_args_is_help=True)
 
@@ -85,8 +86,8 @@ def _rows(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
 def _events(conn: Connection, account_id: str) -> Iterator[dict[str, Any]]:
     from worker.audit.ocsf import event  # noqa: PLC0415
     from worker.bootstrap import program_version  # noqa: PLC0415
-    from worker.store.attempts import told  # noqa: PLC0415
-    from worker.store.verification import require_whole  # noqa: PLC0415
+    from worker.store.trail.attempts import told  # noqa: PLC0415
+    from worker.store.trail.verification import require_whole  # noqa: PLC0415
 
     require_whole(conn, account_id)
     version = program_version()

@@ -15,10 +15,10 @@ from worker.cli.printing import Json, print_json, say
 from worker.clock import SteadyClock
 from worker.errors import Damaged, StoreError, UsageError
 from worker.model.ledger import TimeMark
-from worker.store import backups, files
 from worker.store.engine import sqlite_path
-from worker.store.lock import acquire
-from worker.store.restoring import restore as restore_from
+from worker.store.file import backups, files
+from worker.store.file.lock import acquire
+from worker.store.file.restoring import restore as restore_from
 from worker.store.tools import Engine
 
 MEGABYTE = 10**6

@@ -10,7 +10,7 @@ import typer
 from worker.cli.common import database, person
 from worker.cli.printing import Json, print_json, print_table, say
 from worker.errors import UsageError
-from worker.store import campaign_queries, campaigns
+from worker.store.sweeps import campaign_queries, campaigns
 
 app = typer.Typer(help="Sweeps for siblings: list, show, stop.", no_args_is_help=True)
 

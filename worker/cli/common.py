@@ -14,11 +14,12 @@ from worker.model.actions import Mode
 from worker.model.plans import Ceilings
 from worker.model.storable import storable
 from worker.settings import Settings
-from worker.store import flags, queries
+from worker.store import flags
 from worker.store.conditions import told
 from worker.store.engine import READS, sqlite_engine, sqlite_path, transact
-from worker.store.lock import holder
+from worker.store.file.lock import holder
 from worker.store.migrate import HEAD, migrate, revision
+from worker.store.shown import queries
 from worker.store.tools import Connection, Engine
 
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from worker import settings as settings_module
 from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
-from worker.store import witness
 from worker.store.engine import sqlite_engine, sqlite_path, transact
+from worker.store.file import witness
+from worker.store.file.soundness import check
 from worker.store.migrate import HEAD, revision
-from worker.store.soundness import check
 
 if TYPE_CHECKING:
     from worker.cloudflare import Cloudflare

@@ -16,8 +16,9 @@ from worker.cli.printing import Json, print_json, say
 from worker.cli.replay import playbooks
 from worker.errors import UsageError
 from worker.settings import Settings
-from worker.store import levels, prospects
 from worker.store.engine import sqlite_path
+from worker.store.people import levels
+from worker.store.shown import prospects
 
 if TYPE_CHECKING:
     from worker.deciding.explaining import Explanation, Shown

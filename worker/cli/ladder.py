@@ -17,9 +17,10 @@ from worker.errors import UsageError, WorkerError
 from worker.model.actions import Mode, lower_mode
 from worker.model.levels import Level, is_outdated, level_of, next_up
 from worker.ports import Kept
-from worker.store import flags, levels
+from worker.store import flags
+from worker.store.people import levels
+from worker.store.people.trials import trial
 from worker.store.tools import Connection
-from worker.store.trials import trial
 
 _Name = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="Its id, as `worker status` lists it.")]
 _NO_REASON = "no reason given"

@@ -14,9 +14,9 @@ from worker.cli.common import Database, database
 from worker.cli.printing import Json, print_json, say
 from worker.clock import iso
 from worker.errors import UsageError
-from worker.store import audit
 from worker.store.tools import Connection
-from worker.store.verification import Mark, Verified, verify_all
+from worker.store.trail import audit
+from worker.store.trail.verification import Mark, Verified, verify_all
 
 if TYPE_CHECKING:  # cryptography loads only where a checkpoint is made or checked
     from worker.audit.checkpoints import PublicKey, Statement

@@ -18,7 +18,7 @@ from worker.ops import logs
 from worker.process import signals
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
-from worker.store.lock import acquire
+from worker.store.file.lock import acquire
 
 _M_ARENA_MAX = -8
 """glibc's malloc.h."""

@@ -14,9 +14,11 @@ from worker.model.caps import DAY
 from worker.playbooks.loader import lists_of
 from worker.playbooks.reviewing import due
 from worker.ports import Kept
-from worker.store import budget, caps, flags, queries
+from worker.store import budget, flags
 from worker.store.engine import sqlite_path
-from worker.store.lock import holder
+from worker.store.file.lock import holder
+from worker.store.plans import caps
+from worker.store.shown import queries
 from worker.store.tools import Connection
 from worker.upkeep.brake import Brake
 

@@ -114,7 +114,7 @@ def apply(
     from worker.declared.comparing import Comparer  # noqa: PLC0415
     from worker.declared.document import load  # noqa: PLC0415
     from worker.declared.entries import Unusable  # noqa: PLC0415
-    from worker.store.lock import acquire_settings  # noqa: PLC0415
+    from worker.store.file.lock import acquire_settings  # noqa: PLC0415
 
     try:
         document = load(file)

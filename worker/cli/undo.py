@@ -14,10 +14,11 @@ from worker.cli.printing import Json, print_json, say
 from worker.errors import UsageError
 from worker.model.actions import State
 from worker.model.undoing import MADE_AGAIN, REVERSIBLE, TAKEN_BACK
-from worker.store import flags, queries
+from worker.store import flags
 from worker.store.engine import sqlite_path
-from worker.store.undo import Inverse, Order, Undone, Wanted
-from worker.store.undo import undo as plan_undo
+from worker.store.people.undo import Inverse, Order, Undone, Wanted
+from worker.store.people.undo import undo as plan_undo
+from worker.store.shown import queries
 from worker.upkeep.brake import Brake
 
 UNDER_WAY = (State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN)

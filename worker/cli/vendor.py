@@ -14,9 +14,9 @@ from worker.cloudflare import Cloudflare
 from worker.ops.metrics import Metrics
 from worker.ports import Gate
 from worker.settings import Settings
-from worker.store.edits import Edits
 from worker.store.engine import Store, sqlite_path
 from worker.store.ledger import StoreLedger
+from worker.store.people.edits import Edits
 from worker.upkeep.brake import Brake
 
 

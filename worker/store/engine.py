@@ -23,7 +23,7 @@ from sqlalchemy.pool import StaticPool
 
 from worker.errors import Damaged, StoreError, UsageError
 from worker.store.conditions import is_condition, mapped
-from worker.store.guard import Guard
+from worker.store.file.guard import Guard
 
 if TYPE_CHECKING:
     from types import ModuleType

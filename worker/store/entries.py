@@ -17,12 +17,13 @@ from worker.model.kinds import REMOVE, UNBATCHED, kind_of, lane_of
 from worker.model.ledger import Ended, TakenBack
 from worker.model.plans import Poll
 from worker.model.undoing import EXPIRY
-from worker.store import approvals, schema
-from worker.store.audit import Entry, append
+from worker.store import schema
+from worker.store.people import approvals
+from worker.store.plans.subjects import free
+from worker.store.plans.wishes import plan_id
 from worker.store.prepared import insert_rows
-from worker.store.subjects import free
 from worker.store.tools import chunks, from_json, to_json
-from worker.store.wishes import plan_id
+from worker.store.trail.audit import Entry, append
 
 COPIED = (
     "account_id", "source", "event_key", "event_revision", "message_id", "rfc_message_id", "postfix_id",

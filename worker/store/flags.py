@@ -8,9 +8,9 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from worker.model.ledger import Pause
 from worker.store import schema
-from worker.store.audit import Entry, append
 from worker.store.prepared import Prepared, put
 from worker.store.tools import from_json, to_json
+from worker.store.trail.audit import Entry, append
 
 _VALUE = Prepared(
     select(schema.settings.c.value).where(

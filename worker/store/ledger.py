@@ -46,31 +46,15 @@ from worker.model.levels import Levels
 from worker.model.plans import Ceilings, Decided, Poll, Sighting
 from worker.model.sweeps import Campaign
 from worker.ports import Kept
-from worker.store import (
-    approvals,
-    budget,
-    campaigns,
-    claims,
-    closing,
-    confirmations,
-    entries,
-    flags,
-    followup,
-    histories,
-    intake,
-    jobs,
-    levels,
-    losses,
-    outcomes,
-    queries,
-    redating,
-    retention,
-    shadows,
-    waiting,
-    witness,
-)
+from worker.store import budget, entries, flags, redating, retention, waiting
 from worker.store.batches import Batches
+from worker.store.calls import claims, confirmations, followup, losses, outcomes
 from worker.store.engine import Store
+from worker.store.file import witness
+from worker.store.people import approvals, levels
+from worker.store.plans import closing, intake, shadows
+from worker.store.shown import histories, queries
+from worker.store.sweeps import campaigns, jobs
 from worker.store.tools import Connection
 
 FRESH_SECONDS = 2.0

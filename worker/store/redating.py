@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from worker.model.actions import State
 from worker.model.caps import DAY, SLACK
 from worker.model.ledger import TimeMark
-from worker.store import flags, losses, schema
-from worker.store.audit import Entry, append
+from worker.store import flags, schema
+from worker.store.calls import losses
+from worker.store.trail.audit import Entry, append
 
 CLOCK = "clock"
 FLOORS_LOWERED = "floors_lowered"

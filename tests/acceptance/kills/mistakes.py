@@ -27,7 +27,8 @@ from worker.model.events import Detection
 from worker.model.ledger import BulkLane, Look
 from worker.model.plans import Ceilings
 from worker.reconciler import Reconciler
-from worker.store import engine, outcomes, schema, seen
+from worker.store import engine, schema, seen
+from worker.store.calls import outcomes
 from worker.store.ledger import StoreLedger
 
 SHORT_TIMEOUT = 0.3

@@ -25,7 +25,7 @@ CORE = (
 AROUND = tuple(
     path.relative_to(WORKER).as_posix()
     for pattern in (
-        "store/*.py",
+        "store/**/*.py",
         "executors/*.py",
         "cloudflare/transport.py",
         "acting/looks.py",
@@ -33,7 +33,7 @@ AROUND = tuple(
         "working_off.py",
     )
     for path in sorted(WORKER.glob(pattern))
-    if path.name != "__init__.py"
+    if path.name != "__init__.py" and "migrations" not in path.parts
 )
 """Of these, every line that a run passes is killed at."""
 

@@ -22,9 +22,11 @@ from tests.acceptance.kills.points import Point
 from tests.acceptance.tenants import Tenant, ago
 from worker.model.actions import State
 from worker.ports import Kept
-from worker.store import audit, flags, reviews, schema, verification
+from worker.store import flags, schema
 from worker.store.engine import sqlite_engine, transact
 from worker.store.migrate import migrate
+from worker.store.people import reviews
+from worker.store.trail import audit, verification
 
 T = TypeVar("T")
 

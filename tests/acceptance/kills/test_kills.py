@@ -98,7 +98,7 @@ BROKEN = {
     ),
     "resends_blindly": ((Life("deaf", "end"),), r"sent again while it was in doubt|happened \d+ times"),
     "forgets_what_it_saw": (
-        (Life("plain", first_line("store/intake.py", "open_poll")), Life("plain", "end")),
+        (Life("plain", first_line("store/plans/intake.py", "open_poll")), Life("plain", "end")),
         "lost: nothing in the ledger",
     ),
 }

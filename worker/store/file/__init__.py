@@ -1,0 +1,1 @@
+"""The ledger as a SQLite file: one daemon at a time, copies that can be trusted, signs that it is another one."""

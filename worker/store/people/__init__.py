@@ -1,0 +1,1 @@
+"""What people decide: approvals, rejections, undoing, levels, edits of the tenant's settings."""

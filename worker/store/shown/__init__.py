@@ -1,0 +1,1 @@
+"""What commands, metrics and playbooks are shown. Nothing here changes a row."""
