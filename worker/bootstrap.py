@@ -199,6 +199,7 @@ def assemble(
             metrics,
             reach=reach,
             interval=settings.worker_poll_interval,
+            vendor_time=vendor_time,
         )
         for source, reach in sources
     ]

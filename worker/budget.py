@@ -19,6 +19,7 @@ log = get_logger()
 
 SHARES = {Lane.ACTION: 1.0, Lane.READ_BACK: 0.95, Lane.POLL: 0.85, Lane.ENRICH: 0.6}
 GOOD = range(200, 300)
+BAD_REQUEST = 400
 TOO_MANY = 429
 FIRST_BLOCK, LONGEST_BLOCK = 10.0, 300.0
 """Seconds of pause after a 429 that names no time: doubling, at most the vendor's block of five minutes."""
@@ -112,7 +113,9 @@ class RequestBudget:
 
     def observe(self, seen: Observation) -> None:
         self._metrics.request(seen.endpoint, seen.status, seen.seconds)
-        if self._vendor_time is not None and seen.server_time is not None and seen.status in GOOD:
+        # A window that begins in the vendor's future is refused: that answer too tells whose clock is ahead.
+        told = seen.status == BAD_REQUEST or seen.status in GOOD
+        if self._vendor_time is not None and seen.server_time is not None and told:
             self._vendor_time.note(seen.server_time)
         if seen.status == TOO_MANY:
             # Those that were on their way together are one refusal.

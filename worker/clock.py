@@ -14,6 +14,8 @@ _SKEW_SECONDS = 5.0
 """A `Date` has whole seconds and has been on its way."""
 EARLIEST, LATEST = 1990, 2200
 """Years in which a time can lie that somebody meant."""
+_BELIEVED_SECONDS = 86400.0
+"""How far a `Date` may be off for windows to follow it: one of last year would have a year read at every poll."""
 _SANE = tuple(datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (EARLIEST, LATEST))
 
 
@@ -105,6 +107,12 @@ class VendorTime:
     def latest(self, at: float) -> float:
         """The same by whichever clock says the later."""
         return at + max(0.0, self.ahead)
+
+    @property
+    def believed(self) -> float:
+        """What `ahead` says, where windows of its mail may go by it: 0 for more than a day."""
+        ahead = self.ahead
+        return ahead if abs(ahead) <= _BELIEVED_SECONDS else 0.0
 
     @property
     def ahead(self) -> float:

@@ -56,6 +56,37 @@ def test_an_absurd_date_tells_no_time(clock: ManualClock, told: float) -> None:
     assert vendor_time.earliest(NOW) == vendor_time.latest(NOW) == NOW
 
 
+@pytest.mark.parametrize(
+    "told, believed",
+    [
+        (-1200.0, -1200.0),
+        (-24 * HOUR, -24 * HOUR),
+        (-25 * HOUR, 0.0),
+        (1200.0, 1200.0),
+        (25 * HOUR, 0.0),
+        (2.0, 0.0),
+    ],
+)
+def test_windows_follow_another_clock_for_a_day_at_most(
+    clock: ManualClock, told: float, believed: float
+) -> None:
+    """A `Date` of last year would have all polls read a year."""
+    vendor_time = VendorTime(clock)
+    assert vendor_time.believed == 0.0
+    vendor_time.note(NOW + told)
+    assert vendor_time.believed == believed
+
+
+async def test_the_refusal_of_a_window_tells_the_time_too(
+    desk: Desk, clock: ManualClock, metrics: Metrics
+) -> None:
+    """Of a start in its future the vendor tells nothing else."""
+    vendor_time = VendorTime(clock)
+    budget = RequestBudget(desk.ledger, clock, metrics, 600, vendor_time)
+    budget.observe(Observation("GET investigate", 400, 0.1, server_time=NOW - 1200))
+    assert vendor_time.believed == -1200
+
+
 async def test_every_good_answer_tells_the_time(desk: Desk, clock: ManualClock, metrics: Metrics) -> None:
     """A failed request does not; nor does an error, which may come from somebody in between."""
     vendor_time = VendorTime(clock)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.builders import ACCOUNT, ENFORCE, NOW, at, catalogue, detection, junk, playbook, poll
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
-from worker.clock import iso
+from worker.clock import VendorTime, iso
 from worker.errors import Refused, Transient, Unauthorized, VendorError
 from worker.intake import Intake
 from worker.model.actions import Move
@@ -33,7 +33,12 @@ def ledger(desk: Desk) -> FailingLedger:
 
 
 def make(
-    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    vendor_time: VendorTime | None = None,
 ) -> Poller:
     """Polls detections, all of which one playbook wants in Junk."""
     known = catalogue(playbook(lambda message: Move(message, to="JunkEmail")))
@@ -47,6 +52,7 @@ def make(
         metrics,
         reach=Reach(3000.0, 900.0),
         interval=30.0,
+        vendor_time=vendor_time,
     )
 
 
@@ -170,6 +176,55 @@ async def test_an_open_poll_that_ends_in_the_future_is_read_up_to_now(
     cursor = await desk.ledger.cursor("detections")
     assert cursor is not None
     assert cursor.watermark == NOW
+
+
+async def test_a_clock_that_runs_ahead_of_the_vendors_keeps_nothing_from_being_read(
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    desk: Desk,
+) -> None:
+    """Every window, also one that was cut off before anybody knew, begins before the vendor's own time."""
+    vendor_time = VendorTime(clock)
+    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
+    assert await poller.try_poll()
+    clock.pass_time(30)
+    tenant.add(detection(scanned_at=at(clock.now() - 1210)))
+
+    def refused(**_: Any) -> None:
+        vendor_time.note(clock.now() - 1200)
+        raise DOWN
+
+    tenant.will("list", refused)
+    assert await poller.try_poll()
+    assert windows(tenant)[1:] == [(-900, 30), (-2100, 30)]
+    assert await desk.states() == {"m1": ["ready"]}
+    await desk.record(poll("cut", kind=REGULAR, start=NOW - 800, end=NOW + 30), junk("m2"))
+    assert await poller.try_poll()
+    assert windows(tenant)[3:] == [(-2070, 30), (-2070, 30)]
+
+
+async def test_a_clock_that_is_behind_the_vendors_sees_new_mail_at_once(
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    desk: Desk,
+) -> None:
+    """The windows end with the vendor's time; the watermark stays by ours, so that nothing lies beyond it unread."""
+    vendor_time = VendorTime(clock)
+    vendor_time.note(NOW + 1200)
+    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
+    tenant.add(detection(scanned_at=at(NOW + 1100)))
+    assert await poller.try_poll()
+    assert await desk.states() == {"m1": ["ready"]}
+    assert await desk.ledger.cursor("detections") == Cursor(NOW, NOW - 3000, NOW)
+    clock.pass_time(30)
+    await poller.try_poll()
+    assert [window[1] for window in windows(tenant)[1:]] == [1200, 1230]
 
 
 async def test_the_lag_is_told_before_anything_was_read(

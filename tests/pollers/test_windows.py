@@ -53,6 +53,23 @@ def test_a_source_that_could_not_be_read_at_first_begins_where_it_was_to_begin()
     assert (poll.kind, poll.start, poll.end) == (FIRST, NOW - DAY, NOW + 3 * DAY)
 
 
+@pytest.mark.parametrize("watermark", [NOW - 30, LONG_AGO])
+@pytest.mark.parametrize("reach", [REACH, Reach(lookback=600.0, overlap=60.0)])
+def test_no_window_begins_in_the_vendors_future(watermark: float, reach: Reach) -> None:
+    """Its clock is behind ours: the window begins as much earlier, and ends as ever."""
+    known = cursor(watermark)
+    even = next_poll("detections", known, NOW, reach)
+    poll = next_poll("detections", known, NOW, reach, ahead=-1200.0)
+    assert (poll.start, poll.end, poll.kind) == (even.start - 1200.0, NOW, even.kind)
+
+
+def test_a_window_reaches_up_to_the_vendors_time() -> None:
+    """Ours is behind: its mail would be seen that much later. The watermark is for the poller to keep by ours."""
+    even = window(cursor())
+    poll = next_poll("detections", cursor(), NOW, REACH, ahead=1200.0)
+    assert (poll.start, poll.end) == (even.start, NOW + 1200.0)
+
+
 def test_a_window_reaches_over_the_overlap_into_the_last_one() -> None:
     """Rows appear late: what the last window may have missed is read again."""
     poll = window(cursor(watermark=NOW - 30))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from worker.clock import Clock
-from worker.errors import StoreError, Unauthorized, WorkerError
+from worker.clock import Clock, VendorTime
+from worker.errors import Refused, StoreError, Unauthorized, WorkerError
 from worker.intake import Intake
 from worker.model.ledger import Cursor
 from worker.model.plans import REDECIDE, REFRESH, Poll
@@ -58,6 +58,7 @@ class Poller:
         *,
         reach: Reach,
         interval: float,
+        vendor_time: VendorTime | None = None,
     ) -> None:
         self.source = source
         self._intake = intake
@@ -67,6 +68,7 @@ class Poller:
         self._metrics = metrics
         self._reach = reach
         self._interval = interval
+        self._vendor_time = vendor_time or VendorTime(clock)
         self._tick = Tick(asyncio.Event())
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -111,7 +113,7 @@ class Poller:
         """One poll; False where it failed, which is logged once."""
         self._tick.polling = True
         try:
-            await self.poll(last_chance=last_chance)
+            await self._poll_by_both_clocks(last_chance=last_chance)
         except InterruptedPollError:
             return True
         except ExceptionGroup as group:
@@ -127,6 +129,16 @@ class Poller:
         await self._note_success()
         return True
 
+    async def _poll_by_both_clocks(self, *, last_chance: bool) -> None:
+        """One poll; a second one where the refusal of the first was what told that the vendor's clock is behind."""
+        known = self._vendor_time.believed
+        try:
+            await self.poll(last_chance=last_chance)
+        except Exception as error:
+            if known or not self._vendor_time.believed or not isinstance(_first_of(error), Refused):
+                raise
+            await self.poll(last_chance=last_chance)
+
     async def poll(self, *, last_chance: bool = False) -> None:
         """Finishes polls that were cut off under their own ids, then reads the next window."""
         # Its lag is told also where nothing can be read.
@@ -138,7 +150,7 @@ class Poller:
             if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
-                await self._read_or_leave(replace(poll, end=min(poll.end, now)), last_chance=last_chance)
+                await self._read_or_leave(self._by_both_clocks(poll, now), last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.
             await self._intake.again.take_up_trial(self.source.name)
@@ -147,8 +159,21 @@ class Poller:
         await self._intake.again.take_up_due(self.source.name)
         cursor = await self._cursor()
         sweeps = self._sweeps.is_due(SWEEP)
-        following = next_poll(self.source.name, cursor, self._clock.now(), self._reach, sweeps=sweeps)
+        following = next_poll(
+            self.source.name,
+            cursor,
+            self._clock.now(),
+            self._reach,
+            sweeps=sweeps,
+            ahead=self._vendor_time.believed,
+        )
         await self._read_or_leave(following, last_chance=last_chance)
+
+    def _by_both_clocks(self, poll: Poll, now: float) -> Poll:
+        """A window that was opened before anything told of the vendor's clock, neither begun nor ended in its future."""
+        ahead = self._vendor_time.believed
+        start = min(poll.start, now + ahead - self._reach.overlap) if ahead < 0 else poll.start
+        return replace(poll, start=start, end=min(poll.end, now + max(0.0, ahead)))
 
     async def _read_or_leave(self, poll: Poll, *, last_chance: bool) -> None:
         """Reads a window. A sweep that fails is left with what it has read, and tried anew later, ever more rarely.

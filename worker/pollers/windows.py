@@ -46,10 +46,13 @@ def begin(now: float, reach: Reach) -> Cursor:
     return Cursor(watermark=floor, floor=floor, swept_at=floor)
 
 
-def next_poll(source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: bool = True) -> Poll:
+def next_poll(
+    source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: bool = True, ahead: float = 0.0
+) -> Poll:
     """The next window: over the overlap into the last one, hourly over a day, never before the source's floor.
 
-    Not `sweeps`: the day cannot be read just now, and what is new is.
+    Not `sweeps`: the day cannot be read just now, and what is new is. `ahead`: seconds by which the vendor's clock is
+    ahead of ours, negative where it is behind: mail bears its times, and a window that begins in its future is refused.
 
     A clock that went back neither makes a window end before it starts nor lets one start in the future.
     """
@@ -62,7 +65,7 @@ def next_poll(source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: 
     floor = cursor.floor if cursor.floor <= now else now - reach.lookback
     if cursor.watermark <= floor:
         kind, start = FIRST, floor
-    return Poll(new_id(), source, kind, min(max(start, floor), now), now)
+    return Poll(new_id(), source, kind, min(max(start, floor), now) + min(0.0, ahead), now + max(0.0, ahead))
 
 
 def advance(cursor: Cursor, poll: Poll) -> Cursor:
