@@ -70,6 +70,17 @@ async def test_doctor_misses_what_was_in_a_database(worker: Bench, tenant: Tenan
     assert re.search(r"PROBLEM +database .* is empty or gone, but it had \d+ audit records", told.out)
 
 
+async def test_what_doctor_asks_counts_as_the_daemons_own(worker: Bench, tenant: Tenant) -> None:
+    """The budget is everybody's on that ledger."""
+    await worker.once()
+    before = (await worker.status())["budget"]["used"]
+    sent = len(await tenant.requests())
+    await worker.run("doctor")
+    asked = len(await tenant.requests()) - sent
+    assert asked >= 4
+    assert (await worker.status())["budget"]["used"] == before + asked
+
+
 async def test_doctor_sees_that_the_disk_is_nearly_full(worker: Bench) -> None:
     """Every page reads well there, and nothing can be written."""
     folder = worker.folder / "volume"

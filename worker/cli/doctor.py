@@ -6,7 +6,9 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -15,6 +17,7 @@ from worker import settings as settings_module
 from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
+from worker.store import budget
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.file import witness
 from worker.store.file.soundness import check
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from worker.cloudflare import Cloudflare
 
 SKEW_SECONDS = 30.0
+_NO_LIMIT = 2**31
 FREE_BYTES = 64 * 2**20
 """On the database's volume: its log alone may take half of that."""
 
@@ -111,7 +115,7 @@ async def _vendor(settings: Settings) -> list[Finding]:
     from worker.cloudflare import Cloudflare  # noqa: PLC0415
     from worker.ports import Lane  # noqa: PLC0415
 
-    gate = Ungated()
+    gate = Ungated(partial(_book, settings))
     cloudflare = Cloudflare(
         base_url=settings.cloudflare_base_url,
         account_id=settings.account(),
@@ -149,6 +153,21 @@ async def _vendor(settings: Settings) -> list[Finding]:
         "not tried: acting needs `Cloud Email Security: Write`; a token without it is told as auth.refused",
     )
     return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
+
+
+def _book(settings: Settings) -> None:
+    """A request that a daemon on the same ledger has to count: a diagnosis waits for nobody, so the daemon does."""
+    with suppress(StoreError, UsageError):  # told as `database`
+        path = sqlite_path(settings.database_url)
+        if not path.exists():
+            return
+        engine = sqlite_engine(path)
+        try:
+            if transact(engine, revision) == HEAD:
+                now, account = time.time(), settings.account()
+                transact(engine, lambda conn: budget.take(conn, account, now, 1, _NO_LIMIT))
+        finally:
+            engine.dispose()
 
 
 async def _token(cloudflare: Cloudflare, *, works: bool) -> Finding:
