@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench
-from tests.acceptance.tenants import Tenant, ago
+from tests.acceptance.conftest import connect
+from tests.acceptance.tenants import Tenant, ago, open_tenant
 
 pytestmark = pytest.mark.acceptance
 
@@ -92,6 +94,23 @@ async def test_the_world_moves_on(worker: Bench, tenant: Tenant) -> None:
     assert {(row["message_id"], row["state"]) for row in asked} == {(one, "succeeded") for one in changed}
     wanted = {("move", one, "JunkEmail"): 1 for one in left}
     assert await tenant.effects() == wanted | {("reclassify", one, "NONE"): 1 for one in changed}
+
+
+async def test_an_analyst_whose_move_the_log_shows_late_was_first(make_bench: Callable[[], Bench]) -> None:
+    """The row shows at once that it was moved, the log a moment later where to: no request, and nobody has to decide."""
+    async with open_tenant(action_log_lag=1.0) as tenant:
+        worker = make_bench()
+        connect(worker, tenant)
+        worker.rule("junk", JUNK)
+        there, elsewhere = await tenant.mail("MALICIOUS", "MALICIOUS")
+        await tenant.analyst_moves(there, "JunkEmail")
+        await tenant.analyst_moves(elsewhere, "Inbox")
+        await worker.once(WORKER_READ_BACK_DELAY="1.5")
+        states = {row["message_id"]: (row["state"], row["error"]) for row in await worker.actions()}
+        assert states[there] == ("skipped", "already in JunkEmail")
+        assert states[elsewhere][0] == "held"
+        assert states[elsewhere][1].startswith("moved to Inbox by analyst")
+        assert await tenant.effects() == {}
 
 
 @pytest.mark.parametrize("source, posts", [(JUNK, 1), (ASK, 120)])

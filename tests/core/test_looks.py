@@ -27,7 +27,7 @@ from worker.errors import (
 )
 from worker.executors import executors
 from worker.executors.base import FEW, POSTPONED_SECONDS, Executor, ready
-from worker.executors.move import PATIENT_READS, MoveExecutor
+from worker.executors.move import LOGGED_LATER, PATIENT_READS, MoveExecutor
 from worker.model.actions import State
 from worker.model.calls import Item
 from worker.model.events import Detection
@@ -166,17 +166,23 @@ async def test_an_approval_covers_no_move_that_nobody_told_of(
     assert (seen.state, seen.why, seen.origin) == ("held", "moved to Inbox by bob@corp.example", "Inbox")
 
 
-async def test_a_move_that_the_log_does_not_show_yet_is_held(eye: Eye, tenant: FakeCloudflare) -> None:
-    """The row says moved, the log not where to: it may lag."""
+async def test_a_move_that_the_log_does_not_show_yet_has_its_time(eye: Eye, tenant: FakeCloudflare) -> None:
+    """The row says moved, the log not where to: what it shows a delay later counts; it is held if that is nothing."""
     tenant.add(detection(post_delivery_operations=("MOVE",)))
-    assert (await eye.state(item(submitted_at=None)))[0] == "held"
+    (seen,) = (await eye(item(submitted_at=None))).looks
+    assert (seen.state, seen.why, seen.again_in) == ("ready", LOGGED_LATER, 30.0)
+    later = item(submitted_at=None, attempts=0, error=LOGGED_LATER)
+    assert (await eye.state(later))[0] == "held"
+    tenant.moved("m1", "JunkEmail", NOW - 10)
+    assert await eye.state(later) == ("skipped", "already in JunkEmail")
 
 
 async def test_a_move_that_no_log_ever_shows_can_be_approved(eye: Eye, tenant: FakeCloudflare) -> None:
     """Once its hold has said so; where the log shows it after all, the approver is told that too."""
     tenant.add(detection(post_delivery_operations=("MOVE",)))
-    assert (await eye.state(item(submitted_at=None, approved_at=NOW - 5)))[0] == "held"
-    (seen,) = (await eye(item(submitted_at=None))).looks
+    late = item(submitted_at=None, error=LOGGED_LATER)
+    assert (await eye.state(replace(late, approved_at=NOW - 5)))[0] == "held"
+    (seen,) = (await eye(late)).looks
     told = item(submitted_at=None, approved_at=NOW - 5, origin=seen.origin)
     assert (await eye.state(told))[0] == "ready"
     tenant.moved("m1", "Inbox", NOW - 10, by="bob@corp.example")

@@ -23,6 +23,7 @@ PATIENT_READS = 5
 """Read-backs after which a move that no log explains is shown to a person."""
 UNTOLD = ""
 """The folder of a message that was moved, where the vendor's log does not show it."""
+LOGGED_LATER = "somebody moved the message; the vendor's log is given time to say where to"
 
 
 class MoveExecutor:
@@ -117,6 +118,9 @@ class MoveExecutor:
     def _unlogged(self, item: Item) -> Look:
         if item.approved_at is not None and item.origin == UNTOLD:
             return ready(item)
+        if item.submitted_at is None and item.error != LOGGED_LATER:
+            # As long as the log may lag: who was first may have done what is wanted.
+            return Look(item.action_id, State.READY, LOGGED_LATER, again_in=self._delay)
         if item.submitted_at is None or item.read_backs >= PATIENT_READS:
             why = "somebody moved the message; the vendor's log does not say where yet"
             return Look(item.action_id, State.HELD, why, origin=UNTOLD)

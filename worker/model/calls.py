@@ -39,7 +39,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     """What an earlier look has found: the folder that the message was in, or what another kind acts on."""
     reason: str = ""
     error: str | None = None
-    """What is written of it now; like the two above, only where it is said to be completed."""
+    """What is written of it now. Given, like `origin`, where it is looked at; with `reason` where it is completed."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):

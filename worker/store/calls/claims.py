@@ -149,7 +149,7 @@ def unverified(
     if flags.paused(conn, account_id):
         return [], {}
     query = (
-        select(*ITEM_COLUMNS, a.c.origin)
+        select(*ITEM_COLUMNS, a.c.origin, a.c.error)
         .where(
             *_due(account_id, now, ceilings.mode),
             *_of(lane),
@@ -162,7 +162,7 @@ def unverified(
     rows = [dict(row) for row in conn.execute(query).mappings()]
     turns = in_turn(conn, account_id, now, lane.kind, rows)
     going, waiting = caps.in_room(conn, account_id, now, lane.kind, turns, ceilings)
-    return [structs.replace(item(row), origin=row["origin"]) for row in going], waiting
+    return [structs.replace(item(row), origin=row["origin"], error=row["error"]) for row in going], waiting
 
 
 def claim(
