@@ -48,6 +48,7 @@ POISON = {
     "verdict twice": '{"id":"bad","final_disposition":"NONE","final_disposition":"MALICIOUS"}',
     "key twice, once null": '{"id":"bad","final_disposition":"NONE","final_disposition":null}',
     "bad time": '{"id":"bad","scanned_at":"yesterday"}',
+    "too deep": '{"id":"bad","from":%s}' % ("[" * 50_000 + "]" * 50_000),
     "leap year": '{"id":"bad","scanned_at":"2023-02-29T00:00:00Z"}',
 }
 NAMELESS = {
@@ -184,6 +185,29 @@ def test_the_same_bad_row_has_the_same_digest() -> None:
     again = raw_page(TEXTS[0], '{ "alert_id": 7, "id": "bad" }').bad[0]
     other = raw_page('{"id":"bad","alert_id":8}').bad[0]
     assert first.digest == again.digest != other.digest
+
+
+@pytest.mark.parametrize("opened, closed", [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deep_costs_nothing_beside_itself(opened: str, closed: str) -> None:
+    """In a field that nobody reads not even its row; brackets in strings do not count."""
+    deep = f'{opened * 90_000}"[{{\\"["{closed * 90_000}'
+    decoded = raw_page('{"id":"one"}', f'{{"id":"two","unknown":{deep}}}', f'{{"id":{deep}}}')
+    assert [one.id for one in decoded.rows] == ["one", "two"]
+    assert len(decoded.bad) == 1
+
+
+@pytest.mark.parametrize("end", ["", "\\", '\\"' * 500_000])
+def test_what_is_too_deep_and_has_no_end_is_refused_in_time(end: str) -> None:
+    """Each character is looked at once, or this would take a day."""
+    with pytest.raises(BadAnswer, match="not JSON"):
+        raw_page('{"id":' + "[" * 90_000 + '"' + end)
+
+
+def test_a_control_character_as_it_is_costs_nothing() -> None:
+    """JSON wants it escaped; a subject where it is not must not hide the page."""
+    decoded = raw_page('{"id":"one","subject":"pay\x01 now\tplease"}', '{"id":"two"}')
+    assert decoded.rows[0].subject == "pay\ufffd now please"
+    assert decoded.bad == ()
 
 
 def test_a_lone_surrogate_is_replaced() -> None:

@@ -15,12 +15,16 @@ from worker.model.events import MAX_TEXT
 
 MAX_CONTAINERS, MAX_COMMAS = 200_000, 1_000_000
 """Of one body: what it may cost in memory once it is parsed. A real page has a tenth of either at most."""
+MAX_DEPTH = 64
+"""Ten times that of any answer of the API. Deeper ones are parsed too, as long as the parser can."""
 MAX_CONTENT = 100_000
 """Characters of a report's `content`, which is prose for people."""
 WHOLE = frozenset({"raw", "screenshot"})
 """A mail as it is and a picture: neither cut nor mended; their operations bound the whole body."""
 UNSAFE = "\ufffd"
 """What stands for half a letter, or for a control character where a space would be wrong."""
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string that does not end is one to the end: no character is looked at twice."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EXACT = frozenset({"id", "next"})
 """Beside all that end in `_id`: names and cursors, which mean something else with a space in them."""
@@ -56,22 +60,47 @@ def parse(body: bytes) -> Any:
     """The body as Python values: nulls in objects left out, long strings cut, surrogates and control characters replaced.
 
     Raises:
-        UnbelievableError: not JSON, too deep, too much.
+        UnbelievableError: not JSON, too much.
     """
     if body.count(b"{") + body.count(b"[") > MAX_CONTAINERS or body.count(b",") > MAX_COMMAS:
         raise UnbelievableError(f"more than {MAX_CONTAINERS} objects and arrays or {MAX_COMMAS} commas")
     try:
-        return json.loads(
-            body.decode("utf-8", "replace"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
-    except RecursionError:
-        raise UnbelievableError("JSON nested too deep") from None
+        try:
+            return _loads(body)
+        except RecursionError:
+            return _loads(_shallow(body))
     except ValueError:
         raise UnbelievableError("not JSON" if body.strip() else "an empty body") from None
+
+
+def _loads(body: bytes) -> Any:
+    return json.loads(
+        body.decode("utf-8", "replace"),
+        object_pairs_hook=_object,
+        parse_constant=_constant,
+        parse_float=_float,
+        parse_int=_int,
+        # Control characters as they are, in one subject, are no reason to refuse the page.
+        strict=False,
+    )
+
+
+def _shallow(body: bytes) -> bytes:
+    """The body with NaN, which is poison, for what lies too deep: it costs its row, and not the page."""
+    parts: list[bytes] = []
+    kept: int | None = 0
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(body):
+        if token[0] in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH and kept is not None:
+                parts += [body[kept : token.start()], b"NaN"]
+                kept = None
+        elif token[0] in (b"]", b"}"):
+            depth -= 1
+            if depth == MAX_DEPTH and kept is None:
+                kept = token.end()
+    return b"".join([*parts, b"" if kept is None else body[kept:]])
 
 
 def dump(value: object) -> str:
