@@ -187,7 +187,7 @@ def assemble(
         token,
         pace,
     )
-    sources = _sources(settings, catalogue, cloudflare, ledger, clock)
+    sources = _sources(settings, catalogue, cloudflare, ledger, clock, vendor_time)
     furthest = max(reach.furthest for _, reach in sources) + HOUR
     pollers = [
         Poller(
@@ -258,12 +258,17 @@ def _reloader(settings: Settings, parts: Parts, memory: Memory, seen: Print) -> 
 
 
 def _sources(
-    settings: Settings, catalogue: Catalogue, cloudflare: Cloudflare, ledger: Ledger, clock: Clock
+    settings: Settings,
+    catalogue: Catalogue,
+    cloudflare: Cloudflare,
+    ledger: Ledger,
+    clock: Clock,
+    vendor_time: VendorTime,
 ) -> list[tuple[Source, Reach]]:
     """What is polled, and how far back; submissions only where a playbook wants them."""
     reach = Reach(settings.worker_initial_lookback, settings.worker_poll_overlap)
     sources: list[tuple[Source, Reach]] = [
-        (DetectionSource(cloudflare, clock), reach),
+        (DetectionSource(cloudflare, clock, vendor_time), reach),
         (PhishGuardSource(cloudflare, ledger, clock), reach),
     ]
     if catalogue.by_type.get(Submission):

@@ -109,10 +109,10 @@ class VendorTime:
         return at + max(0.0, self.ahead)
 
     @property
-    def believed(self) -> float:
-        """What `ahead` says, where windows of its mail may go by it: 0 for more than a day."""
-        ahead = self.ahead
-        return ahead if abs(ahead) <= _BELIEVED_SECONDS else 0.0
+    def behind(self) -> float:
+        """Seconds by which the vendor's clock is behind ours, as far as windows go by it; 0 for a few, or over a day."""
+        behind = max(0.0, -self.ahead)
+        return behind if behind <= _BELIEVED_SECONDS else 0.0
 
     @property
     def ahead(self) -> float:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, event
 from tests.builders import ENFORCE, catalogue, detection, playbook
 from tests.desk import Desk
 from tests.fakes import FakeCloudflare, ManualClock, OpenBudget
+from worker.clock import VendorTime
 from worker.dispatcher import Dispatcher, DispatchOptions
 from worker.executors import executors
 from worker.intake import Intake
@@ -99,9 +100,17 @@ class World:
             lambda: "t",
         )
         self.reconciler = Reconciler(ledger, known, self.clock, metrics, DELAY)
-        source = DetectionSource(self.tenant.client, self.clock)
+        vendor_time = VendorTime(self.clock)
         self.poller = Poller(
-            source, intake, ledger, budget, self.clock, metrics, reach=Reach(3000.0, 900.0), interval=30.0
+            DetectionSource(self.tenant.client, self.clock, vendor_time),
+            intake,
+            ledger,
+            budget,
+            self.clock,
+            metrics,
+            reach=Reach(3000.0, 900.0),
+            interval=30.0,
+            vendor_time=vendor_time,
         )
         await ledger.recover(DELAY)
 

@@ -12,6 +12,7 @@ from tests.builders import junk as junk_done
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare
 from tests.taking_in import Build, Given, broken, junk, page, take
+from worker.clock import VendorTime
 from worker.cloudflare import BadRow
 from worker.cloudflare import Page as WirePage
 from worker.errors import StoreError
@@ -336,7 +337,10 @@ async def test_a_list_that_was_asked_for_before_a_verdict_changed_overrules_noth
     build: Build, desk: Desk, tenant: FakeCloudflare
 ) -> None:
     """However late its answer comes, it shows what was; what was read since is newer."""
-    intake, source = build(junk_malicious()), DetectionSource(tenant.client, desk.clock)
+    intake, source = (
+        build(junk_malicious()),
+        DetectionSource(tenant.client, desk.clock, VendorTime(desk.clock)),
+    )
     bad, good = detection(final_disposition="MALICIOUS"), detection(final_disposition="NONE")
 
     async def read(one: Poll) -> None:
@@ -362,7 +366,11 @@ async def test_what_a_slow_list_shows_is_looked_at_before_it_is_acted_on(
     build: Build, desk: Desk, tenant: FakeCloudflare
 ) -> None:
     """An analyst may have moved it since the list was asked for."""
-    intake, source, one = build(junk()), DetectionSource(tenant.client, desk.clock), poll()
+    intake, source, one = (
+        build(junk()),
+        DetectionSource(tenant.client, desk.clock, VendorTime(desk.clock)),
+        poll(),
+    )
 
     def slow(**_: Any) -> WirePage[Any]:
         desk.clock.pass_time(61)

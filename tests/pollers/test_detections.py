@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import NOW, at, detection, poll, sighting
 from tests.fakes import FakeCloudflare, ManualClock
+from worker.clock import VendorTime
 from worker.cloudflare import BadRow
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer, Refused, Transient, VendorError
@@ -37,7 +38,7 @@ class Taken:
 @pytest.fixture
 def source(tenant: FakeCloudflare, clock: ManualClock) -> DetectionSource:
     """The list of the fake tenant."""
-    return DetectionSource(tenant.client, clock)
+    return DetectionSource(tenant.client, clock, VendorTime(clock))
 
 
 @pytest.fixture

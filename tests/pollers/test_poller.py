@@ -10,9 +10,11 @@ from tests.builders import ACCOUNT, ENFORCE, NOW, at, catalogue, detection, junk
 from tests.desk import Desk
 from tests.fakes import FailingLedger, FakeCloudflare, ManualClock, OpenBudget
 from worker.clock import VendorTime, iso
-from worker.errors import Refused, Transient, Unauthorized, VendorError
+from worker.cloudflare import Page
+from worker.errors import BadAnswer, Refused, Transient, Unauthorized, VendorError
 from worker.intake import Intake
 from worker.model.actions import Move
+from worker.model.events import Detection
 from worker.model.ledger import Cursor
 from worker.model.plans import REDECIDE, REFRESH
 from worker.ops.metrics import Metrics
@@ -23,6 +25,8 @@ from worker.retry import PAGE_TRIES
 from worker.store.shown import queries
 
 DOWN = Refused("down", status=400)
+DAY = 86_400.0
+REACH = Reach(3000.0, 900.0)
 OUTAGE = Transient("no connection")
 
 
@@ -39,20 +43,22 @@ def make(
     metrics: Metrics,
     budget: OpenBudget,
     vendor_time: VendorTime | None = None,
+    reach: Reach = REACH,
 ) -> Poller:
     """Polls detections, all of which one playbook wants in Junk."""
+    told = vendor_time or VendorTime(clock)
     known = catalogue(playbook(lambda message: Move(message, to="JunkEmail")))
     intake = Intake(ledger.port, known, ENFORCE, clock, metrics, wake=lambda: None, keep_all=False)
     return Poller(
-        DetectionSource(tenant.client, clock),
+        DetectionSource(tenant.client, clock, told),
         intake,
         ledger.port,
         budget,
         clock,
         metrics,
-        reach=Reach(3000.0, 900.0),
+        reach=reach,
         interval=30.0,
-        vendor_time=vendor_time,
+        vendor_time=told,
     )
 
 
@@ -178,6 +184,20 @@ async def test_an_open_poll_that_ends_in_the_future_is_read_up_to_now(
     assert cursor.watermark == NOW
 
 
+def tell_the_time(tenant: FakeCloudflare, vendor_time: VendorTime, behind: float) -> None:
+    """The vendor's clock is so many seconds behind: its answers tell, and no window begins in its future."""
+    shown = tenant.client.investigate.list
+
+    async def listed(**arguments: Any) -> Page[Detection]:
+        vendor_time.note(tenant.clock.now() - behind)
+        if arguments["start"].timestamp() > tenant.clock.now() - behind:
+            raise Refused("start must not be in the future", status=400)
+        return await shown(**arguments)
+
+    tenant.client.investigate.list = listed  # type: ignore[method-assign,assignment]
+
+
+@pytest.mark.parametrize("behind", [600.0, 1200.0, 2800.0, 7200.0, 82_800.0])
 async def test_a_clock_that_runs_ahead_of_the_vendors_keeps_nothing_from_being_read(
     ledger: FailingLedger,
     tenant: FakeCloudflare,
@@ -185,28 +205,21 @@ async def test_a_clock_that_runs_ahead_of_the_vendors_keeps_nothing_from_being_r
     metrics: Metrics,
     budget: OpenBudget,
     desk: Desk,
+    behind: float,
 ) -> None:
-    """Every window, also one that was cut off before anybody knew, begins before the vendor's own time."""
-    vendor_time = VendorTime(clock)
-    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
-    assert await poller.try_poll()
-    clock.pass_time(30)
-    tenant.add(detection(scanned_at=at(clock.now() - 1210)))
-
-    def refused(**_: Any) -> None:
-        vendor_time.note(clock.now() - 1200)
-        raise DOWN
-
-    tenant.will("list", refused)
-    assert await poller.try_poll()
-    assert windows(tenant)[1:] == [(-900, 30), (-2100, 30)]
-    assert await desk.states() == {"m1": ["ready"]}
-    await desk.record(poll("cut", kind=REGULAR, start=NOW - 800, end=NOW + 30), junk("m2"))
-    assert await poller.try_poll()
-    assert windows(tenant)[3:] == [(-2070, 30), (-2070, 30)]
+    """Every window begins before the vendor's own time, and so does every slice of a long one; a restart forgets it."""
+    for name in ("m1", "m2", "m3"):
+        vendor_time = VendorTime(clock)
+        tell_the_time(tenant, vendor_time, behind)
+        poller = make(ledger, tenant, clock, metrics, budget, vendor_time, Reach(DAY, 900.0))
+        for _ in range(2):
+            clock.pass_time(30)
+            tenant.add(detection(name, scanned_at=at(clock.now() - behind - 5)))
+            assert await poller.try_poll()
+        assert name in await desk.states()
 
 
-async def test_a_clock_that_is_behind_the_vendors_sees_new_mail_at_once(
+async def test_a_window_that_was_cut_off_does_not_begin_in_the_vendors_future(
     ledger: FailingLedger,
     tenant: FakeCloudflare,
     clock: ManualClock,
@@ -214,17 +227,75 @@ async def test_a_clock_that_is_behind_the_vendors_sees_new_mail_at_once(
     budget: OpenBudget,
     desk: Desk,
 ) -> None:
-    """The windows end with the vendor's time; the watermark stays by ours, so that nothing lies beyond it unread."""
+    """It was opened before anything told of its clock."""
     vendor_time = VendorTime(clock)
-    vendor_time.note(NOW + 1200)
     poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
-    tenant.add(detection(scanned_at=at(NOW + 1100)))
     assert await poller.try_poll()
-    assert await desk.states() == {"m1": ["ready"]}
-    assert await desk.ledger.cursor("detections") == Cursor(NOW, NOW - 3000, NOW)
+    await desk.record(poll("cut", kind=REGULAR, start=NOW - 800, end=NOW + 30), junk("m2"))
     clock.pass_time(30)
+    vendor_time.note(clock.now() - 1200)
+    assert await poller.try_poll()
+    assert windows(tenant)[1:] == [(-2070, 30), (-2070, 30)]
+
+
+@pytest.mark.parametrize("error, asked", [(DOWN, 2), (BadAnswer("not JSON", status=200), 1)])
+async def test_a_refusal_that_tells_the_time_is_followed_at_once(
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    error: VendorError,
+    asked: int,
+) -> None:
+    """A single run has no other poll; what is no refusal is not about the window."""
+    vendor_time = VendorTime(clock)
+    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
+    assert await poller.try_poll()
+    clock.pass_time(30)
+
+    def refused(**_: Any) -> None:
+        vendor_time.note(clock.now() - 1200)
+        raise error
+
+    tenant.will("list", *[refused] * (1 if asked == 2 else PAGE_TRIES))
+    assert await poller.try_poll() == (asked == 2)
+    assert len(set(windows(tenant)[1:])) == asked
+
+
+async def test_a_date_that_nobody_can_believe_moves_no_window(
+    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+) -> None:
+    """Off by more than a day, it would have more than a day read at every poll; one that is ahead moves none either."""
+    vendor_time = VendorTime(clock)
+    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
     await poller.try_poll()
-    assert [window[1] for window in windows(tenant)[1:]] == [1200, 1230]
+    for off in (-DAY - 1, 1200):
+        clock.pass_time(30)
+        vendor_time.note(clock.now() + off)
+        await poller.try_poll()
+    assert windows(tenant) == [(-3000, 0), (-900, 30), (-870, 60)]
+
+
+async def test_no_date_takes_a_poll_behind_where_the_operator_let_it_begin(
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    desk: Desk,
+) -> None:
+    """Older mail would be acted on because of somebody's wrong clock."""
+    vendor_time = VendorTime(clock)
+    tenant.add(detection(scanned_at=at(NOW - 3600)))
+    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
+    await poller.try_poll()
+    vendor_time.note(clock.now() - 20 * 3600)
+    clock.pass_time(30)
+    await desk.record(poll("cut", kind=REGULAR, start=NOW - 800, end=NOW + 30), junk("m2"))
+    await poller.try_poll()
+    assert [start for start, _ in windows(tenant)] == [-3000] * 3
+    assert "m1" not in await desk.states()
 
 
 async def test_the_lag_is_told_before_anything_was_read(

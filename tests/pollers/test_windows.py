@@ -21,6 +21,7 @@ from worker.pollers.windows import (
     advance,
     begin,
     next_poll,
+    resumed,
     slices,
 )
 
@@ -51,23 +52,6 @@ def test_a_source_that_could_not_be_read_at_first_begins_where_it_was_to_begin()
     unread = begin(NOW, REACH)
     poll = window(unread, now=NOW + 3 * DAY)
     assert (poll.kind, poll.start, poll.end) == (FIRST, NOW - DAY, NOW + 3 * DAY)
-
-
-@pytest.mark.parametrize("watermark", [NOW - 30, LONG_AGO])
-@pytest.mark.parametrize("reach", [REACH, Reach(lookback=600.0, overlap=60.0)])
-def test_no_window_begins_in_the_vendors_future(watermark: float, reach: Reach) -> None:
-    """Its clock is behind ours: the window begins as much earlier, and ends as ever."""
-    known = cursor(watermark)
-    even = next_poll("detections", known, NOW, reach)
-    poll = next_poll("detections", known, NOW, reach, ahead=-1200.0)
-    assert (poll.start, poll.end, poll.kind) == (even.start - 1200.0, NOW, even.kind)
-
-
-def test_a_window_reaches_up_to_the_vendors_time() -> None:
-    """Ours is behind: its mail would be seen that much later. The watermark is for the poller to keep by ours."""
-    even = window(cursor())
-    poll = next_poll("detections", cursor(), NOW, REACH, ahead=1200.0)
-    assert (poll.start, poll.end) == (even.start, NOW + 1200.0)
 
 
 def test_a_window_reaches_over_the_overlap_into_the_last_one() -> None:
@@ -184,12 +168,33 @@ def test_windows_overlap_without_a_gap(steps: list[float]) -> None:
     assert min(poll.start for poll in polls) == polls[0].start
 
 
-@given(TIMES, st.floats(0, 40 * DAY))
-def test_slices_cover_the_window_without_a_gap(start: float, length: float) -> None:
+@given(TIMES, st.floats(0, 40 * DAY), st.floats(-2 * DAY, 41 * DAY))
+def test_slices_cover_the_window_without_a_gap(start: float, length: float, theirs: float) -> None:
     """Neighbours overlap, nothing reaches beyond the window, and a long one is read in parallel."""
     end = start + length
-    parts = slices(start, end)
+    parts = slices(start, end, start + theirs)
     assert (parts[0][0], parts[-1][1]) == (start, end)
     assert all(one[1] > other[0] for one, other in pairwise(parts))
     assert all(start <= one <= other <= end for one, other in parts)
-    assert len(parts) == (1 if end - start < SLICED_FROM else SLICES)
+    assert len(parts) == (1 if min(length, theirs) < SLICED_FROM else SLICES)
+    assert all(one <= start + theirs for one, _ in parts[1:])
+
+
+@given(
+    st.floats(0, 3 * DAY),
+    st.floats(0, 30 * DAY),
+    st.floats(0, 2 * HOUR),
+    st.floats(0, DAY),
+    st.sampled_from([REACH, Reach(lookback=600.0, overlap=60.0)]),
+)
+def test_no_request_begins_in_the_vendors_future_or_behind_the_floor(
+    read: float, began: float, swept: float, behind: float, reach: Reach
+) -> None:
+    """Wherever the watermark stands and however long ago the source was begun; also where the poll was cut off before."""
+    known = cursor(max(NOW - read, NOW - began), NOW - began, NOW - swept)
+    theirs = max(NOW - behind, known.floor)
+    following = next_poll("detections", known, NOW, reach, behind=behind)
+    cut_off = resumed(next_poll("detections", known, NOW, reach), known, NOW, reach, behind=behind)
+    for poll in (following, cut_off):
+        assert poll.end == NOW
+        assert all(known.floor <= start <= theirs for start, _ in slices(poll.start, poll.end, theirs))

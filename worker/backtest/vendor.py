@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from worker.backtest.rewinding import as_delivered, shown_deeds
 from worker.backtest.seen import Deed, Seen, deeds_of
-from worker.clock import Clock, utc
+from worker.clock import Clock, VendorTime, utc
 from worker.cloudflare import Cloudflare
 from worker.errors import BadAnswer, Refused, Transient, first_error
 from worker.ids import new_id
@@ -110,7 +110,7 @@ class VendorHistory:
         self._start, self._end = start, end
         self._own = own
         self._fetch = fetch
-        self._detections = DetectionSource(cloudflare, clock)
+        self._detections = DetectionSource(cloudflare, clock, VendorTime(clock))
         self._others: list[Source] = []
         if PhishReport in types:
             self._others.append(PhishGuardSource(cloudflare, NobodyWaits(), clock))

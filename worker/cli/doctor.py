@@ -6,14 +6,13 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from worker import settings as settings_module
+from worker.cli.gate import Ungated
 from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from worker.cloudflare import Cloudflare
 
 SKEW_SECONDS = 30.0
-_NO_LIMIT = 2**31
 FREE_BYTES = 64 * 2**20
 """On the database's volume: its log alone may take half of that."""
 
@@ -43,12 +41,11 @@ class Finding(NamedTuple):
 def doctor(json_: Json = False) -> None:
     """Checks token, permissions, clock skew, database and rules; sends no mutating request. Exit code 1 on a problem."""
     settings = settings_module.load()
-    findings = [
-        *_environment(),
-        _database(settings),
-        _rules(settings),
-        *asyncio.run(_vendor(settings)),
-    ]
+    database = _database(settings)
+    gate = Ungated()
+    findings = [*_environment(), database, _rules(settings), *asyncio.run(_vendor(settings, gate))]
+    if database.ok and sqlite_path(settings.database_url).exists():
+        _book(settings, gate.requests)
     if json_:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -110,12 +107,10 @@ def _rules(settings: Settings) -> Finding:
     return Finding("rules", True, f"{len(report['playbooks'])} playbooks in {settings.worker_rules_dir}")
 
 
-async def _vendor(settings: Settings) -> list[Finding]:
-    from worker.cli.gate import Ungated  # noqa: PLC0415
+async def _vendor(settings: Settings, gate: Ungated) -> list[Finding]:
     from worker.cloudflare import Cloudflare  # noqa: PLC0415
     from worker.ports import Lane  # noqa: PLC0415
 
-    gate = Ungated(partial(_book, settings))
     cloudflare = Cloudflare(
         base_url=settings.cloudflare_base_url,
         account_id=settings.account(),
@@ -155,19 +150,16 @@ async def _vendor(settings: Settings) -> list[Finding]:
     return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
 
 
-def _book(settings: Settings) -> None:
-    """A request that a daemon on the same ledger has to count: a diagnosis waits for nobody, so the daemon does."""
-    with suppress(StoreError, UsageError):  # told as `database`
-        path = sqlite_path(settings.database_url)
-        if not path.exists():
-            return
-        engine = sqlite_engine(path)
-        try:
-            if transact(engine, revision) == HEAD:
-                now, account = time.time(), settings.account()
-                transact(engine, lambda conn: budget.take(conn, account, now, 1, _NO_LIMIT))
-        finally:
-            engine.dispose()
+def _book(settings: Settings, requests: int) -> None:
+    """What a daemon on the same ledger has to count too: a diagnosis waits for no budget, so the daemon does."""
+    engine = sqlite_engine(sqlite_path(settings.database_url))
+    try:
+        if transact(engine, revision) == HEAD:
+            transact(engine, lambda conn: budget.book(conn, settings.account(), time.time(), requests))
+    except StoreError:
+        pass  # somebody holds it, or has damaged it in the last seconds
+    finally:
+        engine.dispose()
 
 
 async def _token(cloudflare: Cloudflare, *, works: bool) -> Finding:

@@ -60,8 +60,8 @@ _TABLE: dict[str, LogEvent] = {
     ),
     "clock.skewed": LogEvent(
         "warning",
-        "The machine's clock is so many seconds ahead of the vendor's (negative: behind). Polls go by both clocks while"
-        " they differ by no more than a day; beyond, lists are refused or new mail is seen late. Nothing is lost.",
+        "The machine's clock is so many seconds ahead of the vendor's (negative: behind). Ahead, polls begin earlier by"
+        " that, up to a day; further ahead, lists are refused. Behind, new mail is seen late. Nothing is lost.",
         f"Mend the host's NTP. {_DOCTOR} compares the clocks.",
     ),
     "clock.agrees": LogEvent("info", "The machine's clock and the vendor's agree again.", _NONE),

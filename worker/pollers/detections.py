@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from worker.clock import Clock, utc
+from worker.clock import Clock, VendorTime, utc
 from worker.cloudflare import Cloudflare
 from worker.cloudflare import Page as WirePage
 from worker.errors import BadAnswer
@@ -28,16 +28,18 @@ class DetectionSource:
 
     name = DETECTIONS
 
-    def __init__(self, cloudflare: Cloudflare, clock: Clock) -> None:
+    def __init__(self, cloudflare: Cloudflare, clock: Clock, vendor_time: VendorTime) -> None:
         self._cloudflare = cloudflare
         self._clock = clock
+        self._vendor_time = vendor_time
         self._pages = PageReader(self.name, clock)
         self._loops = [Loops(self.name, clock) for _ in range(SLICES)]
 
     async def read(self, poll: Poll, take: Take) -> None:
         """Reads the window's slices side by side; of each, one page is read while the one before it is taken."""
+        parts = slices(poll.start, poll.end, self._clock.now() - self._vendor_time.behind)
         async with asyncio.TaskGroup() as group:
-            for loops, part in zip(self._loops, slices(poll.start, poll.end), strict=False):
+            for loops, part in zip(self._loops, parts, strict=False):
                 group.create_task(self._read_slice(poll.start, part, loops, take))
 
     async def complete(self, fresh: Sequence[Sighting], *, last_chance: bool) -> list[Sighting]:

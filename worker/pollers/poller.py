@@ -18,7 +18,7 @@ from worker.ops.exceptions import describe
 from worker.ops.logs import get_logger
 from worker.ops.metrics import Metrics
 from worker.pollers.source import Page, Source
-from worker.pollers.windows import SWEEP, Reach, advance, begin, next_poll
+from worker.pollers.windows import SWEEP, Reach, advance, begin, next_poll, resumed
 from worker.ports import Budget, Ledger
 from worker.retry import GrowingWaits, source_delay
 
@@ -58,7 +58,7 @@ class Poller:
         *,
         reach: Reach,
         interval: float,
-        vendor_time: VendorTime | None = None,
+        vendor_time: VendorTime,
     ) -> None:
         self.source = source
         self._intake = intake
@@ -68,7 +68,7 @@ class Poller:
         self._metrics = metrics
         self._reach = reach
         self._interval = interval
-        self._vendor_time = vendor_time or VendorTime(clock)
+        self._vendor_time = vendor_time
         self._tick = Tick(asyncio.Event())
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -131,11 +131,11 @@ class Poller:
 
     async def _poll_by_both_clocks(self, *, last_chance: bool) -> None:
         """One poll; a second one where the refusal of the first was what told that the vendor's clock is behind."""
-        known = self._vendor_time.believed
+        known = self._vendor_time.behind
         try:
             await self.poll(last_chance=last_chance)
         except Exception as error:
-            if known or not self._vendor_time.believed or not isinstance(_first_of(error), Refused):
+            if known or not self._vendor_time.behind or not isinstance(_first_of(error), Refused):
                 raise
             await self.poll(last_chance=last_chance)
 
@@ -150,7 +150,9 @@ class Poller:
             if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
-                await self._read_or_leave(self._by_both_clocks(poll, now), last_chance=last_chance)
+                cursor, behind = await self._cursor(), self._vendor_time.behind
+                again = resumed(poll, cursor, now, self._reach, behind=behind)
+                await self._read_or_leave(again, last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.
             await self._intake.again.take_up_trial(self.source.name)
@@ -165,15 +167,9 @@ class Poller:
             self._clock.now(),
             self._reach,
             sweeps=sweeps,
-            ahead=self._vendor_time.believed,
+            behind=self._vendor_time.behind,
         )
         await self._read_or_leave(following, last_chance=last_chance)
-
-    def _by_both_clocks(self, poll: Poll, now: float) -> Poll:
-        """A window that was opened before anything told of the vendor's clock, neither begun nor ended in its future."""
-        ahead = self._vendor_time.believed
-        start = min(poll.start, now + ahead - self._reach.overlap) if ahead < 0 else poll.start
-        return replace(poll, start=start, end=min(poll.end, now + max(0.0, ahead)))
 
     async def _read_or_leave(self, poll: Poll, *, last_chance: bool) -> None:
         """Reads a window. A sweep that fails is left with what it has read, and tried anew later, ever more rarely.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from worker.ids import new_id
 from worker.model.ledger import Cursor
 from worker.model.plans import Poll
@@ -47,12 +49,12 @@ def begin(now: float, reach: Reach) -> Cursor:
 
 
 def next_poll(
-    source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: bool = True, ahead: float = 0.0
+    source: str, cursor: Cursor, now: float, reach: Reach, *, sweeps: bool = True, behind: float = 0.0
 ) -> Poll:
     """The next window: over the overlap into the last one, hourly over a day, never before the source's floor.
 
-    Not `sweeps`: the day cannot be read just now, and what is new is. `ahead`: seconds by which the vendor's clock is
-    ahead of ours, negative where it is behind: mail bears its times, and a window that begins in its future is refused.
+    Not `sweeps`: the day cannot be read just now, and what is new is. `behind`: seconds by which the vendor's clock is
+    behind ours; its mail bears its times, and it refuses a window that begins in its future.
 
     A clock that went back neither makes a window end before it starts nor lets one start in the future.
     """
@@ -65,7 +67,16 @@ def next_poll(
     floor = cursor.floor if cursor.floor <= now else now - reach.lookback
     if cursor.watermark <= floor:
         kind, start = FIRST, floor
-    return Poll(new_id(), source, kind, min(max(start, floor), now) + min(0.0, ahead), now + max(0.0, ahead))
+    return Poll(new_id(), source, kind, min(max(start - behind, floor), now), now)
+
+
+def resumed(poll: Poll, cursor: Cursor, now: float, reach: Reach, *, behind: float = 0.0) -> Poll:
+    """A poll that was cut off, as it is read on: up to now, and not from the vendor's future.
+
+    It may have been opened before anything told how far the vendor's clock is `behind`.
+    """
+    latest = max(now - behind - reach.overlap, cursor.floor) if behind else poll.start
+    return replace(poll, start=min(poll.start, latest), end=min(poll.end, now))
 
 
 def advance(cursor: Cursor, poll: Poll) -> Cursor:
@@ -88,12 +99,16 @@ def merged(spans: Iterable[Span], gap: float) -> list[Span]:
     return found
 
 
-def slices(start: float, end: float) -> list[Span]:
-    """A long window in SLICES parts that overlap by a seam; a short one whole."""
-    if end - start < SLICED_FROM:
+def slices(start: float, end: float, theirs: float) -> list[Span]:
+    """A long window in SLICES parts that overlap by a seam; a short one whole.
+
+    No part but the first begins after `theirs`, the vendor's now; the last goes on to the end whatever that is.
+    """
+    until = min(end, theirs)
+    if until - start < SLICED_FROM:
         return [(start, end)]
-    width = (end - start) / SLICES
+    width = (until - start) / SLICES
     return [
         (start + index * width - (SEAM_SECONDS if index else 0.0), start + (index + 1) * width)
         for index in range(SLICES - 1)
-    ] + [(end - width - SEAM_SECONDS, end)]
+    ] + [(until - width - SEAM_SECONDS, end)]
