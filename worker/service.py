@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from worker.clock import utc
 from worker.errors import StoreError
+from worker.model.actions import State
 from worker.ops.logs import get_logger
 from worker.parts import Parts
 from worker.playbooks.reviewing import due
@@ -93,18 +94,31 @@ class Service:
         stuck = sum(count for _, state, count in counts if state in ("dead", "unknown"))
         left = await parts.ledger.left(parts.ceilings.mode)
         log.info("service.stopped", stuck=stuck, polled=polled, ready=left.ready)
+        under_way = sum(count for _, state, count in counts if state == State.SUBMITTED)
+        self.undone = "; ".join(await self._undone(left.ready, under_way, polled=polled))
         if stuck:
             return 3
         # A token that is refused matters where something waits for it.
         short = any(parts.dispatcher.wait(kind) is None for kind, _ in left.kinds)
-        if not polled:
-            self.undone = "a source could not be read; the log says which, and why"
-        elif left.ready and await parts.ledger.paused() is None and not self._stop.is_set():
-            # A 429 without end, a message that cannot be looked up: nobody may believe it done.
-            self.undone = (
-                f"{left.ready} actions are ready and could not be sent; `worker run --once` again, or the log"
-            )
         return 0 if polled and not short else 1
+
+    async def _undone(self, ready: int, under_way: int, *, polled: bool) -> list[str]:
+        """What nobody may believe done although the run has ended."""
+        found = []
+        if not polled:
+            found.append("a source could not be read; the log says which, and why")
+        if ready and await self._parts.ledger.paused() is not None:
+            found.append(f"{ready} actions are ready and wait for `worker resume`")
+        elif ready and not self._stop.is_set():
+            # A 429 without end, a message that cannot be looked up.
+            found.append(
+                f"{ready} actions are ready and could not be sent; `worker run --once` again, or the log"
+            )
+        if under_way:
+            found.append(
+                f"{under_way} actions are under way, in a bulk job or without an answer; the next run looks for them"
+            )
+        return found
 
     async def close(self) -> None:
         """Closes the connections to the vendor; may be called twice."""

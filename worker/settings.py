@@ -284,7 +284,7 @@ class _Toml(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        if not TOML.is_file():
+        if not TOML.exists():
             return {}
         try:
             values = tomllib.loads(TOML.read_text(encoding="utf-8"))

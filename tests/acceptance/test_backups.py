@@ -229,6 +229,10 @@ async def test_a_backup_is_private_whole_and_replaces_nothing_unasked(worker: Be
     whole = file.read_bytes()
     again = await worker.run("backup", str(file))
     assert (again.code, again.err.count("--force")) == (2, 1)
+    pipe = worker.folder / "pipe"
+    os.mkfifo(pipe)
+    again = await worker.run("backup", str(pipe), "--force")
+    assert (again.code, "is a device or a pipe" in again.err, pipe.is_fifo()) == (2, True, True)
     assert file.read_bytes() == whole
     assert (await worker.run("backup", str(file), "--force")).code == 0
     assert (await worker.run("backup", str(worker.database), "--force")).code == 2

@@ -48,6 +48,7 @@ async def test_files_may_have_any_name(worker: Bench, tenant: Tenant) -> None:
         ("--version >&-", "Bad file descriptor"),
         ("status >&-", "Bad file descriptor"),
         ("status >/dev/full", "No space left on device"),
+        ("audit export >/dev/full", "No space left on device"),
     ],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])

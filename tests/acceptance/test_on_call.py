@@ -8,10 +8,12 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from aiohttp import web
 
 from tests.acceptance import rules
 from tests.acceptance.bench import Bench
 from tests.acceptance.disks import small_volume
+from tests.acceptance.intruder import Forward, Reply, open_intruder
 from tests.acceptance.tenants import Tenant
 
 pytestmark = pytest.mark.acceptance
@@ -71,14 +73,35 @@ async def test_doctor_misses_what_was_in_a_database(worker: Bench, tenant: Tenan
 
 
 async def test_what_doctor_asks_counts_as_the_daemons_own(worker: Bench, tenant: Tenant) -> None:
-    """The budget is everybody's on that ledger."""
+    """The budget is everybody's on that ledger: where it is used up, doctor asks nothing either, and says so."""
+    worker.env["WORKER_REQUEST_BUDGET"] = "20"
     await worker.once()
-    before = (await worker.status())["budget"]["used"]
+    for _ in range(4):
+        await worker.run("doctor")
+    told = await worker.run("doctor")
+    assert told.code == 1
+    assert "not asked: the budget of 20 requests in 300 s is used up; try again in" in told.out
     sent = len(await tenant.requests())
-    await worker.run("doctor")
-    asked = len(await tenant.requests()) - sent
-    assert asked >= 4
-    assert (await worker.status())["budget"]["used"] == before + asked
+    assert 10 <= sent <= (await worker.status())["budget"]["used"] <= 20
+
+
+async def test_doctor_does_not_ask_whom_a_429_protects(worker: Bench, tenant: Tenant) -> None:
+    """Everybody waits for its end."""
+
+    async def too_many(_: web.Request, __: Forward) -> Reply:
+        return Reply(429, b"", {"Retry-After": "60"})
+
+    async with open_intruder(tenant) as intruder:
+        worker.env["CLOUDFLARE_BASE_URL"] = intruder.base_url
+        intruder.lie("GET", "/investigate", too_many)
+        daemon = await worker.daemon()
+        await daemon.until("rate.limited")
+        intruder.honest()
+        sent = len(intruder.seen)
+        told = await worker.run("doctor")
+        assert (told.code, len(intruder.seen)) == (1, sent)
+        await daemon.kill()
+    assert re.search(r"vendor +not asked: it has answered 429 and wants no request for \d+ s more", told.out)
 
 
 async def test_doctor_sees_that_the_disk_is_nearly_full(worker: Bench) -> None:

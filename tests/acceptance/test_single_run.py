@@ -46,6 +46,33 @@ async def test_an_answer_that_is_lost_late_in_the_run_is_read_back(
     assert await bench.states() == {"succeeded": 1}
 
 
+async def test_what_a_pause_has_left_is_said(worker: Bench, tenant: Tenant) -> None:
+    """The run has ended well, and the mail is where it was."""
+    worker.rule("junk", rules.JUNK)
+    await tenant.mail("MALICIOUS")
+    assert (await worker.run("pause")).code == 0
+    told = await worker.once()
+    assert told.err == "worker: run --once: 1 actions are ready and wait for `worker resume`\n"
+
+
+async def test_an_old_doubt_does_not_hide_that_nothing_was_polled(
+    bench: Bench, tenant: Tenant, intruder: Intruder
+) -> None:
+    """Exit code 3 is of the action; that the vendor cannot be read is said beside it."""
+
+    async def lose(_: web.Request, __: Forward) -> Reply:
+        return Reply(500, b"")
+
+    intruder.lie("POST", "/release", lose)
+    bench.rule("release", rules.RELEASE)
+    await tenant.quarantine()
+    once = {"WORKER_READ_BACK_DELAY": "0.2", "WORKER_DRAIN_TIMEOUT": "0.2"}
+    assert (await bench.once(3, **once)).err == ""
+    await tenant.token("another token, which the worker does not have")
+    told = await bench.once(3, **once)
+    assert told.err == "worker: run --once: a source could not be read; the log says which, and why\n"
+
+
 async def test_an_open_breaker_is_its_own_kinds_affair(
     bench: Bench, tenant: Tenant, intruder: Intruder
 ) -> None:

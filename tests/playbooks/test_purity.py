@@ -57,6 +57,7 @@ def test_what_is_not_pure_is_refused_before_it_runs(
         ("from re import search", "imports re: mail can be made", "matches(r"),
         ("try: x = 1\nexcept: pass", "catches every exception", "name what can happen"),
         ("from datetime import datetime as dt\nx = dt.now()", "asks the clock", "context.now"),
+        ("x = hash('a') % 2", "another one in every process", "hashlib.sha256"),
         ("import datetime\nx = datetime.datetime.utcnow()", "asks the clock", "context.now"),
         ("import datetime as d\nx = d.date.today", "asks the clock", "context.now"),
         ("try: x = 1\nexcept (ValueError, BaseException): pass", "catches every exception", "ValueError"),

@@ -142,3 +142,27 @@ async def test_two_lanes_draw_on_one_cap(desk: Desk) -> None:
         await desk.take_in(junk(name, vote(per_hour=1), to=folder))
         desk.clock.pass_time(LONG)
     assert await go(desk) == ["m1"]
+
+
+async def test_a_lowered_cap_bounds_what_was_ready_before(desk: Desk) -> None:
+    """Somebody lowers it in an incident and starts anew: no more than it allows goes out."""
+    await desk.take_in(*(junk(f"m{number}", vote(per_hour=100)) for number in range(8)))
+    lowered = Ceilings(Mode.ENFORCE, per_hour=3)
+    assert await desk.ledger.lower_ceiling(lowered) == 0
+    assert len(await go(desk, lowered)) == 3
+    assert await go(desk, lowered) == []
+    assert {row["error"] for row in await desk.rows(state=State.READY)} == {
+        "waits for the cap of 3 actions an hour"
+    }
+    desk.clock.pass_time(LONG)
+    assert len(await go(desk, lowered)) == 3
+
+
+@pytest.mark.parametrize("sent", [0, 2])
+async def test_a_start_under_the_same_caps_changes_nothing(desk: Desk, sent: int) -> None:
+    """What was within the cap still is, with what has gone out before."""
+    await desk.take_in(*(junk(f"m{number}", vote(per_hour=4)) for number in range(sent)))
+    assert len(await go(desk)) == sent
+    await desk.take_in(*(junk(f"n{number}", vote(per_hour=4)) for number in range(4 - sent)))
+    await desk.ledger.lower_ceiling(ENFORCE)
+    assert len(await go(desk)) == 4 - sent

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,27 @@ def test_a_file_has_one_lock_by_whatever_name(tmp_path: Path, way: str, made: bo
     with lock.acquire(own), pytest.raises(UsageError, match=r"data/w\.db is in use by process"):
         lock.acquire(same)
     assert Brake.beside(own).file == Brake.beside(same).file == data / "PAUSE"
+
+
+def test_a_file_with_a_second_name_is_refused(tmp_path: Path) -> None:
+    """A hard link: SQLite would keep a log beside each name, and two workers would both act."""
+    (tmp_path / "w.db").touch()
+    (tmp_path / "same.db").hardlink_to(tmp_path / "w.db")
+    with pytest.raises(UsageError, match=r"same\.db has 2 names \(hard links\).*; remove the others"):
+        lock.acquire(tmp_path / "same.db")
+    (tmp_path / "same.db").unlink()
+    lock.acquire(tmp_path / "w.db").close()
+
+
+def test_a_file_is_locked_by_whatever_path_it_is_reached(tmp_path: Path) -> None:
+    """Mounted in two places it has two lock files, and is one file."""
+    database = tmp_path / "w.db"
+    database.touch()
+    with lock.acquire(database):
+        (tmp_path / "w.db.lock").rename(tmp_path / "elsewhere.lock")
+        with pytest.raises(UsageError, match=rf"w\.db is in use by process {os.getpid()}; stop that worker"):
+            lock.acquire(database)
+    lock.acquire(database).close()
 
 
 def test_a_path_is_shown_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

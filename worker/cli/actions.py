@@ -84,7 +84,7 @@ def list_(
             ([*(_cell(row, name, known) for name in columns), row["error"] or row["reason"]] for row in rows),
         )
     if message and not shown and not (state or playbook or plan):
-        typer.echo(f"no action on it; `worker audit show --message {message}` shows what is parked", err=True)
+        say(f"no action on it; `worker audit show --message {message}` shows what is parked", sys.stderr)
 
 
 @app.command("show", short_help="Everything about one action.")

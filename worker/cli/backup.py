@@ -77,6 +77,8 @@ def _refuse_target(file: Path, database_path: Path, *, force: bool) -> None:
         raise UsageError(f"{file}: is a folder or in none; name a file in a folder that exists")
     if not file.exists():
         return
+    if not file.is_file():
+        raise UsageError(f"{file}: is a device or a pipe, which a copy cannot replace; name a file")
     own = [files.beside(database_path, suffix) for suffix in ("", *files.COMPANIONS)]
     if any(one.exists() and file.samefile(one) for one in own):
         raise UsageError(f"{file}: is the database itself; name another file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from worker import settings as settings_module
@@ -15,8 +15,7 @@ from worker.model.plans import Ceilings
 from worker.model.storable import storable
 from worker.settings import Settings
 from worker.store import flags
-from worker.store.conditions import told
-from worker.store.engine import READS, sqlite_engine, sqlite_path, transact
+from worker.store.engine import sqlite_engine, sqlite_path, streaming, transact
 from worker.store.file.lock import holder
 from worker.store.migrate import HEAD, migrate, revision
 from worker.store.shown import queries
@@ -71,11 +70,9 @@ class Database:
         """The process that acts on this database now, if one does."""
         return holder(sqlite_path(self.settings.database_url))
 
-    @contextmanager
-    def stream(self) -> Iterator[Connection]:
+    def stream(self) -> AbstractContextManager[Connection]:
         """A connection whose rows are read one by one, all as they stood at the first."""
-        with told(), self.engine.connect() as conn:
-            yield conn.execution_options(**{READS: True})
+        return streaming(self.engine)
 
 
 @contextmanager

@@ -7,25 +7,28 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from worker import settings as settings_module
-from worker.cli.gate import Ungated
 from worker.cli.printing import Json, print_json, say
 from worker.errors import RateLimited, StoreError, Unauthorized, UsageError, VendorError
 from worker.settings import Settings
-from worker.store import budget
+from worker.store import budget, flags
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.file import witness
 from worker.store.file.soundness import check
 from worker.store.migrate import HEAD, revision
+from worker.store.tools import Connection
 
 if TYPE_CHECKING:
     from worker.cloudflare import Cloudflare
 
 SKEW_SECONDS = 30.0
+REQUESTS = 5
+"""What the vendor is asked at most: a token that belongs to the account is verified at another place than a user's."""
 FREE_BYTES = 64 * 2**20
 """On the database's volume: its log alone may take half of that."""
 
@@ -42,10 +45,12 @@ def doctor(json_: Json = False) -> None:
     """Checks token, permissions, clock skew, database and rules; sends no mutating request. Exit code 1 on a problem."""
     settings = settings_module.load()
     database = _database(settings)
-    gate = Ungated()
-    findings = [*_environment(), database, _rules(settings), *asyncio.run(_vendor(settings, gate))]
-    if database.ok and sqlite_path(settings.database_url).exists():
-        _book(settings, gate.requests)
+    findings = [*_environment(), database, _rules(settings)]
+    shared = database.ok and sqlite_path(settings.database_url).exists()
+    if shared and (why := _held_up(settings)):
+        findings.append(Finding("vendor", False, why))
+    else:
+        findings += asyncio.run(_vendor(settings))
     if json_:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -107,10 +112,12 @@ def _rules(settings: Settings) -> Finding:
     return Finding("rules", True, f"{len(report['playbooks'])} playbooks in {settings.worker_rules_dir}")
 
 
-async def _vendor(settings: Settings, gate: Ungated) -> list[Finding]:
+async def _vendor(settings: Settings) -> list[Finding]:
+    from worker.cli.gate import Ungated  # noqa: PLC0415
     from worker.cloudflare import Cloudflare  # noqa: PLC0415
     from worker.ports import Lane  # noqa: PLC0415
 
+    gate = Ungated()
     cloudflare = Cloudflare(
         base_url=settings.cloudflare_base_url,
         account_id=settings.account(),
@@ -150,16 +157,32 @@ async def _vendor(settings: Settings, gate: Ungated) -> list[Finding]:
     return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
 
 
-def _book(settings: Settings, requests: int) -> None:
-    """What a daemon on the same ledger has to count too: a diagnosis waits for no budget, so the daemon does."""
+def _held_up(settings: Settings) -> str:
+    """Why the vendor may not be asked now; empty where it may, and then a daemon on the same ledger counts it too."""
     engine = sqlite_engine(sqlite_path(settings.database_url))
     try:
-        if transact(engine, revision) == HEAD:
-            transact(engine, lambda conn: budget.book(conn, settings.account(), time.time(), requests))
-    except StoreError:
-        pass  # somebody holds it, or has damaged it in the last seconds
+        if transact(engine, revision) != HEAD:
+            return ""
+        return transact(engine, partial(_take, account_id=settings.account(), settings=settings))
     finally:
         engine.dispose()
+
+
+def _take(conn: Connection, account_id: str, settings: Settings) -> str:
+    now = time.time()
+    blocked = flags.blocked_until(conn, account_id) - now
+    if blocked > 0:
+        return f"not asked: it has answered 429 and wants no request for {blocked:.0f} s more; try again then"
+    daemon = flags.get(conn, account_id, flags.DAEMON) or {}
+    limit = max(settings.worker_request_budget, daemon.get("request_budget", 0))
+    used = budget.used(conn, account_id, now)
+    # All of them or none: what it took and did not send, the daemon would miss.
+    grant = budget.take(conn, account_id, now, REQUESTS, limit if used + REQUESTS <= limit else used)
+    if grant.granted == REQUESTS:
+        return ""
+    return (
+        f"not asked: the budget of {limit} requests in 300 s is used up; try again in {grant.wait + 1:.0f} s"
+    )
 
 
 async def _token(cloudflare: Cloudflare, *, works: bool) -> Finding:

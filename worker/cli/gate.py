@@ -6,15 +6,12 @@ from worker.ports import Lane, Observation
 
 
 class Ungated:
-    """Implements `ports.Gate`; remembers the vendor's clock, and counts."""
+    """Implements `ports.Gate`; remembers the vendor's clock."""
 
     server_time: float | None = None
-    requests = 0
 
     async def admit(self, lane: Lane) -> None:
         """At once."""
-        del lane
-        self.requests += 1
 
     def observe(self, seen: Observation) -> None:
         """Keeps the newest time that the vendor told."""

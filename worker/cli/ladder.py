@@ -48,6 +48,8 @@ def promote(
     act on in shadow or with approval (exit code 1 where there are fewer), or --force. WORKER_MODE stays the ceiling, caps
     hold. Another version of the playbook waits for approval again, until that is promoted too.
     """
+    if not reason.strip():
+        raise UsageError("--reason: is empty; say why, for whoever asks in a year")
     with database() as db:
         known = _known(db, playbook)
         if not known.version:

@@ -100,6 +100,10 @@ _CLOCK = (
     "asks the clock: a backtest, a replay and an example decide about another time than the worker did",
     "take the time from `context.now`",
 )
+_PER_PROCESS = (
+    "takes a number that is another one in every process: the same event would decide otherwise after a restart",
+    "take it from the text itself: int(hashlib.sha256(text.encode()).hexdigest(), 16)",
+)
 _SWALLOWS = (
     "catches every exception, also the one by which the worker learns what to fetch",
     "name what can happen: except (ValueError, KeyError):",
@@ -149,11 +153,14 @@ def impurities(tree: ast.Module, folder: Collection[str]) -> Iterator[tuple[int,
 def cautions(tree: ast.Module) -> Iterator[tuple[int, Fault]]:
     """What loads, and is worth a thought all the same."""
     classes = dict(_clock_classes(tree))
+    own_numbers = {"hash", "id"} - set(_bound_names(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
             yield node.lineno, _CATCHES_ALL
         elif isinstance(node, ast.Attribute) and node.attr in _CLOCKS.get(_class_of(node.value, classes), ()):
             yield node.lineno, _CLOCK
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in own_numbers:
+            yield node.lineno, _PER_PROCESS
         elif (isinstance(node, ast.Import) and any(alias.name == "re" for alias in node.names)) or (
             isinstance(node, ast.ImportFrom) and node.module == "re"
         ):

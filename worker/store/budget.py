@@ -22,11 +22,6 @@ _BUCKETS = Prepared(
 )
 
 
-def book(conn: Connection, account_id: str, now: float, sent: int) -> None:
-    """Counts requests that have been sent without a grant, even beyond the limit: whoever takes next waits for them."""
-    take(conn, account_id, now, sent, used(conn, account_id, now) + sent)
-
-
 def take(conn: Connection, account_id: str, now: float, wanted: int, limit: int) -> Grant:
     """Takes up to `wanted` requests out of `limit` per window; grants none where none is left."""
     table = schema.buckets

@@ -12,17 +12,18 @@ import importlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from worker.errors import Damaged, StoreError, UsageError
-from worker.store.conditions import is_condition, mapped
+from worker.store.conditions import is_condition, mapped, told
 from worker.store.file.guard import Guard
 
 if TYPE_CHECKING:
@@ -94,6 +95,26 @@ def reading_engine(path: Path) -> Engine:
         poolclass=StaticPool,
         connect_args={"check_same_thread": False},
     )
+
+
+@contextmanager
+def streaming(engine: Engine) -> Iterator[Connection]:
+    """A connection whose rows are read one by one, all as they stood at the first. StoreError for the file's condition.
+
+    What nobody reads to its end, because whoever asked has gone, is let go before the connection is.
+    """
+    results: list[CursorResult[Any]] = []
+
+    def note(*executed: Any) -> None:
+        results.append(executed[-1])
+
+    with told(), engine.connect() as conn:
+        event.listen(conn, "after_execute", note)
+        try:
+            yield conn.execution_options(**{READS: True})
+        finally:
+            for result in results:
+                result.close()
 
 
 class Store:

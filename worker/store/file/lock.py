@@ -6,23 +6,41 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from worker.errors import UsageError
 
 TRIES, PAUSE_SECONDS = 4, 0.05
 
 
-def acquire(database: Path) -> TextIO:
-    """Locks `<database>.lock`; the caller keeps the returned file open. UsageError names the process that holds it."""
-    return _hold(
-        database.with_name(database.name + ".lock"),
-        lambda process: (
+def acquire(database: Path) -> ExitStack:
+    """Locks `<database>.lock` and the file itself, until the caller closes. UsageError names the process that holds it.
+
+    The file may have another path, where it is mounted elsewhere too.
+    """
+
+    def taken(process: str) -> str:
+        return (
             f"WORKER_DATABASE_URL: {database} is in use by process {process}; "
             "stop that worker first (only one `worker run` may use a SQLite file)"
-        ),
-    )
+        )
+
+    with ExitStack() as held:
+        held.enter_context(_hold(database.with_name(database.name + ".lock"), taken))
+        # None yet, or none that can be read: whoever opens the database says so.
+        with suppress(OSError):
+            file = held.enter_context(database.open("rb"))
+            status = os.fstat(file.fileno())
+            if status.st_nlink > 1:
+                raise UsageError(
+                    f"WORKER_DATABASE_URL: {database} has {status.st_nlink} names (hard links), and SQLite keeps its log "
+                    "beside one of them; remove the others"
+                )
+            if not _locked(file):
+                raise UsageError(taken(_process_with(status.st_ino)))
+        return held.pop_all()
 
 
 def acquire_settings(database: Path) -> TextIO:
@@ -56,7 +74,20 @@ def _hold(path: Path, taken: Callable[[str], str]) -> TextIO:
     return handle
 
 
-def _locked(handle: TextIO) -> bool:
+def _process_with(inode: int) -> str:
+    """Who has locked the file of this number, as the kernel says."""
+    try:
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        locks = []
+    for line in locks:
+        _, kind, _, _, process, file, *_ = line.split()
+        if kind == "FLOCK" and file.endswith(f":{inode}"):
+            return process
+    return "unknown"
+
+
+def _locked(handle: IO[Any]) -> bool:
     """Takes the lock; a command that only asks who holds it has it for an instant."""
     for _ in range(TRIES):
         try:

@@ -92,6 +92,20 @@ def in_room(
     return [row for row in rows if row["id"] not in put_off], waiting
 
 
+def judge_anew(conn: Connection, account_id: str) -> None:
+    """At start, under caps that may have been lowered: what is not sent yet has its place in them when it is sent."""
+    conn.execute(
+        update(schema.actions)
+        .where(
+            _A.account_id == account_id,
+            _A.state == State.READY,
+            _A.approval_id.is_(None),
+            _A.admitted_at.is_not(None),
+        )
+        .values(admitted_at=None)
+    )
+
+
 def count_anew(conn: Connection, now: float, rows: Sequence[Mapping[str, Any]]) -> None:
     """What is sent long after it was let through counts from now; most is sent at once, and costs nothing here."""
     late = [row["id"] for row in rows if _waited(row, now) >= LATE]
