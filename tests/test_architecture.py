@@ -135,7 +135,9 @@ def test_pollers_and_executors_know_no_store() -> None:
         ("acting", ("deciding", "campaigns", "store")),
         ("campaigns", ("acting", "executors", "store")),
         ("upkeep", ("acting", "campaigns", "deciding", "store")),
-        ("process", ("acting", "campaigns", "deciding", "store", "upkeep")),
+        ("audit", ("acting", "campaigns", "cloudflare", "deciding", "executors", "upkeep")),
+        ("process", ("acting", "campaigns", "deciding", "model", "playbooks", "store", "upkeep", "watchdog")),
+        ("authoring", ("acting", "campaigns", "cloudflare", "deciding", "executors", "store")),
     ],
 )
 def test_rooms_know_little_of_one_another(room: str, strangers: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.playbooks.folder import BODY, IMPORTS, Folder, playbook_source
-from worker.process.containment import check_apart
+from worker.deciding.containment import check_apart
 
 HIT = "on=Detection, examples=[hit()]"
 HEAD = "(message: Detection) -> Move | None"

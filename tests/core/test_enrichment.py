@@ -39,7 +39,7 @@ from worker.ops.metrics import Metrics
 from worker.playbooks.deciding import Playbook
 from worker.ports import Lane, Ledger
 from worker.store import schema
-from worker.store.shown.replays import past_decisions
+from worker.store.views.replays import past_decisions
 
 DOWN = Transient("GET investigate/{id}/detections: 503", status=503)
 READS = ("detections", "trace", "raw", "action_log")

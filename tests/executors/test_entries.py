@@ -33,7 +33,7 @@ from worker.reconciler import Reconciler
 from worker.simulator import Simulator, SimulatorConfig, start_simulator
 from worker.store.people import reviews, undoable
 from worker.store.people.undo import Order, Wanted, undo
-from worker.store.shown import queries
+from worker.store.views import queries
 
 DELAY = 30.0
 SENDERS = [f"mallory@evil{number}.example" for number in range(8)]

@@ -22,7 +22,7 @@ from worker.pollers.detections import DetectionSource
 from worker.pollers.poller import Poller
 from worker.pollers.windows import FIRST, REGULAR, Reach
 from worker.retry import PAGE_TRIES
-from worker.store.shown import queries
+from worker.store.views import queries
 
 DOWN = Refused("down", status=400)
 DAY = 86_400.0

@@ -16,7 +16,7 @@ from worker.model.plans import Ceilings
 from worker.store import flags, schema
 from worker.store.ledger import StoreLedger
 from worker.store.people import approvals, reviews
-from worker.store.shown import queries
+from worker.store.views import queries
 
 DAY = 86400.0
 JUNK = BulkLane("move:JunkEmail", "move", "JunkEmail", 3, NOW)

@@ -18,8 +18,8 @@ from worker.model.telling import Notify
 from worker.store import budget, flags
 from worker.store.calls import claims
 from worker.store.plans import caps
-from worker.store.shown import queries
 from worker.store.tools import from_json
+from worker.store.views import queries
 
 LIMITS = Limits(ENFORCE, 600, 120.0)
 

@@ -14,7 +14,7 @@ from worker.model.entries import BlockSender
 from worker.model.history import History
 from worker.store import schema
 from worker.store.people.undo import Order, Wanted, undo
-from worker.store.shown import histories
+from worker.store.views import histories
 
 MALLORY = "mallory@evil.example"
 DAY = 86400

@@ -26,7 +26,7 @@ from worker.model.ledger import Cursor
 from worker.model.plans import PHISHGUARD, SUBMISSIONS, Ceilings, Failure, Poll, sighting_of
 from worker.store import schema
 from worker.store.plans import intake
-from worker.store.shown import queries
+from worker.store.views import queries
 
 CURSOR = Cursor(NOW, NOW - 86400, NOW)
 FAILED = Failure("odd", "odd-v1", "ValueError at odd.py:3")

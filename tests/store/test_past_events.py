@@ -9,7 +9,7 @@ from worker.model.actions import Move
 from worker.model.enrichment import Details
 from worker.model.known import Known
 from worker.store.prepared import IN_LIST
-from worker.store.shown.past_events import count, own_deeds, past_event, past_events
+from worker.store.views.past_events import count, own_deeds, past_event, past_events
 
 
 async def test_events_come_in_the_order_in_which_they_were_seen(desk: Desk) -> None:

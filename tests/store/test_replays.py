@@ -22,7 +22,7 @@ from worker.pipeline import decide
 from worker.playbooks.context import Context, Lists
 from worker.playbooks.loader import Catalogue
 from worker.store import schema
-from worker.store.shown.replays import past_decisions
+from worker.store.views.replays import past_decisions
 
 SAME, DIFFERENT = Replayed.SAME, Replayed.DIFFERENT
 PARTNERS = Lists({"partners": frozenset({"evil.example"})})

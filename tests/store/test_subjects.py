@@ -10,7 +10,7 @@ from worker.model.entries import AllowSender, BlockSender, UnblockSender
 from worker.model.ledger import Look
 from worker.model.plans import Ceilings, Decided
 from worker.store.entries import LATE_SECONDS
-from worker.store.shown import queries
+from worker.store.views import queries
 
 
 def wants(

@@ -10,8 +10,8 @@ from tests.builders import ACCOUNT, junk
 from tests.desk import Desk
 from worker.model.actions import State
 from worker.store.people import reviews
-from worker.store.shown import queries
 from worker.store.trail import audit
+from worker.store.views import queries
 
 
 async def kinds(desk: Desk, message_id: str) -> list[str]:

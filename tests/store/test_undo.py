@@ -15,7 +15,7 @@ from worker.model.sweeps import Sweep
 from worker.store.people import reviews
 from worker.store.people.undo import Order, Undone, Wanted
 from worker.store.people.undo import undo as plan_undo
-from worker.store.shown import queries
+from worker.store.views import queries
 
 NO_EFFECT = [State.SHADOWED, State.SKIPPED, State.REJECTED, State.EXPIRED, State.DEAD]
 PARTLY = "moved for some recipients only; not for bob@corp.example: mailbox full"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests.playbooks.folder import IMPORTS, Folder, playbook_source
+from worker.deciding.containment import check_apart
 from worker.model.actions import Mode
 from worker.model.events import Detection
 from worker.model.plans import Decided, detection_sighting
 from worker.pipeline import decide
 from worker.playbooks.loader import load
-from worker.process.containment import check_apart
 from worker.watchdog import Memory, Stopped, Watchdog
 
 NOW = datetime(2024, 1, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from worker.model import known
 from worker.model.known import Known
 from worker.model.plans import SOURCES, sighting_of
 from worker.playbooks.saved import Saved
-from worker.store.shown.past_events import PastEvent
+from worker.store.views.past_events import PastEvent
 
 _DECODERS = {source: msgspec.json.Decoder(kind) for source, kind in SOURCES.items()}
 

@@ -18,8 +18,8 @@ from worker.model.actions import PARTLY, State
 from worker.model.kinds import irreversible, target_in
 from worker.model.undoing import MADE_AGAIN, TAKEN_BACK
 from worker.store.people import reviews, undoable
-from worker.store.shown import queries
 from worker.store.tools import Connection
+from worker.store.views import queries
 
 app = typer.Typer(help="The action ledger: list, show, approve, reject, retry.", no_args_is_help=True)
 

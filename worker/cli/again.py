@@ -99,7 +99,7 @@ def _events(what: str, stack: ExitStack) -> Iterator[Saved]:
     if path.suffix in (".json", ".jsonl"):
         raise UsageError(f"{what}: there is no such file")
     from worker.backtest.recorded import saved_from_store  # noqa: PLC0415
-    from worker.store.shown.past_events import past_event  # noqa: PLC0415
+    from worker.store.views.past_events import past_event  # noqa: PLC0415
 
     db = stack.enter_context(database())
     found = db.run(past_event, what)

@@ -14,9 +14,9 @@ from worker.cli.common import database
 from worker.cli.printing import Json, print_json_array, print_table
 from worker.cli.proving import checkpoint, verify
 from worker.cli.replay import replay
-from worker.store.shown import queries
 from worker.store.tools import Connection
 from worker.store.trail import audit
+from worker.store.views import queries
 
 app = typer.Typer(help="The tamper-evident log: show, verify, export, checkpoint.", no_args_is_help=True)
 

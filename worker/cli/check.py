@@ -53,9 +53,9 @@ def check(
 def _checked(folder: Path, *, json_: bool, junit: Path | None, strict: bool) -> bool:
     """Checks once, and says what came of it; whether all is well."""
     from worker.authoring.telling import told  # noqa: PLC0415
+    from worker.deciding.containment import check_apart  # noqa: PLC0415
     from worker.playbooks.loader import lists_of  # noqa: PLC0415
     from worker.playbooks.reviewing import due  # noqa: PLC0415
-    from worker.process.containment import check_apart  # noqa: PLC0415
 
     before = time.monotonic()
     report = check_apart(folder)

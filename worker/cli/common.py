@@ -18,8 +18,8 @@ from worker.store import flags
 from worker.store.engine import sqlite_engine, sqlite_path, streaming, transact
 from worker.store.file.lock import holder
 from worker.store.migrate import HEAD, migrate, revision
-from worker.store.shown import queries
 from worker.store.tools import Connection, Engine
+from worker.store.views import queries
 
 T = TypeVar("T")
 

@@ -103,8 +103,8 @@ def _database(settings: Settings) -> Finding:
 
 
 def _rules(settings: Settings) -> Finding:
+    from worker.deciding.containment import check_apart  # noqa: PLC0415
     from worker.playbooks.problems import problem_of  # noqa: PLC0415
-    from worker.process.containment import check_apart  # noqa: PLC0415
 
     report = check_apart(settings.worker_rules_dir)
     if problems := report["problems"]:

@@ -18,7 +18,7 @@ from worker.errors import UsageError
 from worker.settings import Settings
 from worker.store.engine import sqlite_path
 from worker.store.people import levels
-from worker.store.shown import prospects
+from worker.store.views import prospects
 
 if TYPE_CHECKING:
     from worker.deciding.explaining import Explanation, Shown

@@ -13,7 +13,7 @@ from worker.cli.printing import glance, say
 from worker.deciding.explaining import Explanation, plain
 from worker.model.plans import Ceilings
 from worker.playbooks.conditions.base import Sight
-from worker.store.shown import prospects, queries
+from worker.store.views import prospects, queries
 
 LEDGER = 20
 """Actions on the message that are shown, the newest."""

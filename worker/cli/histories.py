@@ -20,7 +20,7 @@ from worker.playbooks.saved import MAX_LINE, Saved, SavedError, read
 from worker.settings import Settings
 from worker.store.engine import sqlite_engine, sqlite_path, transact
 from worker.store.migrate import migrate
-from worker.store.shown.past_events import count, own_deeds, past_events
+from worker.store.views.past_events import count, own_deeds, past_events
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -170,7 +170,7 @@ def _known(db: Database, playbook: str) -> Known:
 
 
 def _in_folder(db: Database) -> dict[str, Any]:
-    from worker.process.containment import check_apart  # noqa: PLC0415
+    from worker.deciding.containment import check_apart  # noqa: PLC0415
 
     try:
         report = check_apart(db.settings.worker_rules_dir)

@@ -15,8 +15,8 @@ from worker import settings as settings_module
 from worker.cli.common import database
 from worker.cli.printing import Json, print_json, say
 from worker.model.replay import WRONG, Judgement, Replayed
-from worker.store.shown.replays import past_decisions
 from worker.store.trail.verification import require_whole
+from worker.store.views.replays import past_decisions
 
 if TYPE_CHECKING:
     from worker.playbooks.loader import Catalogue

@@ -23,7 +23,7 @@ from worker.playbooks import saved
 from worker.playbooks.deciding import Playbook
 from worker.ports import Lane
 from worker.settings import Settings
-from worker.store.shown import histories, prospects
+from worker.store.views import histories, prospects
 
 if TYPE_CHECKING:
     from worker.cloudflare.investigate import Investigate

@@ -18,8 +18,8 @@ from worker.store import budget, flags
 from worker.store.engine import sqlite_path
 from worker.store.file.lock import holder
 from worker.store.plans import caps
-from worker.store.shown import queries
 from worker.store.tools import Connection
+from worker.store.views import queries
 from worker.upkeep.brake import Brake
 
 

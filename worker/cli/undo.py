@@ -18,7 +18,7 @@ from worker.store import flags
 from worker.store.engine import sqlite_path
 from worker.store.people.undo import Inverse, Order, Undone, Wanted
 from worker.store.people.undo import undo as plan_undo
-from worker.store.shown import queries
+from worker.store.views import queries
 from worker.upkeep.brake import Brake
 
 UNDER_WAY = (State.HELD, State.READY, State.SUBMITTED, State.UNKNOWN)

@@ -1,1 +1,1 @@
-"""What the operating system gives and takes: signals, standard streams, a child process."""
+"""What the operating system gives and takes: signals and standard streams."""

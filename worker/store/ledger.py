@@ -53,9 +53,9 @@ from worker.store.engine import Store
 from worker.store.file import witness
 from worker.store.people import approvals, levels
 from worker.store.plans import closing, intake, shadows
-from worker.store.shown import histories, queries
 from worker.store.sweeps import campaigns, jobs
 from worker.store.tools import Connection
+from worker.store.views import histories, queries
 
 FRESH_SECONDS = 2.0
 """How long after its claim a call may be sent: a pause or a 429 may have come since."""

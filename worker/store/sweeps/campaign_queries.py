@@ -10,8 +10,8 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from worker.clock import iso
 from worker.store import schema
-from worker.store.shown import queries
 from worker.store.tools import chunks, from_json
+from worker.store.views import queries
 
 _A, _C, _M = schema.actions.c, schema.campaigns.c, schema.members.c
 _COUNTED = ("found", "out_of_reach", "benign", "searched")

@@ -1,1 +1,0 @@
-"""What commands, metrics and playbooks are shown. Nothing here changes a row."""

@@ -1,0 +1,1 @@
+"""Views: what commands, metrics and playbooks are shown. Nothing here changes a row."""
