@@ -339,7 +339,7 @@ class Ledger(Waiting, Protocol):
         ...
 
     async def lower_ceiling(self, ceilings: Ceilings) -> int:
-        """At start: what nobody approved is held under a lower WORKER_MODE, and else sent as the caps have room now."""
+        """At start under a lower WORKER_MODE: holds what nobody approved."""
         ...
 
     async def left(self, ceiling: Mode) -> Left:

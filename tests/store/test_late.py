@@ -11,7 +11,7 @@ from tests.builders import decided, detection, junk, vote
 from tests.desk import Desk, messages
 from worker.model.actions import Mode, Release, State
 from worker.model.caps import HOUR
-from worker.model.ledger import Limits
+from worker.model.ledger import Limits, TimeMark
 from worker.model.plans import Ceilings
 from worker.store.plans import caps
 
@@ -144,25 +144,99 @@ async def test_two_lanes_draw_on_one_cap(desk: Desk) -> None:
     assert await go(desk) == ["m1"]
 
 
-async def test_a_lowered_cap_bounds_what_was_ready_before(desk: Desk) -> None:
-    """Somebody lowers it in an incident and starts anew: no more than it allows goes out."""
-    await desk.take_in(*(junk(f"m{number}", vote(per_hour=100)) for number in range(8)))
-    lowered = Ceilings(Mode.ENFORCE, per_hour=3)
-    assert await desk.ledger.lower_ceiling(lowered) == 0
-    assert len(await go(desk, lowered)) == 3
+async def begin(desk: Desk, ceilings: Ceilings) -> Ceilings:
+    """A worker begins under these caps."""
+    await desk.ledger.introduce({"cap_per_hour": ceilings.per_hour, "cap_per_day": ceilings.per_day})
+    return ceilings
+
+
+def several(prefix: str, count: int, **allowed: Any) -> list[Any]:
+    """So many messages that one playbook wants."""
+    return [junk(f"{prefix}{number}", vote(**allowed)) for number in range(count)]
+
+
+@pytest.mark.parametrize("day", [False, True])
+async def test_a_lowered_cap_bounds_what_was_ready_before(desk: Desk, day: bool) -> None:
+    """Somebody lowers it in an incident and starts anew: no more goes out than it allows, what has gone out included."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("sent", 1))
+    assert len(await go(desk)) == 1
+    await desk.take_in(*several("m", 8))
+    lowered = await begin(
+        desk, Ceilings(Mode.ENFORCE, per_day=3) if day else Ceilings(Mode.ENFORCE, per_hour=3)
+    )
+    assert len(await go(desk, lowered)) == 2
     assert await go(desk, lowered) == []
-    assert {row["error"] for row in await desk.rows(state=State.READY)} == {
-        "waits for the cap of 3 actions an hour"
-    }
+    waiting = {row["error"] for row in await desk.rows(state=State.READY)}
+    assert waiting == {f"waits for the cap of 3 actions a{' day' if day else 'n hour'}"}
     desk.clock.pass_time(LONG)
+    assert len(await go(desk, lowered)) == (0 if day else 3)
+
+
+async def test_what_waits_for_a_lowered_cap_is_counted_all_the_same(desk: Desk) -> None:
+    """New plans are held whole, as they would have been."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("m", 8))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
+    closed = await desk.take_in(junk("new"), ceilings=lowered)
+    assert closed.plans[0].held_because == "cap per hour: 8 + 1 actions, 3 allowed"
+
+
+async def test_what_a_person_approved_is_bounded_by_no_lowered_cap(desk: Desk) -> None:
+    """As by no other; and it uses up what there is."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("m", 3))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=2))
+    await desk.take_in(*several("a", 2), ceilings=lowered)
+    await desk.approve("a0", "a1")
+    assert await go(desk, lowered) == ["a0", "a1"]
+
+
+async def test_what_was_let_through_under_the_lower_cap_has_its_place(desk: Desk) -> None:
+    """It goes with those from before that find one; and where the cap is raised again, all do."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("old", 2))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
+    desk.clock.pass_time(10)
+    await desk.take_in(junk("new"), ceilings=lowered)
+    assert len(await go(desk, lowered)) == 3
+    desk.clock.pass_time(LONG)
+    await desk.take_in(*several("more", 5))
+    assert len(await go(desk, await begin(desk, ENFORCE))) == 5
+
+
+async def test_the_hours_after_a_lowered_cap_hold_no_more_than_it_either(desk: Desk) -> None:
+    """What waits from before and what is let through now share them."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("m", 8))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
+    desk.clock.pass_time(LONG)
+    gone = []
+    for hour in range(4):
+        await desk.take_in(*several(f"h{hour}", 2), ceilings=lowered)
+        gone.append(len(await go(desk, lowered)))
+        desk.clock.pass_time(LONG)
+    assert gone == [3, 3, 3, 3]
+
+
+async def test_a_clock_that_is_set_does_not_forget_that_a_cap_was_lowered(desk: Desk) -> None:
+    """What was let through before still was."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("m", 8))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
+    desk.clock.jump(2 * HOUR)
+    await desk.ledger.follow_clock(2 * HOUR, TimeMark("boot", 0.0, desk.clock.now()))
     assert len(await go(desk, lowered)) == 3
 
 
-@pytest.mark.parametrize("sent", [0, 2])
-async def test_a_start_under_the_same_caps_changes_nothing(desk: Desk, sent: int) -> None:
-    """What was within the cap still is, with what has gone out before."""
-    await desk.take_in(*(junk(f"m{number}", vote(per_hour=4)) for number in range(sent)))
-    assert len(await go(desk)) == sent
-    await desk.take_in(*(junk(f"n{number}", vote(per_hour=4)) for number in range(4 - sent)))
-    await desk.ledger.lower_ceiling(ENFORCE)
-    assert len(await go(desk)) == 4 - sent
+async def test_a_start_under_the_same_caps_changes_nothing(desk: Desk) -> None:
+    """What was within the cap still is, with what has gone out before, and what a person has let go beside it."""
+    caps_in_force = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=4))
+    await desk.take_in(*several("sent", 2), ceilings=caps_in_force)
+    assert len(await go(desk, caps_in_force)) == 2
+    await desk.take_in(*several("m", 2), ceilings=caps_in_force)
+    await desk.take_in(*several("a", 2), ceilings=caps_in_force)
+    await desk.approve("a0", "a1")
+    await begin(desk, caps_in_force)
+    await desk.ledger.lower_ceiling(caps_in_force)
+    assert len(await go(desk, caps_in_force)) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -21,6 +22,9 @@ PAUSE = "pause"
 PAUSE_FILE = "pause_file"
 BLOCKED_UNTIL = "blocked_until"
 DAEMON = "daemon"
+CAPS_LOWERED = "caps_lowered"
+"""When a worker last began under lower caps of the operator's than the one before it."""
+_OPERATORS_CAPS = ("cap_per_hour", "cap_per_day")
 FAILING = "failing:"
 """Before the name of a source."""
 PROBE = "probe"
@@ -37,6 +41,17 @@ def set_value(conn: Connection, account_id: str, name: str, value: Any, now: flo
     """Stores one setting; the value is any JSON."""
     row = {"account_id": account_id, "name": name, "value": to_json(value), "updated_at": now}
     put(conn, schema.settings, [row])
+
+
+def introduce(conn: Connection, account_id: str, daemon: dict[str, Any], now: float) -> None:
+    """What the worker that begins says of itself, for commands and for the next one."""
+    known = get(conn, account_id, DAEMON) or {}
+    if any(
+        daemon.get(name) is not None and known and daemon[name] < (known.get(name) or math.inf)
+        for name in _OPERATORS_CAPS
+    ):
+        set_value(conn, account_id, CAPS_LOWERED, now, now)
+    set_value(conn, account_id, DAEMON, daemon, now)
 
 
 def note_source(conn: Connection, account_id: str, now: float, source: str, since: float, error: str) -> None:

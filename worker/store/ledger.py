@@ -342,7 +342,7 @@ class StoreLedger:
         return await self.store.run(flags.get, self.account_id, name)
 
     async def introduce(self, daemon: dict[str, Any]) -> None:
-        await self.store.run(flags.set_value, self.account_id, flags.DAEMON, daemon, self._clock.now())
+        await self.store.run(flags.introduce, self.account_id, daemon, self._clock.now())
 
     async def suspicion(self) -> str | None:
         return await self.store.run(witness.suspicion, self._path) if self._path else None

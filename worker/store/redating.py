@@ -89,6 +89,8 @@ def _requests(conn: Connection, account_id: str, step: float) -> None:
         conn.execute(insert(b), [{**row, "second": row["second"] + math.ceil(step)} for row in rows])
     if blocked := flags.blocked_until(conn, account_id):
         flags.set_value(conn, account_id, flags.BLOCKED_UNTIL, blocked + step, blocked + step)
+    if lowered := flags.get(conn, account_id, flags.CAPS_LOWERED):
+        flags.set_value(conn, account_id, flags.CAPS_LOWERED, lowered + step, lowered + step)
 
 
 def _approvals(conn: Connection, account_id: str, before: float, step: float) -> None:

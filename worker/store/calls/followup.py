@@ -17,7 +17,6 @@ from worker.store import schema
 from worker.store.calls.claims import ITEM_COLUMNS, item
 from worker.store.calls.returning import reconsider
 from worker.store.entries import completed, end_unblocked, remember
-from worker.store.plans.caps import judge_anew
 from worker.store.tools import chunks
 from worker.store.trail.audit import Entry, append
 
@@ -190,11 +189,7 @@ def settle_read_back(
 
 
 def lower_ceiling(conn: Connection, account_id: str, now: float, ceilings: Ceilings) -> int:
-    """At start: what no person approved waits for one under a lower WORKER_MODE. Returns how many.
-
-    What does not is sent as the caps that are in force now have room for it.
-    """
-    judge_anew(conn, account_id)
+    """At start under a lower WORKER_MODE: what no person approved waits for one. Returns how many."""
     if ceilings.mode is Mode.ENFORCE:
         return 0
     a = schema.actions

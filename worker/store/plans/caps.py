@@ -18,7 +18,7 @@ from worker.model.caps import DAY, HOUR, LATE, SLACK, Room, Usage
 from worker.model.kinds import APART
 from worker.model.levels import lowered
 from worker.model.plans import Ceilings, Vote
-from worker.store import schema
+from worker.store import flags, schema
 from worker.store.people.levels import recorded
 from worker.store.prepared import Prepared, among
 from worker.store.tools import chunks
@@ -34,22 +34,43 @@ _PUT_OFF = Prepared(
 _COUNT = Prepared(lambda: update(schema.actions).where(among(_A.id)).values(admitted_at=bindparam("at")))
 
 
-def used_up(conn: Connection, account_id: str, now: float, *, daily: bool, apart: bool = False) -> Usage:
+def used_up(
+    conn: Connection,
+    account_id: str,
+    now: float,
+    *,
+    daily: bool,
+    apart: bool = False,
+    lowered_at: float | None = None,
+) -> Usage:
     """What the caps count: actions admitted in the last hour, and in the last day where a cap asks for it."""
-    used = Usage(*usage(conn, account_id, now, apart=apart))
+    used = Usage(*usage(conn, account_id, now, apart=apart, lowered_at=lowered_at))
     if not daily:
         return used
-    return Usage(used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart))
+    return Usage(
+        used.hour, used.hour_all, *usage(conn, account_id, now, DAY, apart=apart, lowered_at=lowered_at)
+    )
 
 
 def usage(
-    conn: Connection, account_id: str, now: float, within: float = HOUR, *, apart: bool = False
+    conn: Connection,
+    account_id: str,
+    now: float,
+    within: float = HOUR,
+    *,
+    apart: bool = False,
+    lowered_at: float | None = None,
 ) -> tuple[dict[str, int], int]:
-    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all; some kinds `apart`."""
+    """Actions admitted in the last hour or so, by playbook (each agreeing one) and in all; some kinds `apart`.
+
+    Without those that were let through before the caps were lowered, if they were, and have not been sent.
+    """
     a, d = schema.actions, schema.decisions
     kinds = _A.kind.in_(APART) if apart else _A.kind.not_in(APART)
     since = now - within - SLACK
-    recent = (_A.account_id == account_id, _A.admitted_at > since, _A.state != State.SKIPPED, kinds)
+    recent = [_A.account_id == account_id, _A.admitted_at > since, _A.state != State.SKIPPED, kinds]
+    if lowered_at is not None:
+        recent.append((_A.state != State.READY) | _A.approval_id.is_not(None) | (_A.admitted_at > lowered_at))
     by_playbook = (
         select(d.c.playbook, func.count(func.distinct(_A.id)))
         .select_from(a.join(d, d.c.action_id == _A.id))
@@ -72,38 +93,30 @@ def in_room(
 
     The second is how many wait, by the cap that is full.
 
-    What a person approved is exempt, and what the caps have counted already has its place.
+    What a person approved is exempt. What the caps have counted already has its place, unless the operator has lowered
+    them since: then it needs one beside what was sent, and what was let through under the lower ones.
     """
-    late = [row for row in rows if _waited(row, now) >= HOUR + SLACK]
-    if not late:
+    lowered_at = flags.get(conn, account_id, flags.CAPS_LOWERED)
+    over = [row for row in rows if _was_let_through(row, lowered_at)]
+    known = {row["id"] for row in over}
+    late = [row for row in rows if row["id"] not in known and _waited(row, now) >= HOUR + SLACK]
+    if not late and not over:
         return list(rows), {}
-    votes = _votes(conn, account_id, [row["id"] for row in late])
+    votes = _votes(conn, account_id, [row["id"] for row in (*over, *late)])
     daily = ceilings.per_day is not None or any(vote.per_day for cast in votes.values() for vote in cast)
-    room = Room(used_up(conn, account_id, now, daily=daily, apart=kind in APART), ceilings)
+    used = used_up(conn, account_id, now, daily=daily, apart=kind in APART, lowered_at=lowered_at)
+    room = Room(used, ceilings)
     put_off: dict[str, dict[str, Any]] = {}
     waiting: Counter[str] = Counter()
     # In the order of their age, which is that of their ids.
-    for row in sorted(late, key=lambda row: row["id"]):
-        if full := room.take(votes[row["id"]], today=_waited(row, now) < DAY + SLACK):
+    for row in (*sorted(over, key=_by_id), *sorted(late, key=_by_id)):
+        today = row["id"] not in known and _waited(row, now) < DAY + SLACK
+        if full := room.take(votes[row["id"]], today=today):
             why = f"waits for the cap of {full}"
             put_off[row["id"]] = {"one": row["id"], "at": now + WAIT_SECONDS, "why": why, "now": now}
             waiting[full] += 1
     _PUT_OFF.many(conn, put_off.values())
     return [row for row in rows if row["id"] not in put_off], waiting
-
-
-def judge_anew(conn: Connection, account_id: str) -> None:
-    """At start, under caps that may have been lowered: what is not sent yet has its place in them when it is sent."""
-    conn.execute(
-        update(schema.actions)
-        .where(
-            _A.account_id == account_id,
-            _A.state == State.READY,
-            _A.approval_id.is_(None),
-            _A.admitted_at.is_not(None),
-        )
-        .values(admitted_at=None)
-    )
 
 
 def count_anew(conn: Connection, now: float, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -117,6 +130,17 @@ def _waited(row: Mapping[str, Any], now: float) -> float:
     if row["approval_id"] is not None:
         return 0.0
     return math.inf if row["admitted_at"] is None else now - row["admitted_at"]
+
+
+def _by_id(row: Mapping[str, Any]) -> str:
+    return str(row["id"])
+
+
+def _was_let_through(row: Mapping[str, Any], lowered_at: float | None) -> bool:
+    """Whether it had its place under higher caps than those in force; an approval is none of theirs."""
+    if lowered_at is None or row["approval_id"] is not None or row["admitted_at"] is None:
+        return False
+    return bool(row["admitted_at"] <= lowered_at)
 
 
 def _votes(conn: Connection, account_id: str, ids: Sequence[str]) -> Mapping[str, list[Vote]]:
