@@ -105,6 +105,19 @@ async def test_a_job_that_finds_more_is_cancelled(make_bench: MakeBench) -> None
         assert (await posts(slow))["investigate/bulk"] == 1
 
 
+async def test_a_job_that_a_single_run_does_not_wait_for_is_named(make_bench: MakeBench) -> None:
+    """The vendor goes on with it; whoever typed the command learns that it is not over."""
+    async with open_tenant(job_delay=30.0) as slow:
+        bench = make_bench()
+        connect(bench, slow)
+        bench.env |= WORKER | {"WORKER_READ_BACK_DELAY": "0.3", "WORKER_DRAIN_TIMEOUT": "0.3"}
+        action = 'Sweep(message, by=["sender"], then=Move(message, to="JunkEmail"), reason="test")'
+        bench.rule("rule", rules.rule('message.subject == "CONFIRMED"', action, name="kit"))
+        count = len(await mail(slow))
+        told = await bench.once()
+    assert told.err.startswith(f"worker: run --once: {count} actions are under way, in a bulk job or")
+
+
 async def hide(tenant: Tenant, count: int) -> list[str]:
     """Mail of the same sender, scanned before, that the list did not show yet; benign until the job looks."""
     early = ago(3600.0, time.time())

@@ -176,7 +176,9 @@ def _take(conn: Connection, account_id: str, settings: Settings) -> str:
     daemon = flags.get(conn, account_id, flags.DAEMON) or {}
     limit = max(settings.worker_request_budget, daemon.get("request_budget", 0))
     if limit < REQUESTS:
-        return f"not asked: a budget of {limit} requests in 300 s has no room for the {REQUESTS} that this takes"
+        return (
+            f"not asked: a budget of {limit} requests in 300 s has no room for the {REQUESTS} that this takes"
+        )
     used = budget.used(conn, account_id, now)
     # All of them or none: what it took and did not send, the daemon would miss.
     grant = budget.take(conn, account_id, now, REQUESTS, limit if used + REQUESTS <= limit else used)
