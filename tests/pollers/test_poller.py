@@ -63,11 +63,22 @@ def make(
 
 
 @pytest.fixture
+def vendor_time(clock: ManualClock) -> VendorTime:
+    """What the poller knows of the vendor's clock: nothing yet."""
+    return VendorTime(clock)
+
+
+@pytest.fixture
 def poller(
-    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+    ledger: FailingLedger,
+    tenant: FakeCloudflare,
+    clock: ManualClock,
+    metrics: Metrics,
+    budget: OpenBudget,
+    vendor_time: VendorTime,
 ) -> Poller:
     """One that nobody has used yet."""
-    return make(ledger, tenant, clock, metrics, budget)
+    return make(ledger, tenant, clock, metrics, budget, vendor_time)
 
 
 def windows(tenant: FakeCloudflare) -> list[tuple[float, float]]:
@@ -220,16 +231,9 @@ async def test_a_clock_that_runs_ahead_of_the_vendors_keeps_nothing_from_being_r
 
 
 async def test_a_window_that_was_cut_off_does_not_begin_in_the_vendors_future(
-    ledger: FailingLedger,
-    tenant: FakeCloudflare,
-    clock: ManualClock,
-    metrics: Metrics,
-    budget: OpenBudget,
-    desk: Desk,
+    poller: Poller, vendor_time: VendorTime, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
 ) -> None:
     """It was opened before anything told of its clock."""
-    vendor_time = VendorTime(clock)
-    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
     assert await poller.try_poll()
     await desk.record(poll("cut", kind=REGULAR, start=NOW - 800, end=NOW + 30), junk("m2"))
     clock.pass_time(30)
@@ -240,17 +244,14 @@ async def test_a_window_that_was_cut_off_does_not_begin_in_the_vendors_future(
 
 @pytest.mark.parametrize("error, asked", [(DOWN, 2), (BadAnswer("not JSON", status=200), 1)])
 async def test_a_refusal_that_tells_the_time_is_followed_at_once(
-    ledger: FailingLedger,
+    poller: Poller,
+    vendor_time: VendorTime,
     tenant: FakeCloudflare,
     clock: ManualClock,
-    metrics: Metrics,
-    budget: OpenBudget,
     error: VendorError,
     asked: int,
 ) -> None:
     """A single run has no other poll; what is no refusal is not about the window."""
-    vendor_time = VendorTime(clock)
-    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
     assert await poller.try_poll()
     clock.pass_time(30)
 
@@ -264,11 +265,9 @@ async def test_a_refusal_that_tells_the_time_is_followed_at_once(
 
 
 async def test_a_date_that_nobody_can_believe_moves_no_window(
-    ledger: FailingLedger, tenant: FakeCloudflare, clock: ManualClock, metrics: Metrics, budget: OpenBudget
+    poller: Poller, vendor_time: VendorTime, tenant: FakeCloudflare, clock: ManualClock
 ) -> None:
     """Off by more than a day, it would have more than a day read at every poll; one that is ahead moves none either."""
-    vendor_time = VendorTime(clock)
-    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
     await poller.try_poll()
     for off in (-DAY - 1, 1200):
         clock.pass_time(30)
@@ -278,17 +277,10 @@ async def test_a_date_that_nobody_can_believe_moves_no_window(
 
 
 async def test_no_date_takes_a_poll_behind_where_the_operator_let_it_begin(
-    ledger: FailingLedger,
-    tenant: FakeCloudflare,
-    clock: ManualClock,
-    metrics: Metrics,
-    budget: OpenBudget,
-    desk: Desk,
+    poller: Poller, vendor_time: VendorTime, tenant: FakeCloudflare, clock: ManualClock, desk: Desk
 ) -> None:
     """Older mail would be acted on because of somebody's wrong clock."""
-    vendor_time = VendorTime(clock)
     tenant.add(detection(scanned_at=at(NOW - 3600)))
-    poller = make(ledger, tenant, clock, metrics, budget, vendor_time)
     await poller.try_poll()
     vendor_time.note(clock.now() - 20 * 3600)
     clock.pass_time(30)
