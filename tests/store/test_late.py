@@ -10,6 +10,7 @@ import pytest
 from tests.builders import decided, detection, junk, vote
 from tests.desk import Desk, messages
 from worker.model.actions import Mode, Release, State
+from worker.model.calls import Outcome
 from worker.model.caps import HOUR
 from worker.model.ledger import Limits, TimeMark
 from worker.model.plans import Ceilings
@@ -226,6 +227,40 @@ async def test_a_clock_that_is_set_does_not_forget_that_a_cap_was_lowered(desk: 
     lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
     desk.clock.jump(2 * HOUR)
     await desk.ledger.follow_clock(2 * HOUR, TimeMark("boot", 0.0, desk.clock.now()))
+    assert len(await go(desk, lowered)) == 3
+
+
+async def test_what_was_sent_under_a_lowered_cap_keeps_its_place_when_it_comes_back(desk: Desk) -> None:
+    """Its answer was lost, and it had no effect: the request was one of the hour all the same."""
+    await begin(desk, ENFORCE)
+    await desk.take_in(*several("m", 3))
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=1))
+    desk.clock.pass_time(5)
+    await look(desk, lowered)
+    (lane,) = await desk.ledger.lanes(Mode.ENFORCE)
+    (call,) = (await desk.ledger.claim(lane, Limits(lowered, 600, 120.0), most=1000, calls=1)).calls
+    await desk.settle(call, State.UNKNOWN, due_in=30.0)
+    (sent,) = call.items
+    await desk.ledger.settle_read_back(
+        Outcome(sent.action_id, State.READY, "without effect", due_in=600.0), counted=True
+    )
+    desk.clock.pass_time(caps.WAIT_SECONDS + 1)
+    assert await go(desk, lowered) == []
+    desk.clock.pass_time(300)
+    assert await go(desk, lowered) == [sent.message_id]
+
+
+async def test_a_clock_that_was_behind_at_the_start_does_not_hide_who_was_first(desk: Desk) -> None:
+    """After a reboot it can only be told by the last mark: what came after that is dated a little after the start."""
+    await begin(desk, ENFORCE)
+    known = TimeMark("boot1", 0.0, desk.clock.now())
+    desk.clock.pass_time(20)
+    await desk.take_in(*several("m", 8))
+    desk.clock.jump(-2 * HOUR)
+    here = TimeMark("boot2", 0.0, desk.clock.now())
+    await desk.ledger.follow_clock(known.step_to(here), here)
+    lowered = await begin(desk, Ceilings(Mode.ENFORCE, per_hour=3))
+    desk.clock.pass_time(60)
     assert len(await go(desk, lowered)) == 3
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
+from worker.model.actions import State
 from worker.model.ledger import Pause
 from worker.store import schema
 from worker.store.prepared import Prepared, put
@@ -50,7 +51,10 @@ def introduce(conn: Connection, account_id: str, daemon: dict[str, Any], now: fl
         daemon.get(name) is not None and known and daemon[name] < (known.get(name) or math.inf)
         for name in _OPERATORS_CAPS
     ):
-        set_value(conn, account_id, CAPS_LOWERED, now, now)
+        a = schema.actions.c
+        newest = select(func.max(a.admitted_at)).where(a.account_id == account_id, a.state == State.READY)
+        # A clock that was set may have dated what the one before let through after now.
+        set_value(conn, account_id, CAPS_LOWERED, max(now, conn.scalar(newest) or now), now)
     set_value(conn, account_id, DAEMON, daemon, now)
 
 

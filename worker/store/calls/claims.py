@@ -214,7 +214,7 @@ def claim(
     if kind.has_subject:
         claimed = [structs.replace(call, items=tuple(completed(conn, call.items))) for call in claimed]
     _submit(conn, claimed)
-    caps.count_anew(conn, now, [row for group in groups[: grant.granted] for row in group])
+    caps.count_anew(conn, account_id, now, [row for group in groups[: grant.granted] for row in group])
     append(conn, account_id, now, [_intent(call) for call in claimed])
     return Claimed(claimed, grant.wait, back, waiting)
 

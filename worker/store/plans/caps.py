@@ -119,9 +119,10 @@ def in_room(
     return [row for row in rows if row["id"] not in put_off], waiting
 
 
-def count_anew(conn: Connection, now: float, rows: Sequence[Mapping[str, Any]]) -> None:
-    """What is sent long after it was let through counts from now; most is sent at once, and costs nothing here."""
-    late = [row["id"] for row in rows if _waited(row, now) >= LATE]
+def count_anew(conn: Connection, account_id: str, now: float, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What is sent long after it was let through, or under lower caps, counts from now; for most this costs nothing."""
+    lowered_at = flags.get(conn, account_id, flags.CAPS_LOWERED)
+    late = [row["id"] for row in rows if _waited(row, now) >= LATE or _was_let_through(row, lowered_at)]
     _COUNT.among(conn, late, at=now)
 
 
