@@ -81,6 +81,7 @@ async def test_what_doctor_asks_counts_as_the_daemons_own(worker: Bench, tenant:
     told = await worker.run("doctor")
     assert told.code == 1
     assert "not asked: the budget of 20 requests in 300 s is used up; try again in" in told.out
+    assert "WORKER_NOTIFY_URL is not set" in told.out
     sent = len(await tenant.requests())
     assert 10 <= sent <= (await worker.status())["budget"]["used"] <= 20
 

@@ -51,6 +51,7 @@ def doctor(json_: Json = False) -> None:
         findings.append(Finding("vendor", False, why))
     else:
         findings += asyncio.run(_vendor(settings))
+    findings.append(_notify(settings))
     if json_:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -154,7 +155,7 @@ async def _vendor(settings: Settings) -> list[Finding]:
         True,
         "not tried: acting needs `Cloud Email Security: Write`; a token without it is told as auth.refused",
     )
-    return [token, read, reports, submissions, write, _clock(gate.server_time), _notify(settings)]
+    return [token, read, reports, submissions, write, _clock(gate.server_time)]
 
 
 def _held_up(settings: Settings) -> str:
@@ -164,6 +165,8 @@ def _held_up(settings: Settings) -> str:
         if transact(engine, revision) != HEAD:
             return ""
         return transact(engine, partial(_take, account_id=settings.account(), settings=settings))
+    except StoreError as error:
+        return f"not asked: the ledger, which counts its requests, cannot be written: {error}"
     finally:
         engine.dispose()
 

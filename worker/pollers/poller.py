@@ -142,7 +142,7 @@ class Poller:
     async def poll(self, *, last_chance: bool = False) -> None:
         """Finishes polls that were cut off under their own ids, then reads the next window."""
         # Its lag is told also where nothing can be read.
-        await self._cursor()
+        cursor = await self._cursor()
         cut_off = await self._ledger.open_polls(self.source.name)
         for poll in cut_off:
             now = self._clock.now()
@@ -150,8 +150,7 @@ class Poller:
             if poll.kind in (REDECIDE, REFRESH) or poll.start > now:
                 await self._intake.close(poll, None)
             else:
-                cursor, behind = await self._cursor(), self._vendor_time.behind
-                again = resumed(poll, cursor, now, self._reach, behind=behind)
+                again = resumed(poll, cursor, now, self._reach, behind=self._vendor_time.behind)
                 await self._read_or_leave(again, last_chance=last_chance)
         if cut_off:
             # They may have been opened under a lower mode.

@@ -46,16 +46,18 @@ def set_value(conn: Connection, account_id: str, name: str, value: Any, now: flo
 
 def introduce(conn: Connection, account_id: str, daemon: dict[str, Any], now: float) -> None:
     """What the worker that begins says of itself, for commands and for the next one."""
-    known = get(conn, account_id, DAEMON) or {}
-    if any(
-        daemon.get(name) is not None and known and daemon[name] < (known.get(name) or math.inf)
-        for name in _OPERATORS_CAPS
-    ):
+    known = get(conn, account_id, DAEMON)
+    if known and any(_cap(daemon, name) < _cap(known, name) for name in _OPERATORS_CAPS):
         a = schema.actions.c
         newest = select(func.max(a.admitted_at)).where(a.account_id == account_id, a.state == State.READY)
         # A clock that was set may have dated what the one before let through after now.
         set_value(conn, account_id, CAPS_LOWERED, max(now, conn.scalar(newest) or now), now)
     set_value(conn, account_id, DAEMON, daemon, now)
+
+
+def _cap(daemon: dict[str, Any], name: str) -> float:
+    allowed: float | None = daemon.get(name)
+    return math.inf if allowed is None else allowed
 
 
 def note_source(conn: Connection, account_id: str, now: float, source: str, since: float, error: str) -> None:
